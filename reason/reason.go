@@ -1,0 +1,82 @@
+// Package reason holds the stable codes that say why: why a reading is absent,
+// why an offer is what it is, why a container was or was not killed. The same
+// code stands in the log, in a metric's label and in the docs, so a code is
+// never renamed, only added.
+package reason
+
+// Code is a stable, lower-case, snake_case word.
+type Code string
+
+// Of an offer: what decided its size.
+const (
+	// Slack: the offer is all the measured slack, nothing held it back.
+	Slack Code = "slack"
+	// Fixed: the offer is the operator's fixed total.
+	Fixed Code = "fixed"
+	// Noop: the mode offers nothing.
+	Noop Code = "noop"
+	// Cap: the operator's cap is below the slack.
+	Cap Code = "cap"
+	// NoSlack: what regular tasks may need is all that they were allocated.
+	NoSlack Code = "no_slack"
+	// RaiseStep: the slack rose, and the governor lets the offer follow one step at a time.
+	RaiseStep Code = "raise_step"
+	// DeadBand: the slack rose by less than the dead-band, the offer stays.
+	DeadBand Code = "dead_band"
+	// Hold: the offer may not rise yet after an action.
+	Hold Code = "hold"
+	// NoAgent: no agent has reported its usage yet.
+	NoAgent Code = "no_agent"
+	// StaleUsage: the agent's last report is older than the limit.
+	StaleUsage Code = "stale_usage"
+	// NoHost: the host's own readings are absent.
+	NoHost Code = "no_host"
+	// NoSamples: the container tree could not be read.
+	NoSamples Code = "no_samples"
+	// StaleSamples: the last sample is older than the limit.
+	StaleSamples Code = "stale_samples"
+)
+
+// Of a decision to preempt.
+const (
+	// Calm: no rule is above its threshold.
+	Calm Code = "calm"
+	// Waiting: a rule is above its threshold, but not yet for its time.
+	Waiting Code = "waiting"
+	// Preempt: a rule has held for its time; a victim is killed.
+	Preempt Code = "preempt"
+	// NoVictim: a rule has held for its time, but no container may be killed.
+	NoVictim Code = "no_victim"
+	// KillInFlight: the last victim is not gone yet, nothing else is killed.
+	KillInFlight Code = "kill_in_flight"
+	// Settling: the last victim is gone, its relief is not yet in the readings.
+	Settling Code = "settling"
+	// Blind: an input of the rule is absent, so the rule does nothing.
+	Blind Code = "blind"
+	// NoPolicy: no rule is configured.
+	NoPolicy Code = "no_policy"
+)
+
+// Of a container that was considered as a victim.
+const (
+	// Chosen: this is the victim.
+	Chosen Code = "chosen"
+	// NotFirst: another container came first in the victim order.
+	NotFirst Code = "not_first"
+	// NotRevocable: the container holds no revocable resources.
+	NotRevocable Code = "not_revocable"
+	// RunsRegularTask: the executor also runs a task on regular resources.
+	RunsRegularTask Code = "runs_regular_task"
+	// UnknownToAgent: the agent does not list the container.
+	UnknownToAgent Code = "unknown_to_agent"
+	// NotOnDisk: the agent lists the container, but it has no cgroup.
+	NotOnDisk Code = "not_on_disk"
+	// UnknownUsage: the container's usage could not be read.
+	UnknownUsage Code = "unknown_usage"
+	// TooYoung: the container is younger than the policy's minimum age.
+	TooYoung Code = "too_young"
+	// TooSmall: the container uses less than the policy's minimum.
+	TooSmall Code = "too_small"
+	// AlreadyDying: the container was handed to the agent to be killed.
+	AlreadyDying Code = "already_dying"
+)
