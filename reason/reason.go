@@ -80,3 +80,13 @@ const (
 	// AlreadyDying: the container was handed to the agent to be killed.
 	AlreadyDying Code = "already_dying"
 )
+
+// IsBlind reports whether c says that an input is missing, so that the offer
+// is zero for want of knowledge rather than for want of slack.
+func (c Code) IsBlind() bool {
+	switch c {
+	case NoAgent, StaleUsage, NoHost, NoSamples, StaleSamples, Blind:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,89 @@
+# Two commands matter to a newcomer: make demo and make test.
+# Everything else here is for those who work on estimatord.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BIN      := bin/estimatord
+PREFIX   ?= /usr/local
+FUZZTIME ?= 2s
+TOOLBIN  := $(CURDIR)/build/tools
+
+.PHONY: all build demo test unit fuzz race lint vulncheck proto proto-check module test-cgroup2 bench install clean help
+
+all: build
+
+help: ## What can be made.
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
+
+build: ## The daemon, as bin/estimatord (no cgo, no run-time dependency).
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/estimatord
+
+demo: build ## The main job on real containers, in under a minute (needs root or a delegated cgroup2 subtree).
+	./$(BIN) demo
+
+test: unit fuzz ## Every test, and each fuzz target for $(FUZZTIME).
+
+unit:
+	$(GO) vet ./...
+	$(GO) test ./...
+
+# go test -fuzz takes one target of one package at a time.
+fuzz: ## Each fuzz target for FUZZTIME.
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | sed 's/^func //' | sort -u); do \
+			echo "fuzz $$pkg $$target"; \
+			$(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
+
+race: ## Every test under the race detector.
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+$(TOOLBIN)/%: tools/lint.mod tools/proto.mod tools/vuln.mod
+	@mkdir -p $(TOOLBIN)
+	GOBIN=$(TOOLBIN) $(GO) install -modfile=tools/$(TOOLMOD_$*).mod $(TOOLPKG_$*)
+
+TOOLMOD_golangci-lint      := lint
+TOOLPKG_golangci-lint      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+TOOLMOD_protoc-gen-go      := proto
+TOOLPKG_protoc-gen-go      := google.golang.org/protobuf/cmd/protoc-gen-go
+TOOLMOD_protoc-gen-go-grpc := proto
+TOOLPKG_protoc-gen-go-grpc := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+TOOLMOD_govulncheck        := vuln
+TOOLPKG_govulncheck        := golang.org/x/vuln/cmd/govulncheck
+.SECONDARY: $(addprefix $(TOOLBIN)/,golangci-lint protoc-gen-go protoc-gen-go-grpc govulncheck)
+
+lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in tools/lint.mod.
+	$(TOOLBIN)/golangci-lint run ./...
+
+# Known vulnerabilities need the public database; where it cannot be reached
+# this says so instead of passing for a check.
+vulncheck: $(TOOLBIN)/govulncheck ## Known vulnerabilities in what the daemon calls.
+	@./tools/vulncheck.sh $(TOOLBIN)/govulncheck ./...
+
+PROTOS := $(shell cd proto && find estimatord -name '*.proto')
+proto: $(TOOLBIN)/protoc-gen-go $(TOOLBIN)/protoc-gen-go-grpc ## Regenerate proto/ (needs protoc).
+	@command -v protoc >/dev/null || { echo "protoc not found: install Debian's protobuf-compiler" >&2; exit 1; }
+	PATH=$(TOOLBIN):$$PATH protoc -I proto \
+		--go_out=proto --go_opt=module=github.com/estimatord/estimatord/proto \
+		--go-grpc_out=proto --go-grpc_opt=module=github.com/estimatord/estimatord/proto $(PROTOS)
+
+proto-check: proto ## Fails when the generated code is not what proto/ says.
+	git diff --exit-code -- proto
+
+module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
+	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
+
+bench: ## Benchmarks of a tick, with allocations.
+	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./loop/... ./agentapi/...
+
+install: build ## The daemon, its unit and example configuration under PREFIX and /etc.
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord
+	install -D -m 0644 deploy/systemd/estimatord.service $(DESTDIR)/etc/systemd/system/estimatord.service
+	test -e $(DESTDIR)/etc/estimatord/estimatord.yaml || install -D -m 0644 configs/estimatord.yaml $(DESTDIR)/etc/estimatord/estimatord.yaml
+	test -e $(DESTDIR)/etc/estimatord/policy.yaml || install -D -m 0644 configs/policy.yaml $(DESTDIR)/etc/estimatord/policy.yaml
+
+clean:
+	rm -rf bin build
+	$(MAKE) -C module clean
