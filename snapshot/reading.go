@@ -33,12 +33,18 @@ const (
 	NoTime
 	// Failed: the read failed with another error.
 	Failed
+	// NoQuota: the container has no CPU quota, so nothing throttles it and the
+	// file is not read (cgroup v1).
+	NoQuota
 )
+
+// NumAbsences is how many values an Absence can have.
+const NumAbsences = len(absenceNames)
 
 var absenceNames = [...]string{
 	NotRead: "not_read", Present: "present", NoFile: "no_file", NoKey: "no_key", Vanished: "vanished",
 	NotOnDisk: "not_on_disk", Denied: "denied", Malformed: "malformed", Truncated: "truncated",
-	Backwards: "backwards", FirstSample: "first_sample", NoTime: "no_time", Failed: "failed",
+	Backwards: "backwards", FirstSample: "first_sample", NoTime: "no_time", Failed: "failed", NoQuota: "no_quota",
 }
 
 // String is the stable word for a, as in logs and metric labels.

@@ -1,0 +1,84 @@
+package cgroup
+
+import (
+	"math"
+
+	"github.com/estimatord/estimatord/monitor/internal/kernel"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// cpu.stat on cgroup v1, of the cpu controller; times in ns:
+//
+//	nr_periods 1203
+//	nr_throttled 17
+//	throttled_time 84120334
+//	nr_bursts 0
+//	burst_time 0
+//
+// https://docs.kernel.org/scheduler/sched-bwc.html
+//
+// cpu.stat on cgroup v2, times in µs; without the cpu controller it ends after
+// system_usec (or nice_usec, since 6.12):
+//
+//	usage_usec 413947213
+//	user_usec 296745540
+//	system_usec 117201672
+//	nice_usec 175663878
+//	nr_periods 1203
+//	nr_throttled 17
+//	throttled_usec 84120
+//
+// https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
+
+var (
+	keyUsageMicros     = kernel.NewKey("usage_usec")
+	keyPeriods         = kernel.NewKey("nr_periods")
+	keyThrottled       = kernel.NewKey("nr_throttled")
+	keyThrottledNanos  = kernel.NewKey("throttled_time")
+	keyThrottledMicros = kernel.NewKey("throttled_usec")
+)
+
+// parseThrottleV1 fills what cpu.stat of v1 tells.
+func parseThrottleV1(file []byte, c *snapshot.CPU) {
+	c.Periods = kernel.Keyed(file, keyPeriods)
+	c.ThrottledPeriods = kernel.Keyed(file, keyThrottled)
+	c.ThrottledNanos = kernel.Keyed(file, keyThrottledNanos)
+}
+
+// parseCPUV2 fills what cpu.stat of v2 tells.
+func parseCPUV2(file []byte, c *snapshot.CPU) {
+	c.UsageNanos = microsToNanos(kernel.Keyed(file, keyUsageMicros))
+	c.Periods = kernel.Keyed(file, keyPeriods)
+	c.ThrottledPeriods = kernel.Keyed(file, keyThrottled)
+	c.ThrottledNanos = microsToNanos(kernel.Keyed(file, keyThrottledMicros))
+}
+
+// throttleAbsent marks all that is about throttling as absent.
+func throttleAbsent(c *snapshot.CPU, why snapshot.Absence) {
+	absent := snapshot.Count{Why: why}
+	c.Periods, c.ThrottledPeriods, c.ThrottledNanos = absent, absent, absent
+}
+
+func microsToNanos(c snapshot.Count) snapshot.Count {
+	if !c.OK() {
+		return c
+	}
+	if c.N > math.MaxUint64/1000 {
+		return snapshot.Count{Why: snapshot.Malformed}
+	}
+	return snapshot.CountOf(c.N * 1000)
+}
+
+// hasQuota reports whether cpu.cfs_quota_us, µs per period or -1 for none,
+// holds a quota:
+//
+//	-1
+//
+// https://docs.kernel.org/scheduler/sched-bwc.html
+func hasQuota(file []byte) (bool, snapshot.Absence) {
+	if string(file) == "-1\n" {
+		return false, snapshot.Present
+	}
+	c := kernel.ParseNumber(file)
+	return c.OK(), c.Why
+}

@@ -1,0 +1,57 @@
+package cgroup
+
+import (
+	"github.com/estimatord/estimatord/monitor/internal/kernel"
+)
+
+// kind is one file that is read of each container. The order is that in which
+// descriptors are kept when they are scarce.
+type kind uint8
+
+const (
+	kindCPU kind = iota
+	kindMemUsage
+	kindPSICPU
+	kindThrottle // v1 only: v2 has it in kindCPU's file
+	kindPids
+	kindPSIMemory
+	kindPSIIO
+	kindMemStat
+	numKinds
+)
+
+// essential kinds are read at each tick whatever it costs; the others move to
+// the slow turn when their descriptors cannot be kept.
+func (k kind) essential() bool { return k <= kindPSICPU }
+
+// spec is where a kind of file is.
+type spec struct {
+	name       kernel.Path // "" (nil) when this mode has none
+	controller int
+}
+
+// The files of cgroup v1. There is no pressure in it.
+// https://docs.kernel.org/admin-guide/cgroup-v1/
+var specsV1 = [numKinds]spec{
+	kindCPU:      {kernel.NewPath("cpuacct.usage"), CPUAcct},
+	kindMemUsage: {kernel.NewPath("memory.usage_in_bytes"), Memory},
+	kindThrottle: {kernel.NewPath("cpu.stat"), CPU},
+	kindPids:     {kernel.NewPath("pids.current"), Pids},
+	kindMemStat:  {kernel.NewPath("memory.stat"), Memory},
+}
+
+// The files of cgroup v2, all of the container's own directory, not of the
+// "leaf" below it where its processes are: limits and hierarchical counts are
+// here. https://docs.kernel.org/admin-guide/cgroup-v2.html
+var specsV2 = [numKinds]spec{
+	kindCPU:       {kernel.NewPath("cpu.stat"), CPUAcct},
+	kindMemUsage:  {kernel.NewPath("memory.current"), Memory},
+	kindPSICPU:    {kernel.NewPath("cpu.pressure"), CPUAcct},
+	kindPids:      {kernel.NewPath("pids.current"), Pids},
+	kindPSIMemory: {kernel.NewPath("memory.pressure"), CPUAcct},
+	kindPSIIO:     {kernel.NewPath("io.pressure"), CPUAcct},
+	kindMemStat:   {kernel.NewPath("memory.stat"), Memory},
+}
+
+// quotaV1 is read at the slow turn only, to know whether cpu.stat is worth it.
+var quotaV1 = spec{kernel.NewPath("cpu.cfs_quota_us"), CPU}

@@ -1,0 +1,253 @@
+package cgroup
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/estimatord/estimatord/monitor/internal/kernel"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// settleTicks is how long a file that is missing is looked for at each tick:
+// the agent makes a container's directories one hierarchy after the other.
+const settleTicks = 5
+
+// A usage that moved by this share and this much makes memory.stat worth
+// reading before its turn: the working set is the difference of the two.
+const (
+	earlyShare = 8       // 1/8 of the usage
+	earlyBytes = 8 << 20 // the kernel charges in batches of 256 KiB per CPU
+)
+
+// Read reads c into out, which keeps nothing of what it held.
+func (t *Tree) Read(c *Container, out *snapshot.Container) {
+	*out = snapshot.Container{Key: c.Key, Parent: c.Parent, OnDisk: true, FirstSeen: c.FirstSeen}
+	at := t.readCPU(c, &out.CPU)
+	out.At = t.now.Add(at - t.mono)
+	slow := t.isTurn(c) || !c.slow.everFilled
+	if t.cfg.Layout.Mode != V2 {
+		t.readThrottle(c, slow, &out.CPU)
+	}
+	t.readMemory(c, slow, &out.Memory)
+	t.readPids(c, slow, &out.Pids)
+	t.readPressure(c, slow, &out.Pressure)
+	c.slow.everFilled = true
+	if out.CPU.UsageNanos.Why == snapshot.Vanished {
+		vanish(out)
+	}
+}
+
+// vanish overwrites what is carried from earlier ticks, once the kernel said
+// that the cgroup is gone.
+func vanish(out *snapshot.Container) {
+	count, value := snapshot.Count{Why: snapshot.Vanished}, snapshot.Value{Why: snapshot.Vanished}
+	out.CPU = snapshot.CPU{
+		UsageNanos: count, Cores: value,
+		Periods: count, ThrottledPeriods: count, ThrottledNanos: count,
+	}
+	out.Memory = snapshot.Memory{
+		UsageBytes: count, AnonBytes: count, InactiveFileBytes: count,
+		WorkingSetBytes: count, StatAt: out.Memory.StatAt,
+	}
+	out.Pids = count
+	out.Pressure = snapshot.Pressure{
+		CPUSome: value, MemorySome: value, MemoryFull: value, IOSome: value, IOFull: value, CPUSomeMicros: count,
+	}
+}
+
+func (t *Tree) readCPU(c *Container, out *snapshot.CPU) time.Duration {
+	text, why := t.read(c, kindCPU)
+	// Right after the read: the rate is per time between the reads themselves.
+	at := t.cfg.Monotonic()
+	switch {
+	case why != snapshot.Present:
+		out.UsageNanos.Why = why
+		throttleAbsent(out, why)
+	case t.cfg.Layout.Mode == V2:
+		parseCPUV2(text, out)
+	default:
+		out.UsageNanos = kernel.ParseNumber(text)
+	}
+	out.Cores = c.cpu.Next(out.UsageNanos, at)
+	return at
+}
+
+// readThrottle reads cpu.stat of v1, only where there is a quota.
+func (t *Tree) readThrottle(c *Container, slow bool, out *snapshot.CPU) {
+	if slow {
+		text, why := t.readOnce(c, quotaV1)
+		if why == snapshot.Present {
+			c.slow.quota, why = hasQuota(text)
+		}
+		c.slow.quotaWhy = why
+	}
+	switch {
+	case c.slow.quotaWhy != snapshot.Present:
+		throttleAbsent(out, c.slow.quotaWhy)
+		return
+	case !c.slow.quota:
+		t.closeFile(&c.files[kindThrottle], snapshot.NotRead)
+		throttleAbsent(out, snapshot.NoQuota)
+		return
+	}
+	text, why := t.read(c, kindThrottle)
+	if why != snapshot.Present {
+		throttleAbsent(out, why)
+		return
+	}
+	parseThrottleV1(text, out)
+}
+
+func (t *Tree) readMemory(c *Container, slow bool, out *snapshot.Memory) {
+	text, why := t.read(c, kindMemUsage)
+	if why == snapshot.Present {
+		out.UsageBytes = kernel.ParseNumber(text)
+	} else {
+		out.UsageBytes.Why = why
+	}
+	if !slow && t.earlyLeft > 0 && moved(out.UsageBytes, c.slow.usageAt) {
+		t.earlyLeft--
+		t.work.EarlyStats++
+		slow = true
+	}
+	if slow {
+		text, why := t.read(c, kindMemStat)
+		if why == snapshot.Present {
+			c.slow.memory = parseMemoryStat(text, t.cfg.Layout.Mode)
+		} else {
+			absent := snapshot.Count{Why: why}
+			c.slow.memory = memoryStat{absent, absent}
+		}
+		c.slow.usageAt = out.UsageBytes.N
+		c.slow.statAt = t.now.Add(t.cfg.Monotonic() - t.mono)
+	}
+	out.AnonBytes, out.InactiveFileBytes = c.slow.memory.anonBytes, c.slow.memory.inactiveFileBytes
+	out.StatAt = c.slow.statAt
+	out.WorkingSetBytes = workingSet(out.UsageBytes, out.InactiveFileBytes)
+}
+
+// moved reports whether the usage is far from what it was at memory.stat.
+func moved(usage snapshot.Count, then uint64) bool {
+	if !usage.OK() {
+		return false
+	}
+	d := max(usage.N, then) - min(usage.N, then)
+	return d > earlyBytes && d > max(usage.N, then)/earlyShare
+}
+
+func (t *Tree) readPids(c *Container, slow bool, out *snapshot.Count) {
+	if t.keep[kindPids] || slow {
+		text, why := t.read(c, kindPids)
+		if why == snapshot.Present {
+			c.slow.pids = kernel.ParseNumber(text)
+		} else {
+			c.slow.pids = snapshot.Count{Why: why}
+		}
+	}
+	*out = c.slow.pids
+}
+
+func (t *Tree) readPressure(c *Container, slow bool, out *snapshot.Pressure) {
+	psi, at := t.readPSI(c, kindPSICPU)
+	out.CPUSomeMicros = psi.SomeMicros
+	out.CPUSome, _ = c.pressure[0].Next(psi, at)
+	if t.keep[kindPSIMemory] || slow {
+		psi, at = t.readPSI(c, kindPSIMemory)
+		c.slow.memSome, c.slow.memFull = c.pressure[1].Next(psi, at)
+	}
+	if t.keep[kindPSIIO] || slow {
+		psi, at = t.readPSI(c, kindPSIIO)
+		c.slow.ioSome, c.slow.ioFull = c.pressure[2].Next(psi, at)
+	}
+	out.MemorySome, out.MemoryFull = c.slow.memSome, c.slow.memFull
+	out.IOSome, out.IOFull = c.slow.ioSome, c.slow.ioFull
+}
+
+func (t *Tree) readPSI(c *Container, k kind) (kernel.PSI, time.Duration) {
+	text, why := t.read(c, k)
+	if why != snapshot.Present {
+		absent := snapshot.Count{Why: why}
+		return kernel.PSI{SomeMicros: absent, FullMicros: absent}, 0
+	}
+	return kernel.ParsePSI(text), t.cfg.Monotonic()
+}
+
+// read is the text of one of c's files, until the next read.
+func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
+	s, f := &t.specs[k], &c.files[k]
+	if s.name == nil || t.rootOf[s.controller] < 0 {
+		return nil, snapshot.NoFile
+	}
+	if f.fd < 0 {
+		if !t.keep[k] {
+			text, why := t.readOnce(c, *s)
+			return text, t.settle(f, why)
+		}
+		if f.why != snapshot.NotRead && !t.isTurn(c) && t.tick-c.born > settleTicks {
+			return nil, f.why
+		}
+		fd, errno := kernel.Open(t.roots[t.rootOf[s.controller]].fd, t.pathOf(c, s.name), unix.O_RDONLY)
+		t.work.Opens++
+		if errno == unix.EMFILE || errno == unix.ENFILE {
+			return nil, snapshot.Failed
+		}
+		if errno != 0 {
+			f.why = t.settle(f, kernel.WhyErrno(errno))
+			return nil, f.why
+		}
+		t.keepFile(f, fd)
+	}
+	t.work.Reads++
+	text, why := kernel.Read(int(f.fd), t.buf)
+	if why == snapshot.Vanished {
+		t.closeFile(f, why)
+		t.dirty = true
+	}
+	return text, why
+}
+
+// settle turns "no such file" into Vanished where there was one before.
+func (t *Tree) settle(f *file, why snapshot.Absence) snapshot.Absence {
+	switch {
+	case why == snapshot.Present:
+		f.wasOpen = true
+	case why == snapshot.NoFile && f.wasOpen:
+		t.dirty = true
+		return snapshot.Vanished
+	}
+	return why
+}
+
+// readOnce opens, reads and closes.
+func (t *Tree) readOnce(c *Container, s spec) ([]byte, snapshot.Absence) {
+	if t.rootOf[s.controller] < 0 {
+		return nil, snapshot.NoFile
+	}
+	t.work.Opens++
+	t.work.Reads++
+	return kernel.ReadOnce(t.roots[t.rootOf[s.controller]].fd, t.pathOf(c, s.name), t.buf)
+}
+
+// openFrom opens those files of c that are in its identity directory dir, so
+// that they surely belong to the inode that identifies it.
+func (t *Tree) openFrom(c *Container, dir int) {
+	for k := range numKinds {
+		s := &t.specs[k]
+		if s.name == nil || k == kindThrottle || !t.keep[k] || t.rootOf[s.controller] != t.identity {
+			continue
+		}
+		fd, errno := kernel.Open(dir, s.name, unix.O_RDONLY)
+		t.work.Opens++
+		if errno != 0 {
+			c.files[k].why = kernel.WhyErrno(errno)
+			continue
+		}
+		t.keepFile(&c.files[k], fd)
+	}
+}
+
+func (t *Tree) keepFile(f *file, fd int) {
+	*f = file{fd: int32(fd), why: snapshot.Present, wasOpen: true}
+	t.fds++
+}

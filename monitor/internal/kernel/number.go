@@ -1,0 +1,55 @@
+package kernel
+
+import (
+	"math"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// A file of one number, such as cpuacct.usage, memory.usage_in_bytes,
+// memory.current or pids.current:
+//
+//	413947213
+//
+// https://docs.kernel.org/admin-guide/cgroup-v1/cpuacct.html
+// https://docs.kernel.org/admin-guide/cgroup-v2.html
+
+// ParseNumber is the one number that file holds.
+func ParseNumber(file []byte) snapshot.Count {
+	n, rest, why := cutNumber(file)
+	switch {
+	case why != snapshot.Present:
+		return snapshot.Count{Why: why}
+	case len(rest) == 0:
+		return snapshot.Count{Why: snapshot.Truncated}
+	case len(rest) != 1 || rest[0] != '\n':
+		return snapshot.Count{Why: snapshot.Malformed}
+	}
+	return snapshot.CountOf(n)
+}
+
+// cutNumber takes the decimal digits off the start of b.
+func cutNumber(b []byte) (n uint64, rest []byte, why snapshot.Absence) {
+	i := 0
+	for ; i < len(b); i++ {
+		d := b[i] - '0'
+		if d > 9 {
+			break
+		}
+		if n > math.MaxUint64/10 {
+			return 0, nil, snapshot.Malformed
+		}
+		n *= 10
+		if n > math.MaxUint64-uint64(d) {
+			return 0, nil, snapshot.Malformed
+		}
+		n += uint64(d)
+	}
+	switch {
+	case i > 0:
+		return n, b[i:], snapshot.Present
+	case len(b) == 0:
+		return 0, nil, snapshot.Truncated
+	}
+	return 0, nil, snapshot.Malformed
+}

@@ -1,0 +1,83 @@
+package monitor
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/estimatord/estimatord/monitor/cgroup"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// Layout is how this node is read: for the log at start, metrics, the status.
+type Layout struct {
+	cgroup.Layout
+	// MesosRoot is the directory in which containers are listed.
+	MesosRoot string
+	// Readings are all there can be, live or not.
+	Readings []Reading
+	// OpenedEachTime are files whose descriptors would be too many to keep.
+	OpenedEachTime []string
+	// FileLimit is how many descriptors may be kept.
+	FileLimit int
+}
+
+// Reading is one kind of reading of containers.
+type Reading struct {
+	Name string
+	Live bool
+	// Why says in a sentence why it is not live.
+	Why string
+}
+
+// Layout is how the node is read now.
+func (m *Monitor) Layout() Layout {
+	return Layout{
+		Layout:         m.layout,
+		MesosRoot:      m.tree.IdentityRoot(),
+		Readings:       m.readings(),
+		OpenedEachTime: m.tree.Unkept(),
+		FileLimit:      m.files,
+	}
+}
+
+func (m *Monitor) readings() []Reading {
+	psi := Reading{Name: "pressure", Live: true}
+	switch last := &m.turns[m.seq%2]; {
+	case m.layout.Mode != cgroup.V2:
+		psi.Live, psi.Why = false, "cgroup v1 has no pressure of single cgroups"
+	case m.seq > 0 && last.Host.Pressure.CPUSomeMicros.Why == snapshot.NoFile:
+		psi.Live, psi.Why = false, "the kernel has no pressure stall information (CONFIG_PSI, psi=1)"
+	}
+	return []Reading{
+		m.reading("cpu", "cpuacct"),
+		m.reading("throttling", "cpu"),
+		m.reading("memory", "memory"),
+		m.reading("pids", "pids"),
+		psi,
+	}
+}
+
+func (m *Monitor) reading(name, controller string) Reading {
+	if m.layout.Mount(controller) != "" {
+		return Reading{Name: name, Live: true}
+	}
+	return Reading{Name: name, Why: fmt.Sprintf("the %s controller is not there below %s", controller, m.layout.Root)}
+}
+
+// String is l in one line.
+func (l Layout) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cgroup %s, containers in %s", l.Mode, l.MesosRoot)
+	if !l.Real {
+		b.WriteString(" (a copied tree)")
+	}
+	for _, r := range l.Readings {
+		if !r.Live {
+			fmt.Fprintf(&b, "; no %s: %s", r.Name, r.Why)
+		}
+	}
+	if len(l.OpenedEachTime) > 0 {
+		fmt.Fprintf(&b, "; opened at each reading, since their descriptors would be too many: %s", strings.Join(l.OpenedEachTime, ", "))
+	}
+	return b.String()
+}

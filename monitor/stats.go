@@ -1,0 +1,52 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/estimatord/estimatord/monitor/cgroup"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// Stats is what the last tick cost and what it could not read.
+type Stats struct {
+	// Took is the time of the whole Sample.
+	Took time.Duration
+	// Containers are those in the snapshot, OnDisk those of them with a cgroup.
+	Containers, OnDisk int
+	// HostFiles is the number of files read of /proc, Tree the work done in
+	// the cgroup file system.
+	HostFiles int
+	Tree      cgroup.Work
+	// OpenFiles is the number of descriptors kept, FileLimit how many may be.
+	OpenFiles, FileLimit int
+	// Absent counts readings of containers that are absent, by reason. What
+	// only exists as a difference is not counted again.
+	Absent [snapshot.NumAbsences]int
+}
+
+// Stats is about the last Sample.
+func (m *Monitor) Stats() Stats { return m.stats }
+
+func (s *Stats) fill(m *Monitor) {
+	s.HostFiles = m.host.Reads()
+	s.Tree = m.tree.Work()
+	s.OpenFiles = m.tree.OpenFiles() + m.host.OpenFiles()
+	s.FileLimit = m.files
+}
+
+func (s *Stats) count(c *snapshot.Container) {
+	s.Containers++
+	if c.OnDisk {
+		s.OnDisk++
+	}
+	for _, why := range [...]snapshot.Absence{
+		c.CPU.UsageNanos.Why, c.CPU.Cores.Why, c.CPU.ThrottledNanos.Why,
+		c.Memory.UsageBytes.Why, c.Memory.AnonBytes.Why, c.Memory.InactiveFileBytes.Why,
+		c.Pids.Why,
+		c.Pressure.CPUSome.Why, c.Pressure.MemorySome.Why, c.Pressure.IOSome.Why,
+	} {
+		if why != snapshot.Present {
+			s.Absent[why]++
+		}
+	}
+}
