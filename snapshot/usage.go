@@ -21,11 +21,15 @@ type Usage struct {
 	// Dropped counts executors that could not be used: no ids, a negative or
 	// infinite amount. They are logged by the receiver.
 	Dropped int
+	// DroppedRevocable is what the dropped executors hold as revocable: it is
+	// held all the same, so Revocable counts it.
+	DroppedRevocable resources.Quantities
 }
 
-// Revocable is the sum of what executors hold as revocable.
+// Revocable is the sum of what executors hold as revocable, the dropped ones
+// included.
 func (u *Usage) Revocable() resources.Quantities {
-	var sum resources.Quantities
+	sum := u.DroppedRevocable.Clone()
 	for i := range u.Executors {
 		sum.AddAll(u.Executors[i].Revocable)
 	}

@@ -1,0 +1,127 @@
+package agentapi
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// DefaultSocket is where the agent's module looks for the daemon.
+const DefaultSocket = "/run/estimatord/agent.sock"
+
+// ErrConfig is the class of what New refuses.
+var ErrConfig = errors.New("invalid agent API configuration")
+
+// Answer says what an agent with this report is answered from an offer.
+type Answer func(o estimator.Offer, u *snapshot.Usage, now time.Time) resources.Quantities
+
+// Config is what a Server is made of. Start from DefaultConfig.
+type Config struct {
+	// Socket is the path of the Unix socket.
+	Socket string
+	// AgentUID is the user the agent runs as. It owns the socket file and may
+	// call, besides root and the daemon's own user. 0: the agent is root.
+	AgentUID uint32
+	// ProcRoot is where /proc is mounted; it tells agents apart that do not
+	// name themselves.
+	ProcRoot string
+
+	// MaxMessageBytes bounds one request. The agent sends its executors whole,
+	// command lines, environments and data blobs included: a few KB each.
+	MaxMessageBytes int
+	// MaxStreams bounds the calls at a time on one connection.
+	MaxStreams uint32
+	// MaxPolls bounds the Corrections calls at a time over all connections. A
+	// right client has one; the room is for calls that time out on its side
+	// and are not yet seen to be gone.
+	MaxPolls int
+	// HandshakeTimeout is how long a new connection may stay silent.
+	HandshakeTimeout time.Duration
+	// KeepaliveAfter is how long a connection may be idle before it is probed:
+	// a dead peer closes its socket, only a frozen one has to be found so.
+	KeepaliveAfter time.Duration
+	// DrainFor is how long calls may take to end when Serve stops.
+	DrainFor time.Duration
+
+	// PollCap is when a Corrections call is answered although there is nothing
+	// to say. A longer one notices a vanished daemon later, a shorter one asks
+	// the agent for its usage more often.
+	PollCap time.Duration
+	// PollMin is the least time between a Corrections call and its answer: the
+	// agent's qos_correction_interval_min is 0 by default, so it asks again at
+	// once (src/slave/flags.cpp:1612).
+	PollMin time.Duration
+	// OwnerTimeout is how long a connected agent may be silent before another
+	// one may take the socket over. The agent estimates every 15 s by default.
+	OwnerTimeout time.Duration
+	// FreshEvery is the least time between two wishes for fresh usage.
+	FreshEvery time.Duration
+
+	// RetryAfter is how long a killed container may take to vanish before the
+	// kill is handed over again; it doubles each time, up to RetryCap. Killed
+	// containers on a contended node were seen to take 5 s.
+	RetryAfter, RetryCap time.Duration
+	// KillValidFor is how long a kill may wait to be handed over. The reason
+	// for it is a reading: past this time it is not true any more.
+	KillValidFor time.Duration
+
+	// Answer is how an offer becomes an answer.
+	Answer Answer
+}
+
+// DefaultConfig is the contract's behaviour.
+func DefaultConfig() Config {
+	return Config{
+		Socket:           DefaultSocket,
+		ProcRoot:         "/proc",
+		MaxMessageBytes:  16 << 20,
+		MaxStreams:       32,
+		MaxPolls:         8,
+		HandshakeTimeout: 10 * time.Second,
+		KeepaliveAfter:   30 * time.Second,
+		DrainFor:         2 * time.Second,
+		PollCap:          10 * time.Second,
+		PollMin:          time.Second,
+		OwnerTimeout:     time.Minute,
+		FreshEvery:       5 * time.Second,
+		RetryAfter:       30 * time.Second,
+		RetryCap:         10 * time.Minute,
+		KillValidFor:     30 * time.Second,
+		Answer:           unheld,
+	}
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.MaxMessageBytes <= 0:
+		return fmt.Errorf("%w: MaxMessageBytes %d", ErrConfig, c.MaxMessageBytes)
+	case c.MaxStreams == 0 || c.MaxPolls <= 0:
+		return fmt.Errorf("%w: MaxStreams %d, MaxPolls %d", ErrConfig, c.MaxStreams, c.MaxPolls)
+	case c.PollMin < 0 || c.PollCap <= 0 || c.PollCap < c.PollMin:
+		return fmt.Errorf("%w: PollMin %s, PollCap %s", ErrConfig, c.PollMin, c.PollCap)
+	case c.RetryAfter <= 0 || c.RetryCap < c.RetryAfter:
+		return fmt.Errorf("%w: RetryAfter %s, RetryCap %s", ErrConfig, c.RetryAfter, c.RetryCap)
+	case c.KillValidFor <= 0 || c.OwnerTimeout <= 0 || c.HandshakeTimeout <= 0 || c.KeepaliveAfter <= 0:
+		return fmt.Errorf("%w: a timeout is not above zero", ErrConfig)
+	case c.Answer == nil || c.ProcRoot == "":
+		return fmt.Errorf("%w: Answer and ProcRoot are required", ErrConfig)
+	}
+	return checkPath(c.Socket)
+}
+
+// unheld is what the offer promises in all, less what the report says is held
+// as revocable, while the offer is valid.
+func unheld(o estimator.Offer, u *snapshot.Usage, now time.Time) resources.Quantities {
+	if o.ValidFor > 0 && now.Sub(o.At) > o.ValidFor {
+		return nil
+	}
+	var gross resources.Quantities
+	for i := range o.Resources {
+		gross.Set(o.Resources[i].Name, o.Resources[i].Gross)
+	}
+	return gross.Minus(u.Revocable())
+}

@@ -1,0 +1,140 @@
+package agentapi
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+)
+
+// admitPeer refuses callers of other users. It runs before anything of the
+// call's message is read.
+func (s *Server) admitPeer(ctx context.Context, info *tap.Info) (context.Context, error) {
+	c := callerOf(ctx)
+	if c != nil && (c.uid == 0 || c.uid == s.cfg.AgentUID || c.uid == euid) {
+		return ctx, nil
+	}
+	err := fmt.Errorf("%s may not call: this socket is for root, uid %d and uid %d", c, euid, s.cfg.AgentUID)
+	s.tally.refusedPeer(s.now(), methodOf(info.FullMethodName), err)
+	s.warn.Warn(warnPeer, "a caller was refused", "err", err)
+	return nil, status.Error(codes.PermissionDenied, err.Error())
+}
+
+func (s *Server) recoverUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	defer s.recovered(&err)
+	return next(ctx, req)
+}
+
+func (s *Server) recoverStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	defer s.recovered(&err)
+	return next(srv, ss)
+}
+
+// recovered turns a panic of a handler into an error of its call: a defect in
+// answering one call must not take the node's daemon down.
+func (s *Server) recovered(err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	e := fmt.Errorf("panic: %v", p)
+	s.tally.panicked(s.now(), e)
+	s.warn.Warn(warnPanic, "a call panicked, this is a defect", "err", e, "stack", string(debug.Stack()))
+	*err = status.Error(codes.Internal, "estimatord failed on this call, see its log")
+}
+
+func (s *Server) undecodable(err error) {
+	s.tally.badReport(s.now(), err)
+	s.warn.Warn(warnReport, "a message was refused", "err", err)
+}
+
+// unknownMethod answers calls of methods that are not served.
+func unknownMethod(_ any, ss grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(ss)
+	return status.Errorf(codes.Unimplemented, "no method %q here: estimatord.agent.v1.Oversubscription has Estimate and Corrections", method)
+}
+
+type (
+	connKey struct{}
+	callKey struct{}
+)
+
+// connOf is the connection of a call.
+func connOf(ctx context.Context) *conn {
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		return c
+	}
+	return &conn{}
+}
+
+// call is one call for the stats handler.
+type call struct {
+	method string
+	// end is told whether the answer could be written.
+	end func(error)
+}
+
+// onEnd has f called when the answer of the call was written, or could not be;
+// false says that nobody will.
+func onEnd(ctx context.Context, f func(error)) bool {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if ok {
+		c.end = f
+	}
+	return ok
+}
+
+// statsHandler follows connections and calls.
+type statsHandler struct{ s *Server }
+
+// TagConn implements stats.Handler.
+func (h *statsHandler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context {
+	return context.WithValue(ctx, connKey{}, &conn{caller: callerOf(ctx)})
+}
+
+// HandleConn implements stats.Handler.
+func (h *statsHandler) HandleConn(ctx context.Context, e stats.ConnStats) {
+	switch e.(type) {
+	case *stats.ConnBegin:
+		h.s.tally.connected(1)
+	case *stats.ConnEnd:
+		h.s.tally.connected(-1)
+		h.s.disconnected(connOf(ctx))
+	}
+}
+
+func (s *Server) disconnected(c *conn) {
+	s.mu.Lock()
+	last := s.owner.closed(c)
+	id := s.owner.id
+	s.mu.Unlock()
+	if last {
+		s.log.Info("agent disconnected", "agent", id)
+	}
+}
+
+// TagRPC implements stats.Handler.
+func (h *statsHandler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
+	return context.WithValue(ctx, callKey{}, &call{method: methodOf(info.FullMethodName)})
+}
+
+// HandleRPC implements stats.Handler.
+func (h *statsHandler) HandleRPC(ctx context.Context, e stats.RPCStats) {
+	end, ok := e.(*stats.End)
+	if !ok {
+		return
+	}
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		return
+	}
+	h.s.tally.call(c.method, status.Code(end.Error))
+	if c.end != nil {
+		c.end(end.Error)
+	}
+}

@@ -1,0 +1,134 @@
+package agentapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+)
+
+// caller is the process at the other end of a connection, as the kernel knew
+// it when it connected (SO_PEERCRED, unix(7)).
+type caller struct {
+	credentials.CommonAuthInfo
+	pid      int32
+	uid, gid uint32
+	// process tells it apart from a later one with the same pid.
+	process string
+}
+
+// AuthType implements credentials.AuthInfo.
+func (*caller) AuthType() string { return "so_peercred" }
+
+// String names the process for people.
+func (c *caller) String() string {
+	if c == nil {
+		return "an unknown process"
+	}
+	return fmt.Sprintf("pid %d of uid %d", c.pid, c.uid)
+}
+
+// callerOf is the process behind a call, nil when it is not known.
+func callerOf(ctx context.Context) *caller {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	c, _ := p.AuthInfo.(*caller)
+	return c
+}
+
+// peerCredentials are transport credentials that ask the kernel who called.
+// They refuse nobody: a failed handshake looks like a broken connection to the
+// client, which would try again for ever without knowing why. admitPeer
+// refuses with a text.
+type peerCredentials struct {
+	procRoot string
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (peerCredentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errors.New("these credentials are a server's")
+}
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (p peerCredentials) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	uc, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, nil, fmt.Errorf("no Unix socket: %T", c)
+	}
+	raw, err := uc.SyscallConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return nil, nil, err
+	}
+	if credErr != nil {
+		return nil, nil, fmt.Errorf("SO_PEERCRED: %w", credErr)
+	}
+	return c, &caller{
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+		pid:            cred.Pid, uid: cred.Uid, gid: cred.Gid,
+		process: processID(p.procRoot, cred.Pid),
+	}, nil
+}
+
+// Info implements credentials.TransportCredentials.
+func (peerCredentials) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "so_peercred"}
+}
+
+// Clone implements credentials.TransportCredentials.
+func (p peerCredentials) Clone() credentials.TransportCredentials { return p }
+
+// OverrideServerName implements credentials.TransportCredentials.
+func (peerCredentials) OverrideServerName(string) error { return nil }
+
+// processID is "pid:<pid>@<start time>", with the start time in clock ticks
+// since boot. A process that cannot be seen (it is gone, or in a PID namespace
+// outside ours) has "?" there.
+func processID(procRoot string, pid int32) string {
+	start := "?"
+	if text, err := os.ReadFile(filepath.Join(procRoot, strconv.Itoa(int(pid)), "stat")); err == nil {
+		if t, ok := startTime(text); ok {
+			start = strconv.FormatUint(t, 10)
+		}
+	}
+	return fmt.Sprintf("pid:%d@%s", pid, start)
+}
+
+// startTime is field 22 of /proc/<pid>/stat (proc_pid_stat(5)):
+//
+//	4242 (mesos-agent) S 1 4242 4242 0 -1 4194560 ... 20 0 9 0 5177 ...
+//
+// The second field is the command in parentheses and may itself hold spaces
+// and parentheses, so fields are counted from the last closing one.
+func startTime(stat []byte) (ticks uint64, ok bool) {
+	end := bytes.LastIndexByte(stat, ')')
+	if end < 0 {
+		return 0, false
+	}
+	const stateField, startField = 3, 22
+	fields := bytes.Fields(stat[end+1:])
+	if len(fields) <= startField-stateField {
+		return 0, false
+	}
+	ticks, err := strconv.ParseUint(string(fields[startField-stateField]), 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return ticks, true
+}

@@ -1,0 +1,207 @@
+package agentapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/estimatord/estimatord/estimator"
+	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
+	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// ErrNotListening: Serve was called before Listen, or twice.
+var ErrNotListening = errors.New("not listening")
+
+// Server is the agent's side of the daemon. Its methods are for any goroutine.
+type Server struct {
+	cfg    Config
+	warn   *warner
+	log    *slog.Logger
+	now    func() time.Time
+	grpc   *grpc.Server
+	health *health.Server
+	tally  *tally
+	// closing is closed when Serve stops; long polls end then.
+	closing chan struct{}
+
+	usage atomic.Pointer[snapshot.Usage]
+	offer atomic.Pointer[estimator.Offer]
+
+	// mu guards what follows.
+	mu     sync.Mutex
+	socket *socket
+	owner  owner
+	kills  killQueue
+	fresh  freshness
+	polls  polls
+	// changed is closed and replaced when a waiting Corrections call has to
+	// look again.
+	changed chan struct{}
+}
+
+// New makes a Server that does not listen yet. clock is time.Now, except in
+// tests.
+func New(cfg Config, logger *slog.Logger, clock func() time.Time) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, log: logger, now: clock,
+		warn:    &warner{log: logger, now: clock, every: warnEvery},
+		health:  health.NewServer(),
+		tally:   newTally(),
+		closing: make(chan struct{}),
+		changed: make(chan struct{}),
+		owner:   owner{timeout: cfg.OwnerTimeout},
+		kills:   killQueue{retryAfter: cfg.RetryAfter, retryCap: cfg.RetryCap, validFor: cfg.KillValidFor},
+		fresh:   freshness{every: cfg.FreshEvery},
+	}
+	s.grpc = grpc.NewServer(
+		grpc.Creds(peerCredentials{procRoot: cfg.ProcRoot}),
+		grpc.InTapHandle(s.admitPeer),
+		grpc.StatsHandler(&statsHandler{s}),
+		grpc.UnaryInterceptor(s.recoverUnary),
+		grpc.StreamInterceptor(s.recoverStream),
+		grpc.UnknownServiceHandler(unknownMethod),
+		grpc.ForceServerCodecV2(newCodec(s.undecodable)),
+		grpc.MaxRecvMsgSize(cfg.MaxMessageBytes),
+		grpc.MaxConcurrentStreams(cfg.MaxStreams),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
+		// The default allows a ping every 5 minutes and hangs up on clients
+		// that ask more often.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: cfg.KeepaliveAfter, Timeout: pingTimeout}),
+		grpc.WaitForHandlers(true),
+	)
+	agentv1.RegisterOversubscriptionServer(s.grpc, &service{s: s})
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	s.SetServing(false)
+	return s, nil
+}
+
+const (
+	// maxHeaderBytes bounds the headers of one call; an agent sends 200 bytes.
+	maxHeaderBytes = 16 << 10
+	minPing        = 5 * time.Second
+	pingTimeout    = 20 * time.Second
+)
+
+// Listen binds the socket. ErrInUse says that another instance serves it.
+func (s *Server) Listen() error {
+	l, err := listen(s.cfg.Socket, s.cfg.AgentUID)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.socket = l
+	return nil
+}
+
+// Serve answers until ctx ends, then lets calls finish for Config.DrainFor and
+// removes the socket. It is called once, after Listen.
+func (s *Server) Serve(ctx context.Context) error {
+	s.mu.Lock()
+	l := s.socket
+	s.socket = nil
+	s.mu.Unlock()
+	if l == nil {
+		return ErrNotListening
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.grpc.Serve(l) }()
+
+	var err error
+	select {
+	case err = <-done:
+		err = fmt.Errorf("agent API stopped: %w", err)
+	case <-ctx.Done():
+	}
+	close(s.closing)
+	s.health.Shutdown()
+	// Before the listener closes, see remove.
+	if rmErr := l.remove(); rmErr != nil && err == nil {
+		err = fmt.Errorf("remove the socket: %w", rmErr)
+	}
+	// A call that goes on for ever (a health watch, a stuck client) is cut.
+	cut := time.AfterFunc(s.cfg.DrainFor, s.grpc.Stop)
+	defer cut.Stop()
+	s.grpc.GracefulStop()
+	return err
+}
+
+// SetServing says whether ticks are fresh, as gRPC health shows it.
+func (s *Server) SetServing(ok bool) {
+	st := healthv1.HealthCheckResponse_NOT_SERVING
+	if ok {
+		st = healthv1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", st)
+	s.health.SetServingStatus(agentv1.Oversubscription_ServiceDesc.ServiceName, st)
+}
+
+// Usage is the last report that was accepted, nil before the first.
+func (s *Server) Usage() *snapshot.Usage { return s.usage.Load() }
+
+// Publish sets what Estimate answers from.
+func (s *Server) Publish(o estimator.Offer) { s.offer.Store(&o) }
+
+// Kill queues v to be handed over with the next answer to Corrections. Asking
+// for the same container again does nothing. A Victim that was not made by
+// qos.NewVictim is refused with ErrVictim.
+func (s *Server) Kill(v qos.Victim) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isNew, err := s.kills.add(v, s.now())
+	if isNew {
+		s.wake()
+	}
+	return err
+}
+
+// InFlight are the kills that were decided and whose containers are not gone,
+// in the order of decision.
+func (s *Server) InFlight() []qos.InFlight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kills.inFlight()
+}
+
+// Observe compares the kills in flight and the agent's report with what is on
+// disk; it is to be called at every tick.
+func (s *Server) Observe(snap *snapshot.Snapshot) {
+	s.mu.Lock()
+	ended := s.kills.observe(snap)
+	if s.fresh.observe(snap, s.usage.Load()) {
+		s.wake()
+	}
+	s.mu.Unlock()
+	s.logEnded(ended, snap.At)
+}
+
+func (s *Server) logEnded(ended []outcome, now time.Time) {
+	for _, e := range ended {
+		s.log.Info("kill ended", "container", e.kill.victim.Key().ID, "why", e.why,
+			"handed_over", e.kill.handovers, "after", now.Sub(e.kill.since))
+	}
+}
+
+// wake makes waiting Corrections calls look again. mu is held.
+func (s *Server) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}

@@ -1,0 +1,180 @@
+package agentapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	// ErrInUse: another process serves the socket.
+	ErrInUse = errors.New("socket is in use")
+	// ErrSocketPath: the path cannot be a socket's, or something that is no
+	// socket is in its place.
+	ErrSocketPath = errors.New("invalid socket path")
+)
+
+const (
+	// socketMode: only the owner may connect. On Linux connecting needs write
+	// permission on the socket (unix(7)).
+	socketMode = 0o600
+	// dirMode is that of a directory we create for the socket; the agent's
+	// user must be able to reach into it.
+	dirMode = 0o755
+	// maxPath is the size of sockaddr_un.sun_path less its terminating zero.
+	maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
+	// lockWait is how long another instance may take to start or stop.
+	lockWait = 2 * time.Second
+	// probeWait bounds the try to connect to a socket that is already there.
+	probeWait = time.Second
+)
+
+func checkPath(path string) error {
+	switch {
+	case path == "":
+		return fmt.Errorf("%w: it is empty", ErrSocketPath)
+	case path[0] == '@' || path[0] == 0:
+		return fmt.Errorf("%w: %q is abstract and would have no file permissions", ErrSocketPath, path)
+	case len(path) > maxPath:
+		return fmt.Errorf("%w: %q has %d bytes, the kernel takes %d", ErrSocketPath, path, len(path), maxPath)
+	}
+	return nil
+}
+
+// socket is a listening Unix socket whose file is ours to remove.
+type socket struct {
+	*net.UnixListener
+	path     string
+	dev, ino uint64
+}
+
+// listen binds path with mode 0600, owned by uid. The file of a socket that
+// nobody serves any more is replaced; everything else in its place is left
+// alone. The directory is locked meanwhile, so that of two instances started
+// at once one gets ErrInUse.
+func listen(path string, uid uint32) (*socket, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
+		return nil, fmt.Errorf("directory of the socket: %w", err)
+	}
+	unlock, err := lockDir(path)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+
+	if err := clearStale(path); err != nil {
+		return nil, err
+	}
+	// The mode of a socket's file is that of the open socket less the umask
+	// (net/unix/af_unix.c, unix_bind_bsd), so changing it before the bind
+	// leaves no moment in which others could connect.
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var chmod error
+		if err := c.Control(func(fd uintptr) { chmod = unix.Fchmod(int(fd), socketMode) }); err != nil {
+			return err
+		}
+		return chmod
+	}}
+	l, err := lc.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", path, err)
+	}
+	ul := l.(*net.UnixListener)
+	ul.SetUnlinkOnClose(false)
+	s := &socket{UnixListener: ul, path: path}
+	if err := s.own(uid); err != nil {
+		_ = ul.Close()
+		_ = os.Remove(path)
+		return nil, err
+	}
+	return s, nil
+}
+
+// own checks what was bound and gives it to uid.
+func (s *socket) own(uid uint32) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(s.path, &st); err != nil {
+		return fmt.Errorf("socket %q: %w", s.path, err)
+	}
+	if mode := st.Mode & 0o777; mode&^socketMode != 0 {
+		return fmt.Errorf("socket %q: the file system gave it mode %#o instead of %#o", s.path, mode, socketMode)
+	}
+	s.dev, s.ino = st.Dev, st.Ino
+	if uid != 0 && uid != st.Uid {
+		if err := os.Lchown(s.path, int(uid), -1); err != nil {
+			return fmt.Errorf("give the socket to the agent's user: %w", err)
+		}
+	}
+	return nil
+}
+
+// remove takes the socket's file away if it is still ours. The listener must
+// still be open: as long as it is, the file's inode number cannot be reused.
+func (s *socket) remove() error {
+	unlock, err := lockDir(s.path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var st unix.Stat_t
+	if err := unix.Lstat(s.path, &st); err != nil || st.Dev != s.dev || st.Ino != s.ino {
+		return nil
+	}
+	return os.Remove(s.path)
+}
+
+// clearStale removes the file of a socket that nobody listens on.
+func clearStale(path string) error {
+	fi, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if fi.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("%w: %q exists and is no socket", ErrSocketPath, path)
+	}
+	c, err := net.DialTimeout("unix", path, probeWait)
+	switch {
+	case err == nil:
+		_ = c.Close()
+		return fmt.Errorf("%w: another process listens on %q", ErrInUse, path)
+	case errors.Is(err, unix.ECONNREFUSED):
+		return os.Remove(path)
+	case errors.Is(err, unix.EAGAIN), os.IsTimeout(err): // its backlog is full
+		return fmt.Errorf("%w: another process listens on %q and does not answer", ErrInUse, path)
+	default: // no permission, or a socket of another type: not ours to judge
+		return fmt.Errorf("%w: %w", ErrInUse, err)
+	}
+}
+
+// lockDir locks the directory of path against other instances that start or
+// stop. The lock is on the directory itself, so no lock file stays behind.
+func lockDir(path string) (unlock func(), err error) {
+	dir := filepath.Dir(path)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("lock %q: %w", dir, err)
+	}
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(10 * time.Millisecond) {
+		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = unix.Close(fd) }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) || time.Now().After(deadline) {
+			_ = unix.Close(fd)
+			return nil, fmt.Errorf("%w: another instance holds the lock on %q: %w", ErrInUse, dir, err)
+		}
+	}
+}

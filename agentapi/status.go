@@ -1,0 +1,171 @@
+package agentapi
+
+import (
+	"cmp"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
+)
+
+// euid is the user the daemon runs as.
+var euid = uint32(os.Geteuid())
+
+// Status is what the API has seen so far, for metrics and people.
+type Status struct {
+	// Agent is the agent that the socket serves, "" before the first.
+	Agent string
+	// Since is when it came, Heard when it last began or ended a call.
+	Since, Heard time.Time
+	// Connected: it has an open connection.
+	Connected bool
+	// UsageAt is when its last good report came in, zero before the first;
+	// Executors is how many it lists, DroppedExecutors how many of it could
+	// not be used.
+	UsageAt                     time.Time
+	Executors, DroppedExecutors int
+	// Connections are open now, of anybody; Polls are waiting Corrections calls.
+	Connections, Polls int
+	// InFlight are kills decided and not confirmed.
+	InFlight int
+	// Kills counts what became of kills.
+	Kills KillCounts
+	Counts
+	// Calls counts ended calls, sorted by method, then code.
+	Calls []CallCount
+}
+
+// Counts are events since the daemon started.
+type Counts struct {
+	// RefusedPeers: calls of users that may not call.
+	RefusedPeers uint64
+	// RefusedAgents: calls of a second agent.
+	RefusedAgents uint64
+	// Takeovers: agents that got the socket, the first included.
+	Takeovers uint64
+	// BadReports: messages that could not be decoded or used.
+	BadReports uint64
+	// DroppedExecutorsTotal: executors that were left out of a report.
+	DroppedExecutorsTotal uint64
+	// Superseded: Corrections calls whose agent made another one meanwhile.
+	Superseded uint64
+	// Panics: calls that met a defect.
+	Panics uint64
+	// LastError is the newest of all these.
+	LastError Problem
+}
+
+// Problem is something that went wrong.
+type Problem struct {
+	At   time.Time
+	Text string
+}
+
+// CallCount is the number of ended calls of one method and outcome.
+type CallCount struct {
+	Method, Code string
+	N            uint64
+}
+
+// Status is a copy of the state at this moment.
+func (s *Server) Status() Status {
+	var st Status
+	s.mu.Lock()
+	st.Agent, st.Since, st.Heard, st.Connected = s.owner.id, s.owner.since, s.owner.heard, s.owner.connected()
+	st.Polls = len(s.polls.waiting)
+	st.InFlight = len(s.kills.kills)
+	st.Kills = s.kills.counts
+	if u := s.usage.Load(); u != nil {
+		st.UsageAt, st.Executors, st.DroppedExecutors = u.At, len(u.Executors), u.Dropped
+	}
+	s.mu.Unlock()
+	s.tally.fill(&st)
+	return st
+}
+
+// otherMethod stands for every method that is not served: a client must not be
+// able to make up metric labels.
+const otherMethod = "other"
+
+// methodOf is the label of a method.
+func methodOf(fullName string) string {
+	switch fullName {
+	case agentv1.Oversubscription_Estimate_FullMethodName:
+		return "Estimate"
+	case agentv1.Oversubscription_Corrections_FullMethodName:
+		return "Corrections"
+	case healthv1.Health_Check_FullMethodName, healthv1.Health_List_FullMethodName, healthv1.Health_Watch_FullMethodName:
+		return "Health"
+	}
+	return otherMethod
+}
+
+type callLabel struct {
+	method string
+	code   codes.Code
+}
+
+// tally counts events.
+type tally struct {
+	mu     sync.Mutex
+	counts Counts
+	conns  int
+	calls  map[callLabel]uint64
+}
+
+func newTally() *tally { return &tally{calls: map[callLabel]uint64{}} }
+
+func (t *tally) fill(st *Status) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	st.Counts, st.Connections = t.counts, t.conns
+	for _, l := range slices.SortedFunc(maps.Keys(t.calls), func(a, b callLabel) int {
+		return cmp.Or(cmp.Compare(a.method, b.method), cmp.Compare(a.code, b.code))
+	}) {
+		st.Calls = append(st.Calls, CallCount{Method: l.method, Code: l.code.String(), N: t.calls[l]})
+	}
+}
+
+// add changes one counter; a non-nil err is the newest problem.
+func (t *tally) add(n *uint64, by uint64, at time.Time, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*n += by
+	if err != nil {
+		t.counts.LastError = Problem{At: at, Text: err.Error()}
+	}
+}
+
+func (t *tally) refusedPeer(at time.Time, method string, err error) {
+	t.add(&t.counts.RefusedPeers, 1, at, err)
+	t.call(method, codes.PermissionDenied) // the stats handler does not see it
+}
+
+func (t *tally) refusedAgent(at time.Time, err error) { t.add(&t.counts.RefusedAgents, 1, at, err) }
+func (t *tally) badReport(at time.Time, err error)    { t.add(&t.counts.BadReports, 1, at, err) }
+func (t *tally) panicked(at time.Time, err error)     { t.add(&t.counts.Panics, 1, at, err) }
+func (t *tally) superseded()                          { t.add(&t.counts.Superseded, 1, time.Time{}, nil) }
+
+func (t *tally) took() { t.add(&t.counts.Takeovers, 1, time.Time{}, nil) }
+
+func (t *tally) dropped(at time.Time, errs []error) {
+	t.add(&t.counts.DroppedExecutorsTotal, uint64(len(errs)), at, errs[0])
+}
+
+func (t *tally) connected(by int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.conns += by
+}
+
+func (t *tally) call(method string, code codes.Code) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls[callLabel{method, code}]++
+}
