@@ -194,7 +194,12 @@ func detectTree(root string) (Layout, error) {
 	}
 	found := false
 	for _, e := range entries {
-		path := filepath.Join(root, e.Name())
+		// A hierarchy of several controllers is named after all of them, and
+		// each may have a symbolic link of its own.
+		path, err := filepath.EvalSymlinks(filepath.Join(root, e.Name()))
+		if err != nil {
+			continue
+		}
 		if isFile(filepath.Join(path, "cgroup.controllers")) {
 			l.Mode, l.Unified = Hybrid, path
 			continue
@@ -202,8 +207,6 @@ func detectTree(root string) (Layout, error) {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			continue
 		}
-		// A hierarchy of several controllers is named after all of them, and
-		// each may have a symbolic link of its own.
 		for name := range strings.SplitSeq(e.Name(), ",") {
 			if i := slices.Index(controllerNames[:], name); i >= 0 {
 				l.Mounts[i] = path

@@ -1,0 +1,59 @@
+package cgrouptest
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// Nobody is a user id without rights on anything.
+const Nobody = 65534
+
+// RunAs runs the test binary again as another user, with env on top of the
+// environment, and expects that exit code of it. Its TestMain has to know env.
+func RunAs(tb testing.TB, uid uint32, exitCode int, env ...string) {
+	tb.Helper()
+	// The binary itself may be where the user cannot reach it.
+	dir, err := os.MkdirTemp("/tmp", "estimatord-test")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // below /tmp
+	if err := os.Chmod(dir, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	binary := filepath.Join(dir, "test")
+	if err := copyBinary(binary); err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.Command(binary)
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil && exitCode == 0:
+	case errors.As(err, &exit) && exit.ExitCode() == exitCode:
+	default:
+		tb.Errorf("as user %d: %v, want exit code %d: %s", uid, err, exitCode, out)
+	}
+}
+
+func copyBinary(to string) error {
+	in, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
