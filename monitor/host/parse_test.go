@@ -1,0 +1,127 @@
+package host
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+func count(n uint64) snapshot.Count              { return snapshot.CountOf(n) }
+func absent(why snapshot.Absence) snapshot.Count { return snapshot.Count{Why: why} }
+
+func TestParseStat(t *testing.T) {
+	const ms10 = 10_000_000
+	for _, tc := range []struct {
+		name, file string
+		want       stat
+	}{
+		{
+			"two processors",
+			"cpu  12108 17567 11538 1223711 657 0 182 33 5 6\n" +
+				"cpu0 5883 7750 5556 613349 88 0 24 13 0 0\ncpu1 6225 9817 5982 610362 569 0 157 19 0 0\nintr 1120284 0\nctxt 1\n",
+			// user nice system irq softirq steal; guest is part of user.
+			stat{count((12108 + 17567 + 11538 + 0 + 182 + 33) * ms10), count(2)},
+		},
+		{
+			"an offline processor has no line",
+			"cpu  1 0 0 5 0 0 0 0 0 0\ncpu0 1 0 0 5 0 0 0 0 0 0\ncpu3 0 0 0 0 0 0 0 0 0 0\nintr 1\n",
+			stat{count(ms10), count(2)},
+		},
+		{
+			"before 2.6.33 without guest_nice",
+			"cpu  1 2 3 4 5 6 7 8 9\ncpu0 1 2 3 4 5 6 7 8 9\nintr 1\n",
+			stat{count((1 + 2 + 3 + 6 + 7 + 8) * ms10), count(1)},
+		},
+		{
+			"cut among the processors",
+			"cpu  1 2 3 4 5 6 7 8 9 0\ncpu0 1 2 3",
+			stat{count((1 + 2 + 3 + 6 + 7 + 8) * ms10), absent(snapshot.Truncated)},
+		},
+		{"cut in the first line", "cpu  1 2 3", stat{absent(snapshot.Truncated), absent(snapshot.Truncated)}},
+		{"too few columns", "cpu  1 2 3 4\ncpu0 1\nintr 1\n", stat{absent(snapshot.Truncated), count(1)}},
+		{"not a number", "cpu  1 x 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{absent(snapshot.Malformed), count(1)}},
+		{"negative", "cpu  1 -2 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{absent(snapshot.Malformed), count(1)}},
+		{"absurdly large", "cpu  1 1844674407370955161 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{absent(snapshot.Malformed), count(1)}},
+		{"empty", "", stat{absent(snapshot.Truncated), absent(snapshot.Truncated)}},
+		{"another file", "btime 1\n", stat{absent(snapshot.NoKey), absent(snapshot.NoKey)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, parseStat([]byte(tc.file)), cmp.AllowUnexported(stat{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestParseLoad(t *testing.T) {
+	ok := snapshot.ValueOf
+	no := func(why snapshot.Absence) snapshot.Value { return snapshot.Value{Why: why} }
+	for _, tc := range []struct {
+		name, file string
+		want       [3]snapshot.Value
+	}{
+		{"a quiet node", "0.27 0.28 0.26 5/100 23156\n", [3]snapshot.Value{ok(0.27), ok(0.28), ok(0.26)}},
+		{"a busy one", "1024.00 99.99 10.05 5/100 23156\n", [3]snapshot.Value{ok(1024), ok(99.99), ok(10.05)}},
+		{"empty", "", [3]snapshot.Value{no(snapshot.Truncated), no(snapshot.Truncated), no(snapshot.Truncated)}},
+		{"cut", "0.27 0.2", [3]snapshot.Value{ok(0.27), no(snapshot.Truncated), no(snapshot.Truncated)}},
+		{"not a number", "0.27 NaN 0.26 5/100 1\n", [3]snapshot.Value{ok(0.27), no(snapshot.Malformed), ok(0.26)}},
+		{"negative", "-1.00 1e3 0.26 5/100 1\n", [3]snapshot.Value{no(snapshot.Malformed), no(snapshot.Malformed), ok(0.26)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := parseLoad([]byte(tc.file)); got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestParseMeminfo(t *testing.T) {
+	for _, tc := range []struct {
+		name, file string
+		want       meminfo
+	}{
+		{
+			"usual",
+			"MemTotal:       24684084 kB\nMemFree:        22991240 kB\nMemAvailable:   23701888 kB\nBuffers: 1 kB\n",
+			meminfo{count(24684084 << 10), count(23701888 << 10)},
+		},
+		{"before 3.14", "MemTotal:       24684084 kB\nMemFree:        22991240 kB\n", meminfo{count(24684084 << 10), absent(snapshot.NoKey)}},
+		{"cut", "MemTotal:       24684084 kB\nMemFr", meminfo{count(24684084 << 10), absent(snapshot.Truncated)}},
+		{"no unit", "MemTotal: 24684084\nMemAvailable: 1 kB\n", meminfo{absent(snapshot.Malformed), count(1 << 10)}},
+		{"not a number", "MemTotal: many kB\nMemAvailable: 1 kB\n", meminfo{absent(snapshot.Malformed), count(1 << 10)}},
+		{"empty", "", meminfo{absent(snapshot.Truncated), absent(snapshot.Truncated)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := parseMeminfo([]byte(tc.file)); got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
+
+func FuzzParseHost(f *testing.F) {
+	f.Add([]byte("cpu  12108 17567 11538 1223711 657 0 182 33 0 0\ncpu0 5883 7750 5556 613349 88 0 24 13 0 0\nintr 1\n"))
+	f.Add([]byte("0.27 0.28 0.26 5/100 23156\n"))
+	f.Add([]byte("MemTotal:       24684084 kB\nMemFree:        22991240 kB\nMemAvailable:   23701888 kB\n"))
+	f.Add([]byte("cpu"))
+	f.Add([]byte("cpu 1\ncpu"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		s, m := parseStat(file), parseMeminfo(file)
+		for i, c := range []snapshot.Count{s.busyNanos, s.cpus, m.totalBytes, m.availableBytes} {
+			if c.Why == snapshot.NotRead || !c.OK() && c.N != 0 {
+				t.Errorf("%q: reading %d is %+v", file, i, c)
+			}
+		}
+		if s.cpus.OK() && s.cpus.N > uint64(strings.Count(string(file), "cpu")) {
+			t.Errorf("%q: %d processors", file, s.cpus.N)
+		}
+		for _, v := range parseLoad(file) {
+			if v.Why == snapshot.NotRead || v.V < 0 {
+				t.Errorf("%q: load %+v", file, v)
+			}
+		}
+	})
+}
