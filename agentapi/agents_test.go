@@ -1,0 +1,146 @@
+package agentapi
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// Agents that come, go and stand in each other's way, over real connections.
+
+func TestSecondAgentIsRefusedUntilTheFirstHangsUp(t *testing.T) {
+	r := start(t, quick(t))
+	first := r.dial(t)
+	if _, err := agentv1.NewOversubscriptionClient(first).Estimate(as(t, "one"), &agentv1.EstimateRequest{Usage: usageWith(bestEffort("x"))}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Kill(victimOf(t, "x", 1)); err != nil {
+		t.Fatal(err)
+	}
+	second := r.client(t)
+	_, err := second.Estimate(as(t, "two"), &agentv1.EstimateRequest{Usage: usageWith()})
+	wantCode(t, err, codes.FailedPrecondition, `agent "two"`)
+	wantCode(t, err, codes.FailedPrecondition, `serves agent "one"`)
+	if u := r.Usage(); u.Agent != "one" || len(u.Executors) != 1 {
+		t.Errorf("usage %+v", u)
+	}
+	if st := r.Status(); st.RefusedAgents != 1 || st.Agent != "one" || !st.Connected || !strings.Contains(st.LastError.Text, `"two"`) {
+		t.Errorf("status %+v", st)
+	}
+
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first agent is seen to be gone", func() bool { return !r.Status().Connected })
+	if r.Usage() == nil {
+		t.Error("a closed connection made the last report vanish: it must grow stale instead")
+	}
+	if _, err := second.Estimate(as(t, "two"), &agentv1.EstimateRequest{Usage: usageWith(bestEffort("x"))}); err != nil {
+		t.Fatal(err)
+	}
+	if u := r.Usage(); u.Agent != "two" {
+		t.Errorf("usage of %q", u.Agent)
+	}
+	if st := r.Status(); st.Agent != "two" || st.Takeovers != 2 || st.InFlight != 1 {
+		t.Errorf("status %+v", st)
+	}
+	if log := r.log.String(); !strings.Contains(log, "agent disconnected") || !strings.Contains(log, "instead_of=one") {
+		t.Errorf("log %s", log)
+	}
+	// The kill is still in flight: its container lives on under the new agent.
+	resp, err := second.Corrections(as(t, "two"), &agentv1.CorrectionsRequest{Usage: usageWith(bestEffort("x"))})
+	if err != nil || len(resp.GetCorrections()) != 1 {
+		t.Errorf("%v, %v", resp, err)
+	}
+}
+
+func TestSameAgentOnANewConnection(t *testing.T) {
+	r := start(t, quick(t))
+	for range 2 {
+		c := r.dial(t)
+		if _, err := agentv1.NewOversubscriptionClient(c).Estimate(as(t, "one"), &agentv1.EstimateRequest{Usage: usageWith()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := r.Status(); st.Takeovers != 1 || st.RefusedAgents != 0 || st.Connections != 2 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestUnusableReportDoesNotTakeTheSocketOver(t *testing.T) {
+	r := start(t, quick(t))
+	first := r.dial(t)
+	if _, err := agentv1.NewOversubscriptionClient(first).Estimate(as(t, "one"), &agentv1.EstimateRequest{Usage: usageWith()}); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	eventually(t, "the first agent is seen to be gone", func() bool { return !r.Status().Connected })
+	_, err := r.client(t).Estimate(as(t, "two"), &agentv1.EstimateRequest{Usage: usageWith(executorOf("x", revocable(scalar("cpus", -1))))})
+	wantCode(t, err, codes.InvalidArgument, "unusable")
+	if st := r.Status(); st.Agent != "one" {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestKillGoesToTheWaitingAgent(t *testing.T) {
+	r := start(t, quick(t))
+	c := r.client(t)
+	type answer struct {
+		resp *agentv1.CorrectionsResponse
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		resp, err := c.Corrections(as(t, "a"), &agentv1.CorrectionsRequest{Usage: usageWith(bestEffort("x"), service1("s"))})
+		got <- answer{resp, err}
+	}()
+	eventually(t, "the call waits", func() bool { return r.Status().Polls == 1 })
+	if err := r.Kill(victimOf(t, "x", 1)); err != nil {
+		t.Fatal(err)
+	}
+	a := <-got
+	if a.err != nil || len(a.resp.GetCorrections()) != 1 || a.resp.GetCorrections()[0].GetKill().GetContainerId().GetValue() != "x" {
+		t.Fatalf("%v, %v", a.resp, a.err)
+	}
+	eventually(t, "the handover is settled", func() bool { return r.Status().Kills.HandedOver == 1 })
+	if f := r.InFlight(); len(f) != 1 || f[0].Key != (snapshot.Key{ID: "x", Inode: 1}) {
+		t.Errorf("in flight %+v", f)
+	}
+	r.Observe(onDisk(noon, r.Usage()))
+	if st := r.Status(); st.Kills.Confirmed != 1 || len(r.InFlight()) != 0 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestPollOfAVanishedClientEnds(t *testing.T) {
+	r := start(t, quick(t))
+	conn := r.dial(t)
+	ctx, cancel := context.WithCancel(as(t, "a"))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := agentv1.NewOversubscriptionClient(conn).Corrections(ctx, &agentv1.CorrectionsRequest{Usage: usageWith()})
+		ended <- err
+	}()
+	eventually(t, "the call waits", func() bool { return r.Status().Polls == 1 })
+	cancel()
+	wantCode(t, <-ended, codes.Canceled, "")
+	eventually(t, "the call is gone", func() bool { return r.Status().Polls == 0 })
+
+	go func() {
+		_, err := agentv1.NewOversubscriptionClient(conn).Corrections(as(t, "a"), &agentv1.CorrectionsRequest{Usage: usageWith()})
+		ended <- err
+	}()
+	eventually(t, "the second call waits", func() bool { return r.Status().Polls == 1 })
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("a call on a closed connection succeeded")
+	}
+	eventually(t, "the second call is gone", func() bool { return r.Status().Polls == 0 })
+}
