@@ -1,0 +1,105 @@
+package workload
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// period is how often a thread gets its share of the work. It is short against
+// the second over which usage is sampled, and long against a scheduler tick.
+const period = 20 * time.Millisecond
+
+// burner spends CPU time in a fixed number of threads.
+type burner struct {
+	threads int
+	// duty is the float64 bits of the share of the time each thread is to run.
+	duty atomic.Uint64
+	// spent and dropped are the CPU time in ns that the threads used, and that
+	// was asked of them and not to be had.
+	spent, dropped atomic.Int64
+}
+
+// newBurner makes a burner for up to limit cores, set to that.
+func newBurner(limit float64) *burner {
+	b := &burner{threads: max(1, int(math.Ceil(limit)))}
+	// One for each, and one for who drives them, whatever the host has: they
+	// are to compete as threads of the kernel, not of Go's scheduler.
+	runtime.GOMAXPROCS(b.threads + 1)
+	b.set(limit)
+	return b
+}
+
+// set asks for cores from now on.
+func (b *burner) set(cores float64) {
+	b.duty.Store(math.Float64bits(min(1, cores/float64(b.threads))))
+}
+
+// run burns until stop is closed; nil: for ever.
+func (b *burner) run(stop <-chan struct{}) {
+	var threads sync.WaitGroup
+	for range b.threads {
+		threads.Go(func() { b.thread(stop) })
+	}
+	threads.Wait()
+}
+
+func (b *burner) thread(stop <-chan struct{}) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	due := time.Now()
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		due = due.Add(period)
+		budget := time.Duration(math.Float64frombits(b.duty.Load()) * float64(period))
+		used := burn(budget, due)
+		b.spent.Add(int64(used))
+		if used < budget {
+			b.dropped.Add(int64(budget - used))
+		}
+		if late := time.Until(due); late > 0 {
+			time.Sleep(late)
+		} else if late < -period {
+			due = time.Now() // whole periods were lost: they are not made up for
+			b.dropped.Add(int64(float64(-late) * float64(budget) / float64(period)))
+		}
+	}
+}
+
+// burn uses budget of CPU time, but not beyond due, and returns what it used.
+func burn(budget time.Duration, due time.Time) time.Duration {
+	began := threadTime()
+	x := uint64(1)
+	for {
+		used := threadTime() - began
+		if used >= budget || !time.Now().Before(due) {
+			return used
+		}
+		for range 20_000 { // some 20 µs between two looks at the clocks
+			x ^= x << 13
+			x ^= x >> 7
+			x ^= x << 17
+		}
+		sink.Store(x)
+	}
+}
+
+// sink keeps the compiler from seeing that the work is for nothing.
+var sink atomic.Uint64
+
+// threadTime is the CPU time of the calling thread.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
