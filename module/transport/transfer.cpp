@@ -1,0 +1,136 @@
+#include "transport/transfer.hpp"
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "transport/identity.hpp"
+#include "transport/status.hpp"
+
+namespace estimatord {
+namespace {
+
+const char* url(Method method) {
+  switch (method) {
+    case Method::kEstimate:
+      return "http://localhost/estimatord.agent.v1.Oversubscription/Estimate";
+    case Method::kCorrections:
+      return "http://localhost/estimatord.agent.v1.Oversubscription/"
+             "Corrections";
+  }
+  return "";
+}
+
+// libcurl's own socket() lacks SOCK_CLOEXEC: an executor forked by the agent
+// would inherit the connection and keep it open.
+curl_socket_t openSocket(
+    void* /* context */, curlsocktype /* purpose */, curl_sockaddr* address) {
+  return ::socket(
+      address->family,
+      address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+      address->protocol);
+}
+
+TransferEnd transferEnd(CURLcode code) {
+  switch (code) {
+    case CURLE_OK:
+      return TransferEnd::kWhole;
+    case CURLE_OPERATION_TIMEDOUT:
+      return TransferEnd::kTimeout;
+    // Bytes that are not HTTP/2 frames.
+    case CURLE_HTTP2:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+      return TransferEnd::kGarbled;
+    default:
+      return TransferEnd::kBroken;
+  }
+}
+
+}  // namespace
+
+Transfer::Transfer(const ChannelOptions& options, std::string frame)
+  : frame_(std::move(frame)), answer_(options.maxAnswerBytes) {}
+
+bool Transfer::prepare(
+    const std::string& socket,
+    Method method,
+    std::chrono::milliseconds timeout) {
+  // An empty value takes out a header that libcurl would add by itself; it
+  // would wait for the "100 Continue" that it expects for a large body.
+  const std::string lines[] = {
+      "content-type: application/grpc",
+      "te: trailers",
+      "grpc-timeout: " + formatTimeout(timeout),
+      "estimatord-agent-id: " + agentId(),
+      "user-agent: " + userAgent(),
+      "accept:",
+      "expect:"};
+  for (const std::string& line : lines) {
+    curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
+    if (longer == nullptr) {
+      return false;
+    }
+    // The list is the same one, unless it was empty.
+    static_cast<void>(headers_.release());
+    headers_.reset(longer);
+  }
+
+  easy_.reset(curl_easy_init());
+  CURL* const easy = easy_.get();
+  if (easy == nullptr) {
+    return false;
+  }
+
+  bool ok = true;
+  const auto set = [&](CURLoption option, auto value) {
+    ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK;
+  };
+  set(CURLOPT_PRIVATE, static_cast<void*>(this));
+  set(CURLOPT_URL, url(method));
+  set(CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
+  set(CURLOPT_OPENSOCKETFUNCTION, &openSocket);
+  set(CURLOPT_HTTP_VERSION,
+      static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+  set(CURLOPT_POST, 1L);
+  set(CURLOPT_POSTFIELDS, frame_.data());
+  set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(frame_.size()));
+  set(CURLOPT_HTTPHEADER, headers_.get());
+  set(CURLOPT_HEADERFUNCTION, &Transfer::onHeader);
+  set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+  set(CURLOPT_WRITEFUNCTION, &Transfer::onBody);
+  set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+  set(CURLOPT_ERRORBUFFER, static_cast<char*>(reason_));
+  set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
+  // libcurl 7.88 writes a second connection preface when it takes up a kept
+  // connection, and the peer hangs up (curl/curl#10634, mended in 8.0).
+  set(CURLOPT_FORBID_REUSE, 1L);
+  // No signal handlers and no SIGALRM in somebody else's process.
+  set(CURLOPT_NOSIGNAL, 1L);
+  // Nothing from the agent's environment: http_proxy does not apply.
+  set(CURLOPT_PROXY, "");
+  return ok;
+}
+
+Outcome Transfer::finish(CURLcode code) {
+  // libcurl fills the buffer in most cases only.
+  const std::string reason =
+      reason_[0] != '\0' ? reason_ : curl_easy_strerror(code);
+  return answer_.finish(transferEnd(code), reason);
+}
+
+std::size_t Transfer::onHeader(
+    char* data, std::size_t size, std::size_t count, void* self) {
+  static_cast<Transfer*>(self)->answer_.header(data, size * count);
+  return size * count;
+}
+
+std::size_t Transfer::onBody(
+    char* data, std::size_t size, std::size_t count, void* self) {
+  Transfer* const transfer = static_cast<Transfer*>(self);
+  // Fewer bytes taken than given: libcurl ends the transfer.
+  return transfer->answer_.body(data, size * count) ? size * count : 0;
+}
+
+}  // namespace estimatord
