@@ -1,6 +1,9 @@
 package resources
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // Milli is a scalar quantity in thousandths of the resource's own unit: 1500
 // is 1.5 cpus, or 1.5 MB of mem. Mesos compares and adds scalars in exactly
@@ -13,8 +16,9 @@ type Milli int64
 // Unit is one whole unit: one cpu, one MB.
 const Unit Milli = 1000
 
-// String prints the shortest decimal form, as the agent prints a scalar:
-// "4", "1.5", "0.001", "-0.25".
+// String prints the shortest exact decimal form: "4", "1.5", "0.001", "-0.25".
+// The agent prints the same below 1e12 units; above, it keeps 15 significant
+// digits only (src/common/values.cpp, operator<<).
 func (m Milli) String() string { return string(m.Append(nil)) }
 
 // Append appends the text of m to b, without allocating when b has room.
@@ -39,8 +43,21 @@ func (m Milli) Append(b []byte) []byte {
 	return b
 }
 
+// Plus returns m + n, held at the ends of the range instead of wrapping.
+func (m Milli) Plus(n Milli) Milli {
+	sum := m + n
+	switch {
+	case n > 0 && sum < m:
+		return math.MaxInt64
+	case n < 0 && sum > m:
+		return math.MinInt64
+	}
+	return sum
+}
+
 // FloorTo rounds m down to a multiple of quantum; a quantum of 0 or less
-// leaves m as it is.
+// leaves m as it is. Where that multiple is out of range, the result is the
+// least Milli.
 func (m Milli) FloorTo(quantum Milli) Milli {
 	if quantum <= 0 {
 		return m
@@ -49,5 +66,5 @@ func (m Milli) FloorTo(quantum Milli) Milli {
 	if r < 0 {
 		r += quantum
 	}
-	return m - r
+	return m.Plus(-r)
 }

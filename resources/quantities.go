@@ -48,8 +48,8 @@ func (q *Quantities) Set(name string, amount Milli) {
 	*q = slices.Insert(*q, i, Quantity{Name: name, Amount: amount})
 }
 
-// Add adds the amount to name.
-func (q *Quantities) Add(name string, amount Milli) { q.Set(name, q.Get(name)+amount) }
+// Add adds the amount to name; a sum out of range stays at its end.
+func (q *Quantities) Add(name string, amount Milli) { q.Set(name, q.Get(name).Plus(amount)) }
 
 // AddAll adds every amount of o.
 func (q *Quantities) AddAll(o Quantities) {
@@ -65,7 +65,7 @@ func (q *Quantities) AddAll(o Quantities) {
 func (q Quantities) Minus(o Quantities) Quantities {
 	out := make(Quantities, 0, len(q))
 	for _, e := range q {
-		e.Amount = max(0, e.Amount-o.Get(e.Name))
+		e.Amount = max(0, e.Amount.Plus(-o.Get(e.Name)))
 		out = append(out, e)
 	}
 	return out
