@@ -1,18 +1,20 @@
 package agentapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// ErrUsage: a report that cannot be used at all.
+// ErrUsage says that a report cannot be used at all.
 var ErrUsage = errors.New("unusable usage report")
 
 // maxNames bounds the different resource names of one report. An agent has
@@ -22,7 +24,7 @@ const maxNames = 256
 // A report is trusted as far as that is safe. What an agent could never send
 // says that the sender is not one, or is broken; then:
 //
-//   - An executor without all three ids, nested, with a container id that
+//   - An executor without three ids that Mesos would take, nested, with a container id that
 //     another one claims too, or with an unusable regular amount is dropped:
 //     its container is then unknown, so it is never touched, and what it holds
 //     as regular makes no slack. What it holds as revocable still counts.
@@ -105,9 +107,9 @@ func (d *decoder) executor(e *wire.ResourceUsage_Executor) (x snapshot.Executor,
 		x.Tasks = append(x.Tasks, task)
 	}
 	x.Class = x.Classify()
-	switch {
-	case x.ContainerID == "" || x.FrameworkID == "" || x.ExecutorID == "":
-		return x, errors.New("it lacks an id"), nil
+	switch why := cmp.Or(checkID("container", x.ContainerID), checkID("framework", x.FrameworkID), checkID("executor", x.ExecutorID)); {
+	case why != nil:
+		return x, why, nil
 	case e.GetContainerId().GetParent() != nil:
 		return x, errors.New("its container is nested"), nil
 	case d.claims[x.ContainerID] > 1:
@@ -182,6 +184,23 @@ func (a amounts) add(to *resources.Quantities, name string, amount resources.Mil
 	}
 	a.sums[name] = sum + amount
 	to.Add(name, amount)
+	return nil
+}
+
+// maxID is the longest id that can be a directory's name, which ids become
+// (NAME_MAX, limits.h).
+const maxID = 255
+
+// checkID refuses what Mesos does not take as an id (src/common/validation.cpp,
+// validateID): ids become parts of paths, and of logs and metrics here.
+func checkID(of, id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("it has no %s id", of)
+	case len(id) > maxID, id == ".", id == "..", !utf8.ValidString(id),
+		strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f || r == '/' || r == '\\' }):
+		return fmt.Errorf("%s id %.64q is none", of, id)
+	}
 	return nil
 }
 

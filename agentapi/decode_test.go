@@ -110,10 +110,10 @@ func TestUnusablePartsOfAReport(t *testing.T) {
 	}
 	cases := map[string]testCase{
 		"nothing else":              {kept: "ok be", revocable: 1000},
-		"an executor without ids":   {add: []*wire.ResourceUsage_Executor{{}}, kept: "ok be", dropped: []string{"lacks an id"}, revocable: 1000},
-		"without a container id":    {add: []*wire.ResourceUsage_Executor{with(bestEffort("x"), func(e *wire.ResourceUsage_Executor) { e.ContainerId = nil })}, kept: "ok be", dropped: []string{"lacks an id"}, revocable: 2000},
-		"without a framework id":    {add: []*wire.ResourceUsage_Executor{with(bestEffort("x"), func(e *wire.ResourceUsage_Executor) { e.ExecutorInfo.FrameworkId = nil })}, kept: "ok be", dropped: []string{"lacks an id"}, revocable: 2000},
-		"with an empty executor id": {add: []*wire.ResourceUsage_Executor{with(service1("x"), func(e *wire.ResourceUsage_Executor) { e.ExecutorInfo.ExecutorId.Value = proto.String("") })}, kept: "ok be", dropped: []string{"lacks an id"}, revocable: 1000},
+		"an executor without ids":   {add: []*wire.ResourceUsage_Executor{{}}, kept: "ok be", dropped: []string{"has no container id"}, revocable: 1000},
+		"without a container id":    {add: []*wire.ResourceUsage_Executor{with(bestEffort("x"), func(e *wire.ResourceUsage_Executor) { e.ContainerId = nil })}, kept: "ok be", dropped: []string{"has no container id"}, revocable: 2000},
+		"without a framework id":    {add: []*wire.ResourceUsage_Executor{with(bestEffort("x"), func(e *wire.ResourceUsage_Executor) { e.ExecutorInfo.FrameworkId = nil })}, kept: "ok be", dropped: []string{"has no framework id"}, revocable: 2000},
+		"with an empty executor id": {add: []*wire.ResourceUsage_Executor{with(service1("x"), func(e *wire.ResourceUsage_Executor) { e.ExecutorInfo.ExecutorId.Value = proto.String("") })}, kept: "ok be", dropped: []string{"has no executor id"}, revocable: 1000},
 		"in a nested container":     {add: []*wire.ResourceUsage_Executor{with(bestEffort("x"), nested)}, kept: "ok be", dropped: []string{"nested"}, revocable: 2000},
 		"nested in a container of the same name": {
 			add: []*wire.ResourceUsage_Executor{with(bestEffort("be"), nested)}, kept: "ok be", dropped: []string{"nested"}, revocable: 2000,
@@ -143,6 +143,14 @@ func TestUnusablePartsOfAReport(t *testing.T) {
 			add:     []*wire.ResourceUsage_Executor{executorOf("x", revocable(scalar("cpus", 9e15))), executorOf("y", revocable(scalar("cpus", 9e15)))},
 			refused: "overflows",
 		},
+	}
+	for name, id := range map[string]string{
+		"a path": "../../etc", "a parent directory": "..", "a backslash": `a\b`, "a line break": "a\nb",
+		"text that is not UTF-8": "\xff", "300 bytes": strings.Repeat("x", 300),
+	} {
+		cases[name+" for a container id"] = testCase{
+			add: []*wire.ResourceUsage_Executor{bestEffort(id)}, kept: "ok be", dropped: []string{"container id"}, revocable: 2000,
+		}
 	}
 	for name, v := range bad {
 		cases["regular "+name] = testCase{
@@ -358,7 +366,7 @@ func FuzzUsage(f *testing.F) {
 		}
 		ids := map[string]bool{}
 		for _, e := range d.usage.Executors {
-			if e.ContainerID == "" || e.FrameworkID == "" || e.ExecutorID == "" || ids[e.ContainerID] {
+			if e.ContainerID == "" || e.FrameworkID == "" || e.ExecutorID == "" || ids[e.ContainerID] || strings.ContainsAny(e.ContainerID, "/\x00\n") {
 				t.Errorf("kept executor with ids %q %q %q", e.ContainerID, e.FrameworkID, e.ExecutorID)
 			}
 			ids[e.ContainerID] = true

@@ -9,7 +9,7 @@ import (
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// ErrVictim: a victim that was not made by qos.NewVictim.
+// ErrVictim says that a victim was not made by qos.NewVictim.
 var ErrVictim = errors.New("invalid victim")
 
 // KillCounts counts what became of kills since the daemon started.

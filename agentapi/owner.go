@@ -32,25 +32,25 @@ type admitted struct {
 	from string
 }
 
-// secondAgent is the refusal of another agent.
-type secondAgent struct {
+// secondAgentError is the refusal of another agent.
+type secondAgentError struct {
 	second, first string
 	caller        *caller
 	silent        time.Duration
 }
 
 // Error implements error.
-func (e *secondAgent) Error() string {
+func (e *secondAgentError) Error() string {
 	return fmt.Sprintf("agent %q (%s) refused: this daemon serves agent %q, heard of %s ago; run one estimatord, with its own socket, per agent",
 		e.second, e.caller, e.first, e.silent.Round(time.Millisecond))
 }
 
-// enter admits a call of agent id on c, or refuses it with a *secondAgent.
+// enter admits a call of agent id on c, or refuses it with a *secondAgentError.
 // Every call that was admitted is to be ended with leave.
 func (o *owner) enter(id string, c *conn, now time.Time) (a admitted, err error) {
 	if id != o.id {
 		if o.present(now) {
-			return a, &secondAgent{second: id, first: o.id, caller: c.caller, silent: now.Sub(o.heard)}
+			return a, &secondAgentError{second: id, first: o.id, caller: c.caller, silent: now.Sub(o.heard)}
 		}
 		a = admitted{took: true, from: o.id}
 		*o = owner{timeout: o.timeout, id: id, since: now, conns: map[*conn]struct{}{}}

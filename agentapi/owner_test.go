@@ -84,7 +84,7 @@ func TestOwnership(t *testing.T) {
 					o.closed(conns[st.conn])
 				case "enter":
 					got, err := o.enter(st.id, conns[st.conn], now)
-					var second *secondAgent
+					var second *secondAgentError
 					if errors.As(err, &second) != st.refused {
 						t.Fatalf("step %d: err = %v, want refused %t", i, err, st.refused)
 					}

@@ -40,7 +40,7 @@ func clientOfNobody(socket string) int {
 		fmt.Println(err)
 		return 1
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err = agentv1.NewOversubscriptionClient(c).Estimate(ctx, &agentv1.EstimateRequest{Usage: usageWith()})

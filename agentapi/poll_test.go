@@ -36,7 +36,7 @@ type bubble struct {
 func inBubble(t *testing.T, test func(*testing.T, *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		srv, err := New(DefaultConfig(), slog.New(slog.NewTextHandler(io.Discard, nil)), time.Now)
+		srv, err := New(DefaultConfig(), slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// ErrNotListening: Serve was called before Listen, or twice.
+// ErrNotListening says that Serve was called before Listen, or twice.
 var ErrNotListening = errors.New("not listening")
 
 // Server is the agent's side of the daemon. Its methods are for any goroutine.
@@ -122,13 +122,15 @@ func (s *Server) Serve(ctx context.Context) error {
 	if l == nil {
 		return ErrNotListening
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.grpc.Serve(l) }()
-
-	var err error
+	done := make(chan struct{})
+	var serveErr, err error
+	go func() {
+		defer close(done)
+		serveErr = s.grpc.Serve(l)
+	}()
 	select {
-	case err = <-done:
-		err = fmt.Errorf("agent API stopped: %w", err)
+	case <-done:
+		err = fmt.Errorf("agent API stopped: %w", serveErr)
 	case <-ctx.Done():
 	}
 	close(s.closing)
@@ -141,6 +143,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	cut := time.AfterFunc(s.cfg.DrainFor, s.grpc.Stop)
 	defer cut.Stop()
 	s.grpc.GracefulStop()
+	<-done
 	return err
 }
 

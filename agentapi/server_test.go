@@ -255,10 +255,12 @@ func TestHugeMessageIsRefusedAndTheConnectionLives(t *testing.T) {
 	}
 }
 
-func TestHugeHeadersAreRefused(t *testing.T) {
+func TestBadAgentIDsAndHugeHeadersAreRefused(t *testing.T) {
 	r := start(t, quick(t))
 	c := r.client(t)
 	_, err := c.Estimate(as(t, strings.Repeat("x", maxAgentID+1)), &agentv1.EstimateRequest{Usage: usageWith()})
+	wantCode(t, err, codes.InvalidArgument, AgentIDHeader)
+	_, err = c.Estimate(as(t, "two words"), &agentv1.EstimateRequest{Usage: usageWith()})
 	wantCode(t, err, codes.InvalidArgument, AgentIDHeader)
 	_, err = c.Estimate(metadata.AppendToOutgoingContext(as(t, "a"), AgentIDHeader, "b"), &agentv1.EstimateRequest{Usage: usageWith()})
 	wantCode(t, err, codes.InvalidArgument, AgentIDHeader)
@@ -308,7 +310,7 @@ func TestClientsThatAreNoClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			if _, err := io.WriteString(c, send); err != nil {
 				t.Fatal(err)
 			}
@@ -415,6 +417,25 @@ func TestServeRemovesTheSocketAndCutsLongPolls(t *testing.T) {
 	}
 	if err := r.Serve(t.Context()); !errors.Is(err, ErrNotListening) {
 		t.Errorf("second Serve: %v, want ErrNotListening", err)
+	}
+}
+
+func TestServeOfAnEndedContext(t *testing.T) {
+	cfg := quick(t)
+	srv, err := New(cfg, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := srv.Serve(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(cfg.Socket); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
 	}
 }
 

@@ -138,8 +138,9 @@ func agentID(ctx context.Context, c *caller) (string, error) {
 		return "", status.Error(codes.Internal, "the caller's process is not known")
 	case len(ids) == 0:
 		return c.process, nil
-	case len(ids) > 1 || ids[0] == "" || len(ids[0]) > maxAgentID:
-		return "", status.Errorf(codes.InvalidArgument, "%s must be one value of 1 to %d bytes", AgentIDHeader, maxAgentID)
+	case len(ids) > 1 || ids[0] == "" || len(ids[0]) > maxAgentID ||
+		strings.ContainsFunc(ids[0], func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", status.Errorf(codes.InvalidArgument, "%s must be one value of 1 to %d printable ASCII characters", AgentIDHeader, maxAgentID)
 	default:
 		return ids[0], nil
 	}

@@ -14,10 +14,10 @@ import (
 )
 
 var (
-	// ErrInUse: another process serves the socket.
+	// ErrInUse says that another process serves the socket.
 	ErrInUse = errors.New("socket is in use")
-	// ErrSocketPath: the path cannot be a socket's, or something that is no
-	// socket is in its place.
+	// ErrSocketPath says that the path cannot be a socket's, or that something
+	// that is no socket is in its place.
 	ErrSocketPath = errors.New("invalid socket path")
 )
 

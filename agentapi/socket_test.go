@@ -98,7 +98,7 @@ func TestSocketBelongsToTheAgentsUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	fi, err := os.Lstat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestOfManyStartedAtOnceOneListens(t *testing.T) {
 		switch {
 		case err == nil:
 			won++
-			defer socks[i].Close()
+			defer func() { _ = socks[i].Close() }()
 		case !errors.Is(err, ErrInUse):
 			t.Errorf("err = %v, want ErrInUse", err)
 		}
@@ -197,7 +197,7 @@ func TestDatagramSocketIsNotReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if _, err := listen(path, 0); !errors.Is(err, ErrInUse) {
 		t.Errorf("err = %v, want ErrInUse", err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 )
@@ -102,6 +104,8 @@ func methodOf(fullName string) string {
 		return "Corrections"
 	case healthv1.Health_Check_FullMethodName, healthv1.Health_List_FullMethodName, healthv1.Health_Watch_FullMethodName:
 		return "Health"
+	case reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName, reflectionv1alpha.ServerReflection_ServerReflectionInfo_FullMethodName:
+		return "Reflection"
 	}
 	return otherMethod
 }

@@ -47,5 +47,5 @@ func (w *warner) Warn(kind warnKind, msg string, attrs ...any) {
 	kept := w.silent[kind]
 	w.at[kind], w.silent[kind] = now, 0
 	w.mu.Unlock()
-	w.log.Warn(msg, append(attrs, "kept_back", kept)...)
+	w.log.Warn(msg, append(attrs, "kept_back", kept)...) //nolint:sloglint // callers pass constants
 }
