@@ -11,8 +11,8 @@ import (
 // burnerEnv makes a test binary that calls Main a burner.
 const burnerEnv = "ESTIMATORD_TEST_BURNER"
 
-// burnerBytes is the anonymous memory that a burner holds.
-const burnerBytes = 32 << 20
+// BurnerBytes is the anonymous memory that a started burner holds.
+const BurnerBytes = 32 << 20
 
 // Main is a package's TestMain: the tests, or a burner in a child process.
 func Main(m *testing.M) {
@@ -22,10 +22,8 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Burner is a process that holds memory and, once started, a processor.
-type Burner struct{ cmd *exec.Cmd }
-
-// NewBurner starts a burner, which waits for Start. It ends with the test.
+// NewBurner starts a process that holds BurnerBytes and keeps one processor
+// busy once it is started. It ends with the test.
 func NewBurner(tb testing.TB) (pid int, start func()) {
 	tb.Helper()
 	cmd := exec.Command("/proc/self/exe")
@@ -62,7 +60,7 @@ func burn() {
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		os.Exit(1)
 	}
-	memory := make([]byte, burnerBytes)
+	memory := make([]byte, BurnerBytes)
 	for i := 0; i < len(memory); i += 4096 {
 		memory[i] = 1
 	}

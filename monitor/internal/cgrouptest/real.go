@@ -50,36 +50,63 @@ func NewReal(tb testing.TB) *Real {
 		}
 	}
 	if layout.Mode == cgroup.V2 {
-		r.delegate(Root)
-	}
-	tb.Cleanup(r.remove)
-	for _, dir := range r.dirs {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			tb.Skipf("cgroups cannot be made here: %v", err)
+		if err := delegate(Root); err != nil {
+			tb.Skipf("controllers cannot be turned on here: %v", err)
 		}
 	}
-	if layout.Mode == cgroup.V2 {
-		r.delegate(r.dirs[0])
+	tb.Cleanup(r.remove)
+	if err := r.makeRoot(); err != nil {
+		tb.Skipf("cgroups cannot be made here: %v", err)
 	}
 	return r
 }
 
+// MakeRoot makes the root again after RemoveRoot.
+func (r *Real) MakeRoot() {
+	r.tb.Helper()
+	if err := r.makeRoot(); err != nil {
+		r.tb.Fatal(err)
+	}
+}
+
+func (r *Real) makeRoot() error {
+	for _, dir := range r.dirs {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if r.Layout.Mode == cgroup.V2 {
+		return delegate(r.dirs[0])
+	}
+	return nil
+}
+
+// RemoveRoot removes the root, which must be empty.
+func (r *Real) RemoveRoot() {
+	r.tb.Helper()
+	for _, dir := range r.dirs {
+		if err := rmdir(dir); err != nil {
+			r.tb.Fatal(err)
+		}
+	}
+}
+
 // delegate turns on every controller for the children of dir, as the agent
 // does (docs/cgroups2-support.md).
-func (r *Real) delegate(dir string) {
-	r.tb.Helper()
+func delegate(dir string) error {
 	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	if err != nil {
-		r.tb.Fatal(err)
+		return err
 	}
 	for _, c := range strings.Fields(string(text)) {
 		switch c {
 		case "cpu", "memory", "pids", "io":
 			if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+c), 0o644); err != nil {
-				r.tb.Fatalf("controller %s for %s: %v", c, dir, err)
+				return fmt.Errorf("controller %s for %s: %w", c, dir, err)
 			}
 		}
 	}
+	return nil
 }
 
 // Make makes the container rel, "id" or "id/mesos/child", in each hierarchy.
@@ -98,7 +125,14 @@ func (r *Real) TryMake(rel string) error {
 		}
 	}
 	if r.Layout.Mode == cgroup.V2 {
-		r.delegate(filepath.Join(r.dirs[0], rel))
+		// From the top: a controller must be on in each directory above.
+		at := r.dirs[0]
+		for name := range strings.SplitSeq(rel, "/") {
+			at = filepath.Join(at, name)
+			if err := delegate(at); err != nil {
+				return err
+			}
+		}
 		return os.Mkdir(filepath.Join(r.dirs[0], rel, "leaf"), 0o755)
 	}
 	return nil
@@ -147,9 +181,15 @@ func (r *Real) Dir(controller, rel string) string {
 // have ended by then, since theirs is the later clean-up registered.
 func (r *Real) remove() {
 	for _, dir := range r.dirs {
-		if err := removeTree(dir); err != nil {
-			r.tb.Errorf("clean-up: %v", err)
-		}
+		RemoveTree(r.tb, dir)
+	}
+}
+
+// RemoveTree removes the cgroup dir and all below it.
+func RemoveTree(tb testing.TB, dir string) {
+	tb.Helper()
+	if err := removeTree(dir); err != nil {
+		tb.Errorf("clean-up: %v", err)
 	}
 }
 
