@@ -45,7 +45,7 @@ const (
 	Waiting Code = "waiting"
 	// Preempt: a rule has held for its time; a victim is killed.
 	Preempt Code = "preempt"
-	// NoVictim: a rule has held for its time, but no container may be killed.
+	// NoVictim: a rule is above its threshold, but no container may be killed.
 	NoVictim Code = "no_victim"
 	// KillInFlight: the last victim is not gone yet, nothing else is killed.
 	KillInFlight Code = "kill_in_flight"
@@ -77,6 +77,8 @@ const (
 	TooYoung Code = "too_young"
 	// TooSmall: the container uses less than the policy's minimum.
 	TooSmall Code = "too_small"
+	// Protected: the policy protects the container.
+	Protected Code = "protected"
 	// AlreadyDying: the container was handed to the agent to be killed.
 	AlreadyDying Code = "already_dying"
 )

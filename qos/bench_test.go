@@ -1,0 +1,59 @@
+package qos
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+func benchNode(busy float64) *snapshot.Snapshot {
+	cs := make([]snapshot.Container, 1000)
+	for i := range cs {
+		class := snapshot.ClassRegular
+		if i%2 == 1 {
+			class = snapshot.ClassRevocable
+		}
+		cs[i] = container(fmt.Sprintf("container-%04d", i), class, 0.001*float64(i%17), 0.01)
+	}
+	return node(t0, busy, cs...)
+}
+
+// One tick at 1000 containers: calm, and with every one of the 500 revocable
+// ones ranked.
+func BenchmarkDecide(b *testing.B) {
+	p := cpuPolicy()
+	p.Rules = append(p.Rules, loadPolicy().Rules...)
+	p.Rules[0].For = time.Second
+	b.Run("calm", func(b *testing.B) {
+		s := benchNode(1)
+		_, st := Decide(p, State{}, s, nil)
+		b.ReportAllocs()
+		for b.Loop() {
+			_, st = Decide(p, st, s, nil)
+		}
+	})
+	b.Run("preempting", func(b *testing.B) {
+		s := benchNode(2)
+		_, st := Decide(p, State{}, s, nil)
+		s.At = after(1)
+		b.ReportAllocs()
+		for b.Loop() {
+			if d, _ := Decide(p, st, s, nil); len(d.Kills) != 1 {
+				b.Fatal(d.Why)
+			}
+		}
+	})
+}
+
+// A calm tick allocates what it hands out, the rules' states and a sentence
+// each, and the room to work in, however many containers there are.
+func TestCalmTickAllocatesOnlyItsRecord(t *testing.T) {
+	p := cpuPolicy()
+	s := benchNode(1)
+	_, st := Decide(p, State{}, s, nil)
+	if n := testing.AllocsPerRun(100, func() { _, st = Decide(p, st, s, nil) }); n > 3 {
+		t.Errorf("%v allocations per tick with one rule, want 3", n)
+	}
+}

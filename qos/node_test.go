@@ -1,0 +1,89 @@
+package qos
+
+import (
+	"time"
+
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// t0 is when the stories begin.
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// after is n seconds into the story.
+func after(seconds float64) time.Time {
+	return t0.Add(time.Duration(seconds * float64(time.Second)))
+}
+
+// node is a readable node of 2 CPUs with a fresh report, that many cores busy
+// and no load.
+func node(at time.Time, busy float64, containers ...snapshot.Container) *snapshot.Snapshot {
+	s := &snapshot.Snapshot{
+		Seq: uint64(at.Sub(t0)/time.Second) + 1, At: at, TreeWhy: snapshot.Present,
+		Host: snapshot.Host{
+			At: at, CPUs: snapshot.CountOf(2), BusyCores: snapshot.ValueOf(busy),
+			Load1: snapshot.ValueOf(0), Load5: snapshot.ValueOf(0), Load15: snapshot.ValueOf(0),
+		},
+		Usage:      &snapshot.Usage{At: at, Agent: "agent"},
+		Containers: containers,
+	}
+	for i := range s.Containers {
+		s.Containers[i].At = at
+	}
+	return s
+}
+
+// container is a top-level container of that class, on disk since the start,
+// with as many cores in use.
+func container(id string, class snapshot.Class, cores, allocated float64) snapshot.Container {
+	amount := resources.Quantities{{Name: resources.CPUs, Amount: resources.FloorMilli(allocated)}}
+	e := &snapshot.Executor{ContainerID: id, FrameworkID: "framework", ExecutorID: "executor-of-" + id, Role: "batch", Class: class}
+	switch class {
+	case snapshot.ClassUnknown:
+		e = nil
+	case snapshot.ClassRegular:
+		e.Regular = amount
+		e.Tasks = []snapshot.Task{{ID: "task", Regular: amount}}
+	case snapshot.ClassRevocable:
+		e.Revocable = amount
+		e.Tasks = []snapshot.Task{{ID: "task", Revocable: amount}}
+	case snapshot.ClassShared:
+		e.Regular, e.Revocable = amount, amount
+		e.Tasks = []snapshot.Task{{ID: "task", Revocable: amount}, {ID: "other", Regular: amount}}
+	}
+	return snapshot.Container{
+		Key: snapshot.Key{ID: id, Inode: 7}, OnDisk: true, FirstSeen: t0.Add(-time.Hour),
+		Executor: e, CPU: snapshot.CPU{Cores: snapshot.ValueOf(cores)},
+	}
+}
+
+func regular(id string, cores float64) snapshot.Container {
+	return container(id, snapshot.ClassRegular, cores, 2)
+}
+
+func revocable(id string, cores float64) snapshot.Container {
+	return container(id, snapshot.ClassRevocable, cores, 1)
+}
+
+// cpuPolicy is the rule cpu with its defaults: above 95 % for 5 s, settle 5 s.
+func cpuPolicy() *Policy {
+	r, _ := CPU.Defaults()
+	r.Name = "cpu"
+	return &Policy{Rules: []Rule{r}, Fresh: DefaultFresh()}
+}
+
+// loadPolicy is the rule load with the thresholds of Mesos's documentation.
+func loadPolicy() *Policy {
+	r, _ := Load.Defaults()
+	r.Name, r.Load5, r.Load15 = "load", 6, 4
+	return &Policy{Rules: []Rule{r}, Fresh: DefaultFresh()}
+}
+
+// killed are the ids of the containers that d kills.
+func killed(d Decision) string {
+	ids := ""
+	for _, v := range d.Kills {
+		ids += v.Key().ID
+	}
+	return ids
+}

@@ -1,0 +1,141 @@
+package qos
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// Victims says which revocable containers may be killed, and which first.
+type Victims struct {
+	// MinAge spares containers that this daemon has known for less. 0: none.
+	MinAge time.Duration
+	// MinUsage spares containers that use less, in cores: killing them relieves
+	// nothing. 0: none.
+	MinUsage float64
+	// Protect lists what is never killed.
+	Protect Protect
+	// Priorities rank containers; the first that matches a container counts,
+	// one that none matches has 0. Lower is killed first.
+	Priorities []Priority
+}
+
+// Protect lists containers that are never killed, although revocable.
+type Protect struct {
+	// Frameworks are framework ids.
+	Frameworks []string
+	// Roles are allocation roles; a role includes those below it (a, a/b).
+	Roles []string
+	// Labels are key or key=value, of the executor or of any of its tasks.
+	Labels []string
+}
+
+// Priority ranks the containers that it matches. Exactly one of Framework,
+// Role and Label is set; each reads as in Protect.
+type Priority struct {
+	Framework, Role, Label string
+	Priority               int
+}
+
+func (v *Victims) validate(bad func(field, reason string)) {
+	if v.MinAge < 0 || v.MinAge > maxWait {
+		bad("min_age", fmt.Sprintf("%s is not between 0s and 24h", v.MinAge))
+	}
+	if !finite(v.MinUsage) || v.MinUsage < 0 {
+		bad("min_usage", fmt.Sprintf("%v is not a number of cores of at least 0", v.MinUsage))
+	}
+	for _, list := range []struct {
+		name  string
+		words []string
+	}{{"frameworks", v.Protect.Frameworks}, {"roles", v.Protect.Roles}} {
+		for i, w := range list.words {
+			if w == "" {
+				bad(fmt.Sprintf("protect.%s[%d]", list.name, i), "is empty")
+			}
+		}
+	}
+	for i, l := range v.Protect.Labels {
+		if !isLabel(l) {
+			bad(fmt.Sprintf("protect.labels[%d]", i), fmt.Sprintf("%q is not key or key=value", l))
+		}
+	}
+	for i := range v.Priorities {
+		p := &v.Priorities[i]
+		at := fmt.Sprintf("priorities[%d]", i)
+		set := 0
+		for _, w := range []string{p.Framework, p.Role, p.Label} {
+			if w != "" {
+				set++
+			}
+		}
+		switch {
+		case set != 1:
+			bad(at, "needs exactly one of framework, role and label")
+		case p.Label != "" && !isLabel(p.Label):
+			bad(at+".label", fmt.Sprintf("%q is not key or key=value", p.Label))
+		}
+	}
+}
+
+func isLabel(s string) bool { return s != "" && s[0] != '=' }
+
+// protects reports whether e is on one of the lists.
+func (p *Protect) protects(e *snapshot.Executor) bool {
+	for _, f := range p.Frameworks {
+		if f == e.FrameworkID {
+			return true
+		}
+	}
+	for _, r := range p.Roles {
+		if hasRole(e, r) {
+			return true
+		}
+	}
+	for _, l := range p.Labels {
+		if hasLabel(e, l) {
+			return true
+		}
+	}
+	return false
+}
+
+// priority is that of the first entry which matches e.
+func (v *Victims) priority(e *snapshot.Executor) int {
+	for i := range v.Priorities {
+		p := &v.Priorities[i]
+		if p.Framework != "" && p.Framework == e.FrameworkID ||
+			p.Role != "" && hasRole(e, p.Role) ||
+			p.Label != "" && hasLabel(e, p.Label) {
+			return p.Priority
+		}
+	}
+	return 0
+}
+
+func hasRole(e *snapshot.Executor, role string) bool {
+	rest, ok := strings.CutPrefix(e.Role, role)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+func hasLabel(e *snapshot.Executor, want string) bool {
+	key, value, exact := strings.Cut(want, "=")
+	among := func(labels []snapshot.Label) bool {
+		for i := range labels {
+			if labels[i].Key == key && (!exact || labels[i].Value == value) {
+				return true
+			}
+		}
+		return false
+	}
+	if among(e.Labels) {
+		return true
+	}
+	for i := range e.Tasks {
+		if among(e.Tasks[i].Labels) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,105 @@
+package qos
+
+import (
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// view is what one pass over a Snapshot gives every rule.
+type view struct {
+	s     *snapshot.Snapshot
+	fresh Fresh
+	// blind says why no rule can act, "" when they can.
+	blind string
+	// regularCores and revocableCores are the CPU use of the containers whose
+	// reading is fresh; whatever is not revocable counts as regular.
+	regularCores, revocableCores float64
+	// unread counts containers on disk without a fresh reading.
+	unread int
+	// revocable counts containers that a rule could act on, regular those that
+	// it could act for.
+	revocable, regular int
+}
+
+// look makes the view. It takes no more than the containers' first lines, and
+// allocates nothing unless an input is missing.
+func look(p *Policy, s *snapshot.Snapshot) view {
+	v := view{s: s, fresh: p.Fresh}
+	age, reported := s.UsageAge()
+	switch {
+	case s.TreeWhy != snapshot.Present:
+		v.blind = "the container tree could not be read (" + s.TreeWhy.String() + ")"
+	case !reported:
+		v.blind = "no agent has reported its usage yet"
+	case !within(age, p.Fresh.Usage):
+		v.blind = "the agent's report is " + string(appendSeconds(nil, age)) + " old, more than " + string(appendSeconds(nil, p.Fresh.Usage))
+	}
+	if reported && s.Usage.Dropped > 0 {
+		v.regular++ // an executor that could not be decoded may well be regular
+	}
+	for i := range s.Containers {
+		c := &s.Containers[i]
+		if c.Parent != "" {
+			continue // its use is in its parent's
+		}
+		revocable := c.Class() == snapshot.ClassRevocable
+		if revocable && c.OnDisk {
+			v.revocable++
+		}
+		if !revocable {
+			v.regular++
+		}
+		if !c.OnDisk {
+			continue
+		}
+		cores := v.containerCores(c)
+		switch {
+		case !cores.OK():
+			v.unread++
+		case revocable:
+			v.revocableCores += cores.V
+		default:
+			v.regularCores += cores.V
+		}
+	}
+	return v
+}
+
+// usable is x unless it is no number to compare with: a present reading that
+// is infinite, negative or not a number was never read like that.
+func usable(x snapshot.Value) snapshot.Value {
+	if x.OK() && (!finite(x.V) || x.V < 0) {
+		return snapshot.Value{Why: snapshot.Malformed}
+	}
+	return x
+}
+
+// hostValue is a reading of the host, absent when it is too old.
+func (v *view) hostValue(x snapshot.Value) snapshot.Value {
+	if x.OK() && !within(v.s.At.Sub(v.s.Host.At), v.fresh.Sample) {
+		return snapshot.Value{Why: snapshot.NotRead}
+	}
+	return usable(x)
+}
+
+// cpus is the number of CPUs, or why it is not known.
+func (v *view) cpus() (float64, snapshot.Absence) {
+	switch n := v.s.Host.CPUs; {
+	case !n.OK():
+		return 0, n.Why
+	case n.N == 0:
+		return 0, snapshot.Malformed
+	default:
+		return float64(n.N), snapshot.Present
+	}
+}
+
+// containerCores is a container's CPU use, absent when it is too old.
+func (v *view) containerCores(c *snapshot.Container) snapshot.Value {
+	if !c.OnDisk {
+		return snapshot.Value{Why: snapshot.NotOnDisk}
+	}
+	if c.CPU.Cores.OK() && !within(v.s.At.Sub(c.At), v.fresh.Sample) {
+		return snapshot.Value{Why: snapshot.NotRead}
+	}
+	return usable(c.CPU.Cores)
+}
