@@ -19,6 +19,9 @@ const (
 	// DefaultStatEvery: reading memory.stat costs 5 to 12 times as much as
 	// memory.usage_in_bytes, and is most of the cost of a container.
 	DefaultStatEvery = 10
+	// DefaultCheckEvery: what is checked seldom changes, and a young container
+	// is checked at each tick.
+	DefaultCheckEvery = 20
 	// DefaultRescanEvery: discovery works by hints; this is its net.
 	DefaultRescanEvery = 60
 	// DefaultKeepFiles costs 20 MiB of kernel memory at 4.4 KiB for each.
@@ -38,6 +41,10 @@ type Config struct {
 	// expensive, memory.stat above all. 1: at each tick. More: cheaper, with a
 	// working set that lags; a usage that jumps is followed at once all the same.
 	StatEvery int
+	// CheckEvery is the number of ticks between two checks of a container for
+	// what seldom changes: a CPU quota (v1), nested containers, a file that
+	// was missing.
+	CheckEvery int
 	// RescanEvery is the number of ticks between two listings of the tree that
 	// are made even if nothing seems to have changed.
 	RescanEvery int
@@ -55,6 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.MesosRoot, DefaultMesosRoot)
 	setDefault(&c.ProcRoot, DefaultProcRoot)
 	setDefault(&c.StatEvery, DefaultStatEvery)
+	setDefault(&c.CheckEvery, DefaultCheckEvery)
 	setDefault(&c.RescanEvery, DefaultRescanEvery)
 	setDefault(&c.KeepFiles, DefaultKeepFiles)
 	if c.Monotonic == nil {
@@ -64,6 +72,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.StatEvery < 1:
 		return c, fmt.Errorf("%w: StatEvery is %d, must be at least 1", ErrConfig, c.StatEvery)
+	case c.CheckEvery < 1:
+		return c, fmt.Errorf("%w: CheckEvery is %d, must be at least 1", ErrConfig, c.CheckEvery)
 	case c.RescanEvery < 1:
 		return c, fmt.Errorf("%w: RescanEvery is %d, must be at least 1", ErrConfig, c.RescanEvery)
 	case c.KeepFiles < 0:

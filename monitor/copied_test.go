@@ -24,7 +24,7 @@ func copied(t *testing.T, shape cgrouptest.Shape) (*cgrouptest.Copied, *node) {
 	t.Helper()
 	c := cgrouptest.NewCopied(t, t.TempDir(), shape)
 	c.MakeRoot()
-	return c, newNode(t, monitor.Config{CgroupRoot: c.Root, StatEvery: 3})
+	return c, newNode(t, monitor.Config{CgroupRoot: c.Root, StatEvery: 3, CheckEvery: 3})
 }
 
 func TestEveryReadingOfEveryShape(t *testing.T) {
@@ -82,7 +82,7 @@ func TestDiscovery(t *testing.T) {
 	for _, shape := range cgrouptest.Shapes() {
 		t.Run(string(shape), func(t *testing.T) {
 			c := cgrouptest.NewCopied(t, t.TempDir(), shape)
-			n := newNode(t, monitor.Config{CgroupRoot: c.Root, StatEvery: 2})
+			n := newNode(t, monitor.Config{CgroupRoot: c.Root, CheckEvery: 2})
 			expect := func(why snapshot.Absence, want ...string) {
 				t.Helper()
 				s := n.tick(time.Second, nil)
@@ -105,7 +105,7 @@ func TestDiscovery(t *testing.T) {
 			c.Remove("c2")
 			expect(snapshot.Present, "c1", "c1/n1")
 			c.Remove("c1/mesos/n1")
-			n.tick(time.Second, nil) // nested ones may take StatEvery ticks
+			n.tick(time.Second, nil) // nested ones may take CheckEvery ticks
 			expect(snapshot.Present, "c1")
 			for _, h := range c.Hierarchies() {
 				if err := os.RemoveAll(filepath.Join(c.Root, h, cgrouptest.CopiedMesosRoot)); err != nil {
@@ -123,7 +123,7 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// cmpNested lets a nested container take StatEvery ticks to be found: it ticks
+// cmpNested lets a nested container take CheckEvery ticks to be found: it ticks
 // once more first.
 func cmpNested(n *node, parent, child string, others ...string) []string {
 	n.tick(time.Second, nil)
@@ -248,7 +248,7 @@ func TestQuotaComesAndGoes(t *testing.T) {
 	c.Make("c1")
 	throttled := func() snapshot.Count {
 		var got snapshot.Count
-		for range 3 { // whether there is a quota is read at the slow turn
+		for range 3 { // CheckEvery
 			got = only(t, n.tick(time.Second, nil)).CPU.ThrottledNanos
 		}
 		return got

@@ -54,6 +54,7 @@ func New(cfg Config) (*Monitor, error) {
 		Layout:      layout,
 		MesosRoot:   cfg.MesosRoot,
 		SlowEvery:   cfg.StatEvery,
+		CheckEvery:  cfg.CheckEvery,
 		RescanEvery: cfg.RescanEvery,
 		MaxFiles:    files,
 		KeepFiles:   min(cfg.KeepFiles, files),

@@ -53,5 +53,5 @@ var specsV2 = [numKinds]spec{
 	kindMemStat:   {kernel.NewPath("memory.stat"), Memory},
 }
 
-// quotaV1 is read at the slow turn only, to know whether cpu.stat is worth it.
+// quotaV1 is read at the check turn only, to know whether cpu.stat is worth it.
 var quotaV1 = spec{kernel.NewPath("cpu.cfs_quota_us"), CPU}

@@ -9,8 +9,7 @@ import (
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// settleTicks is how long a file that is missing is looked for at each tick:
-// the agent makes a container's directories one hierarchy after the other.
+// settleTicks is how long a container is young.
 const settleTicks = 5
 
 // A usage that moved by this share and this much makes memory.stat worth
@@ -25,9 +24,9 @@ func (t *Tree) Read(c *Container, out *snapshot.Container) {
 	*out = snapshot.Container{Key: c.Key, Parent: c.Parent, OnDisk: true, FirstSeen: c.FirstSeen}
 	at := t.readCPU(c, &out.CPU)
 	out.At = t.now.Add(at - t.mono)
-	slow := t.isTurn(c) || !c.slow.everFilled
+	slow := t.isSlowTurn(c) || !c.slow.everFilled
 	if t.cfg.Layout.Mode != V2 {
-		t.readThrottle(c, slow, &out.CPU)
+		t.readThrottle(c, &out.CPU)
 	}
 	t.readMemory(c, slow, &out.Memory)
 	t.readPids(c, slow, &out.Pids)
@@ -74,8 +73,8 @@ func (t *Tree) readCPU(c *Container, out *snapshot.CPU) time.Duration {
 }
 
 // readThrottle reads cpu.stat of v1, only where there is a quota.
-func (t *Tree) readThrottle(c *Container, slow bool, out *snapshot.CPU) {
-	if slow {
+func (t *Tree) readThrottle(c *Container, out *snapshot.CPU) {
+	if t.isCheckTurn(c) {
 		text, why := t.readOnce(c, quotaV1)
 		if why == snapshot.Present {
 			c.slow.quota, why = hasQuota(text)
@@ -184,7 +183,7 @@ func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
 			text, why := t.readOnce(c, *s)
 			return text, t.settle(f, why)
 		}
-		if f.why != snapshot.NotRead && !t.isTurn(c) && t.tick-c.born > settleTicks {
+		if f.why != snapshot.NotRead && !t.isCheckTurn(c) {
 			return nil, f.why
 		}
 		fd, errno := kernel.Open(t.roots[t.rootOf[s.controller]].fd, t.pathOf(c, s.name), unix.O_RDONLY)

@@ -23,7 +23,7 @@ func newRealTree(t *testing.T, r *cgrouptest.Real) *realTree {
 	t.Helper()
 	tree := &realTree{}
 	tree.Tree = cgroup.NewTree(cgroup.Config{
-		Layout: r.Layout, MesosRoot: r.Name, SlowEvery: 2, RescanEvery: 1000,
+		Layout: r.Layout, MesosRoot: r.Name, SlowEvery: 2, CheckEvery: 2, RescanEvery: 1000,
 		MaxFiles: 1000, KeepFiles: 1000,
 		Monotonic: func() time.Duration { return tree.mono },
 	})

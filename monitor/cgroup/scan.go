@@ -152,7 +152,7 @@ func (t *Tree) dropAll() {
 // ticks late does no harm.
 func (t *Tree) refreshNested() {
 	for _, c := range t.sorted {
-		if !c.gone && c.depth < maxDepth && (c.nestedDirty || t.isTurn(c)) {
+		if !c.gone && c.depth < maxDepth && (c.nestedDirty || t.isCheckTurn(c)) {
 			t.listNested(c)
 		}
 	}

@@ -17,8 +17,12 @@ type Config struct {
 	// MesosRoot is the agent's --cgroups_root, relative to each hierarchy.
 	MesosRoot string
 	// SlowEvery is the number of ticks between two readings of what is
-	// expensive (memory.stat) or seldom changes (whether there is a quota).
+	// expensive: memory.stat.
 	SlowEvery int
+	// CheckEvery is the number of ticks between two checks of what seldom
+	// changes: whether there is a quota or anything nested, whether a file
+	// that was missing is there.
+	CheckEvery int
 	// RescanEvery is the number of ticks between two listings that are made
 	// even if nothing seems to have changed.
 	RescanEvery int
@@ -219,9 +223,16 @@ func (t *Tree) refreshRoots() snapshot.Absence {
 	return why
 }
 
-// isTurn reports whether this tick is c's turn for what is read slowly.
-func (t *Tree) isTurn(c *Container) bool {
+// isSlowTurn reports whether this tick is c's turn for what is read slowly.
+func (t *Tree) isSlowTurn(c *Container) bool {
 	return (t.tick+c.phase)%uint64(t.cfg.SlowEvery) == 0
+}
+
+// isCheckTurn reports whether this tick is c's turn to be checked for what
+// seldom changes. A young container is always: the agent makes its directories
+// one hierarchy after the other, and sets limits after that.
+func (t *Tree) isCheckTurn(c *Container) bool {
+	return (t.tick+c.phase)%uint64(t.cfg.CheckEvery) == 0 || t.tick-c.born < settleTicks
 }
 
 // rebuild makes the sorted list anew after containers came or went.

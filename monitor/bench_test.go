@@ -1,0 +1,206 @@
+package monitor_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/monitor/cgroup"
+	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
+)
+
+// What a tick costs, and what the alternatives cost for the same containers in
+// the same run. Trust the ratios, not the times: see docs/sampling.md.
+
+// perContainer reports the time of one container.
+func perContainer(b *testing.B, containers int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(containers), "ns/container")
+}
+
+// realContainers makes n containers in real cgroups.
+func realContainers(b *testing.B, n int) (*cgrouptest.Real, []string) {
+	b.Helper()
+	r := cgrouptest.NewReal(b)
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("0a6e8b3c-2d1f-4a55-9c3e-%012d", i)
+		r.Make(names[i])
+	}
+	return r, names
+}
+
+var sizes = []int{10, 100, 1000}
+
+func benchmarkTick(b *testing.B, cfg monitor.Config, containers int) {
+	b.Helper()
+	m, err := monitor.New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	now := time.Now()
+	for range 2 * monitor.DefaultCheckEvery {
+		m.Sample(now, nil)
+	}
+	if got := m.Stats().OnDisk; got != containers {
+		b.Fatalf("%d containers of %d", got, containers)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Sample(now, nil)
+	}
+	perContainer(b, containers)
+}
+
+func BenchmarkTick(b *testing.B) {
+	for _, n := range append(sizes, 5000) {
+		b.Run(fmt.Sprintf("real/%d", n), func(b *testing.B) {
+			r, _ := realContainers(b, n)
+			benchmarkTick(b, monitor.Config{MesosRoot: r.Name}, n)
+		})
+	}
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("copied/%d", n), func(b *testing.B) {
+			c := cgrouptest.NewCopied(b, b.TempDir(), cgrouptest.UnifiedV2)
+			c.MakeRoot()
+			for i := range n {
+				c.Make(fmt.Sprintf("0a6e8b3c-2d1f-4a55-9c3e-%012d", i))
+			}
+			benchmarkTick(b, monitor.Config{CgroupRoot: c.Root}, n)
+		})
+	}
+}
+
+// BenchmarkTickStatEachTime reads memory.stat at each tick.
+func BenchmarkTickStatEachTime(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("real/%d", n), func(b *testing.B) {
+			r, _ := realContainers(b, n)
+			benchmarkTick(b, monitor.Config{MesosRoot: r.Name, StatEvery: 1}, n)
+		})
+	}
+}
+
+// BenchmarkContainerdStat reads the containers with containerd/cgroups' Stat,
+// loaded once.
+func BenchmarkContainerdStat(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("real/%d", n), func(b *testing.B) {
+			r, names := realContainers(b, n)
+			stats := make([]func() oracle, n)
+			for i, name := range names {
+				stats[i] = containerd(b, r.Layout.Mode, "/"+r.Name+"/"+name)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, stat := range stats {
+					stat()
+				}
+			}
+			perContainer(b, n)
+		})
+	}
+}
+
+// tickFiles are the files a tick reads of each container, memory.stat last.
+func tickFiles(r *cgrouptest.Real, name string) []string {
+	if r.Layout.Mode == cgroup.V2 {
+		dir := r.Dir("cpu", name)
+		return []string{
+			filepath.Join(dir, "cpu.stat"), filepath.Join(dir, "memory.current"), filepath.Join(dir, "pids.current"),
+			filepath.Join(dir, "cpu.pressure"), filepath.Join(dir, "memory.pressure"), filepath.Join(dir, "io.pressure"),
+			filepath.Join(dir, "memory.stat"),
+		}
+	}
+	return []string{
+		filepath.Join(r.Dir("cpuacct", name), "cpuacct.usage"),
+		filepath.Join(r.Dir("memory", name), "memory.usage_in_bytes"),
+		filepath.Join(r.Dir("pids", name), "pids.current"),
+		filepath.Join(r.Dir("memory", name), "memory.stat"),
+	}
+}
+
+// BenchmarkOpenReadClose opens, reads and closes the same files at the same
+// cadence with plain system calls and one buffer, and parses nothing.
+func BenchmarkOpenReadClose(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("real/%d", n), func(b *testing.B) {
+			r, names := realContainers(b, n)
+			buf := make([]byte, 16<<10)
+			files := make([][]string, n)
+			for i, name := range names {
+				files[i] = tickFiles(r, name)
+			}
+			for tick := 0; b.Loop(); tick++ {
+				for i, paths := range files {
+					for _, path := range atCadence(paths, tick+i, monitor.DefaultStatEvery) {
+						fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+						if err != nil {
+							b.Fatal(err)
+						}
+						if _, err := unix.Pread(fd, buf, 0); err != nil {
+							b.Fatal(err)
+						}
+						unix.Close(fd)
+					}
+				}
+			}
+			perContainer(b, n)
+		})
+	}
+}
+
+// BenchmarkBarePread is the floor: the same files at the same cadence, open
+// already, read and not looked at.
+func BenchmarkBarePread(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("real/%d", n), func(b *testing.B) { benchmarkBarePread(b, n, monitor.DefaultStatEvery) })
+	}
+}
+
+func benchmarkBarePread(b *testing.B, n, statEvery int) {
+	b.Helper()
+	r, names := realContainers(b, n)
+	buf := make([]byte, 16<<10)
+	files := make([][]int, n)
+	for i, name := range names {
+		for _, path := range tickFiles(r, name) {
+			fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer unix.Close(fd)
+			files[i] = append(files[i], fd)
+		}
+	}
+	for tick := 0; b.Loop(); tick++ {
+		for i, fds := range files {
+			for _, fd := range atCadence(fds, tick+i, statEvery) {
+				if _, err := unix.Pread(fd, buf, 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	perContainer(b, n)
+}
+
+// BenchmarkBarePreadStatEachTime is the floor with memory.stat at each tick.
+func BenchmarkBarePreadStatEachTime(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("real/%d", n), func(b *testing.B) { benchmarkBarePread(b, n, 1) })
+	}
+}
+
+// atCadence leaves out the last file, memory.stat, in all turns but one of
+// every.
+func atCadence[T any](files []T, turn, every int) []T {
+	if turn%every == 0 {
+		return files
+	}
+	return files[:len(files)-1]
+}
