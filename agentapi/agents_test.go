@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -57,6 +58,28 @@ func TestSecondAgentIsRefusedUntilTheFirstHangsUp(t *testing.T) {
 	if err != nil || len(resp.GetCorrections()) != 1 {
 		t.Errorf("%v, %v", resp, err)
 	}
+}
+
+func TestConnectedButSilentAgentLosesTheSocket(t *testing.T) {
+	cfg := quick(t)
+	cfg.OwnerTimeout = time.Nanosecond
+	r := start(t, cfg)
+	for _, agent := range []string{"one", "two"} {
+		if _, err := r.client(t).Estimate(as(t, agent), &agentv1.EstimateRequest{Usage: usageWith()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := r.Status(); st.Agent != "two" || st.Connections != 2 {
+		t.Errorf("status %+v", st)
+	}
+	// While a call of it waits, an agent is not silent.
+	waiting := r.client(t)
+	go func() {
+		_, _ = waiting.Corrections(as(t, "two"), &agentv1.CorrectionsRequest{Usage: usageWith()})
+	}()
+	eventually(t, "the call waits", func() bool { return r.Status().Polls == 1 })
+	_, err := r.client(t).Estimate(as(t, "one"), &agentv1.EstimateRequest{Usage: usageWith()})
+	wantCode(t, err, codes.FailedPrecondition, `serves agent "two"`)
 }
 
 func TestSameAgentOnANewConnection(t *testing.T) {

@@ -298,6 +298,10 @@ func TestSecretsOfTasksAreNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Only the executor's name is a field that is read.
+	if b, err := proto.Marshal(m); err != nil || bytes.Count(b, []byte(secret)) != 1 {
+		t.Errorf("the decoded message holds %d secrets, want 1 (%v)", bytes.Count(b, []byte(secret)), err)
+	}
 	d, err := usageOf(m, "a", noon)
 	if err != nil {
 		t.Fatal(err)

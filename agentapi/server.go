@@ -45,7 +45,8 @@ type Server struct {
 	owner  owner
 	kills  killQueue
 	fresh  freshness
-	polls  polls
+	// polls are the Corrections calls that wait.
+	polls []*poll
 	// changed is closed and replaced when a waiting Corrections call has to
 	// look again.
 	changed chan struct{}

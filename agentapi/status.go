@@ -80,7 +80,7 @@ func (s *Server) Status() Status {
 	var st Status
 	s.mu.Lock()
 	st.Agent, st.Since, st.Heard, st.Connected = s.owner.id, s.owner.since, s.owner.heard, s.owner.connected()
-	st.Polls = len(s.polls.waiting)
+	st.Polls = len(s.polls)
 	st.InFlight = len(s.kills.kills)
 	st.Kills = s.kills.counts
 	if u := s.usage.Load(); u != nil {
