@@ -21,14 +21,18 @@ func perContainer(b *testing.B, containers int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(containers), "ns/container")
 }
 
-// realContainers makes n containers in real cgroups.
+// realContainers makes n containers in real cgroups, which have used memory and
+// CPU time.
 func realContainers(b *testing.B, n int) (*cgrouptest.Real, []string) {
 	b.Helper()
 	r := cgrouptest.NewReal(b)
 	names := make([]string, n)
+	pid, touch := cgrouptest.NewToucher(b)
 	for i := range names {
 		names[i] = fmt.Sprintf("0a6e8b3c-2d1f-4a55-9c3e-%012d", i)
 		r.Make(names[i])
+		r.Enter(names[i], pid)
+		touch()
 	}
 	return r, names
 }

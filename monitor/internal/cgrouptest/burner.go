@@ -16,8 +16,11 @@ const BurnerBytes = 32 << 20
 
 // Main is a package's TestMain: the tests, or a burner in a child process.
 func Main(m *testing.M) {
-	if os.Getenv(burnerEnv) != "" {
+	switch os.Getenv(burnerEnv) {
+	case "burn":
 		burn()
+	case "touch":
+		touch()
 	}
 	os.Exit(m.Run())
 }
@@ -26,8 +29,23 @@ func Main(m *testing.M) {
 // busy once it is started. It ends with the test.
 func NewBurner(tb testing.TB) (pid int, start func()) {
 	tb.Helper()
+	return helper(tb, "burn")
+}
+
+// NewToucher starts a process that touches 1 MiB more of memory each time it is
+// asked to. Moved through many containers, it leaves memory and CPU time of its
+// own in each of them, as a process of their own would, for the price of one.
+func NewToucher(tb testing.TB) (pid int, touch func()) {
+	tb.Helper()
+	return helper(tb, "touch")
+}
+
+// helper runs the test binary as something else. ask sends it a line and waits
+// for one.
+func helper(tb testing.TB, what string) (pid int, ask func()) {
+	tb.Helper()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), burnerEnv+"=1", "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), burnerEnv+"="+what, "GOMAXPROCS=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -49,7 +67,7 @@ func NewBurner(tb testing.TB) (pid int, start func()) {
 			tb.Fatal(err)
 		}
 		if _, err := lines.ReadString('\n'); err != nil {
-			tb.Fatalf("burner: %v", err)
+			tb.Fatalf("%s helper: %v", what, err)
 		}
 	}
 }
@@ -67,5 +85,21 @@ func burn() {
 	os.Stdout.WriteString("burning\n") //nolint:errcheck // the parent sees it
 	for n := 0; ; n++ {
 		memory[n%len(memory)]++
+	}
+}
+
+// touch touches a MiB for each line.
+func touch() {
+	var memory [][]byte
+	for lines := bufio.NewReader(os.Stdin); ; {
+		if _, err := lines.ReadString('\n'); err != nil {
+			os.Exit(1)
+		}
+		page := make([]byte, 1<<20)
+		for i := 0; i < len(page); i += 4096 {
+			page[i] = 1
+		}
+		memory = append(memory, page)
+		os.Stdout.WriteString("touched\n") //nolint:errcheck // the parent sees it
 	}
 }
