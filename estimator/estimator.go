@@ -47,6 +47,9 @@ type Offer struct {
 	// Regular is Σ allocated to regular containers in the report that the
 	// offer was made from; nil when the offer does not depend on it.
 	Regular resources.Quantities
+	// Report is that report, nil when there was none or the offer does not
+	// depend on it. Answer compares it with a newer one, container by container.
+	Report *snapshot.Usage
 	// ValidFor is how long after At the offer may be answered with; past it
 	// the answer is empty. 0: for ever (it depends on no reading).
 	ValidFor time.Duration

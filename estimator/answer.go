@@ -1,0 +1,73 @@
+package estimator
+
+import (
+	"time"
+
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// Answer is what the agent may be told at time now that it has free, with the
+// report u that came with its request and is newer than the one of the tick:
+//
+//	free = max(0, gross − Σ regular that left − Σ revocable now)
+//
+// A regular container that left since the tick takes its slack with it, and
+// one that came may need all of its allocation. How much slack the one had is
+// not known before the next tick; the whole of what it was allocated is the
+// safe bound. One that came changes nothing, since it adds to the allocation
+// what it adds to the peak.
+//
+// The answer is empty when the offer is older than ValidFor, or from a clock
+// that far ahead. Without a report nothing counts as allocated, which only an
+// offer that does not depend on one may be answered with.
+func (o Offer) Answer(u *snapshot.Usage, now time.Time) resources.Quantities {
+	if age := now.Sub(o.At); o.ValidFor > 0 && (age > o.ValidFor || age < -o.ValidFor) {
+		return nil
+	}
+	if u == nil && o.Report != nil {
+		return nil
+	}
+	var held, left resources.Quantities
+	if u != nil {
+		held = u.Revocable()
+		if o.Report != nil && o.Report != u {
+			left = departed(o.Report, u)
+		}
+	}
+	var free resources.Quantities
+	for i := range o.Resources {
+		r := &o.Resources[i]
+		amount := r.Gross.Plus(-left.Get(r.Name)).Plus(-max(0, held.Get(r.Name)))
+		if amount > 0 {
+			free.Set(r.Name, amount)
+		}
+	}
+	return free
+}
+
+// departed is Σ over the containers of then by how much their regular
+// allocation has shrunk by now. A container that was regular and is not any
+// more makes no slack now, and counts as gone.
+func departed(then, now *snapshot.Usage) resources.Quantities {
+	present := make(map[string]*snapshot.Executor, len(now.Executors))
+	for i := range now.Executors {
+		present[now.Executors[i].ContainerID] = &now.Executors[i]
+	}
+	var left resources.Quantities
+	for i := range then.Executors {
+		was := &then.Executors[i]
+		is := present[was.ContainerID]
+		if is != nil && was.Class == snapshot.ClassRegular && is.Class != snapshot.ClassRegular {
+			is = nil
+		}
+		for _, q := range was.Regular {
+			var remains resources.Milli
+			if is != nil {
+				remains = is.Regular.Get(q.Name)
+			}
+			left.Add(q.Name, max(0, q.Amount-remains))
+		}
+	}
+	return left
+}

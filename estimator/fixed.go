@@ -1,0 +1,67 @@
+package estimator
+
+import (
+	"time"
+
+	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// fixed promises the operator's total:
+//
+//	free = max(0, total − Σ allocated revocable)
+//
+// which is what Mesos's fixed estimator answers
+// (src/slave/resource_estimators/fixed.cpp).
+type fixed struct{ total resources.Quantities }
+
+// NewFixed makes the Estimator that promises total, whatever the node does. It
+// needs no report and no sample: before the agent's first report nothing counts
+// as allocated.
+func NewFixed(total resources.Quantities) Estimator { return &fixed{total: total.Clone()} }
+
+// Estimate implements Estimator.
+func (f *fixed) Estimate(s *snapshot.Snapshot) Offer {
+	o := Offer{Seq: s.Seq, At: s.At, Resources: make([]ResourceOffer, 0, len(f.total))}
+	held := revocable(s)
+	for _, q := range f.total {
+		r := ResourceOffer{Name: q.Name, Target: q.Amount, Gross: q.Amount, Why: reason.Fixed}
+		r.hold(held.Get(q.Name))
+		o.Resources = append(o.Resources, r)
+	}
+	return o
+}
+
+// HoldUntil implements Estimator. A fixed total never rises.
+func (f *fixed) HoldUntil(time.Time) {}
+
+// noop promises nothing.
+type noop struct{}
+
+// NewNoop makes the Estimator that promises nothing: the daemon watches only.
+func NewNoop() Estimator { return noop{} }
+
+// Estimate implements Estimator.
+func (noop) Estimate(s *snapshot.Snapshot) Offer {
+	r := ResourceOffer{Name: resources.CPUs, Why: reason.Noop}
+	r.hold(revocable(s).Get(r.Name))
+	return Offer{Seq: s.Seq, At: s.At, Resources: []ResourceOffer{r}}
+}
+
+// HoldUntil implements Estimator. Nothing never rises.
+func (noop) HoldUntil(time.Time) {}
+
+// revocable is Σ held as revocable, nothing before the first report.
+func revocable(s *snapshot.Snapshot) resources.Quantities {
+	if s.Usage == nil {
+		return nil
+	}
+	return s.Usage.Revocable()
+}
+
+// hold sets what is held as revocable and what is free besides.
+func (r *ResourceOffer) hold(held resources.Milli) {
+	r.AllocatedRevocable = held
+	r.Free = max(0, r.Gross-max(0, held))
+}

@@ -1,0 +1,82 @@
+package estimator
+
+import (
+	"math"
+	"time"
+
+	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// reading is how a resource is read off a snapshot, in its unit.
+type reading struct {
+	name string
+	// container is what a container uses now.
+	container func(c *snapshot.Container) (used float64, ok bool)
+	// host is what the whole node uses, and how much it has.
+	host func(h *snapshot.Host) (used, size float64, ok bool)
+}
+
+// readings lists every resource that can be estimated.
+func readings() []reading {
+	return []reading{
+		{resources.CPUs, coresOf, hostCores},
+		{resources.Mem, workingSetOf, hostMemory},
+	}
+}
+
+func coresOf(c *snapshot.Container) (float64, bool) { return finite(c.CPU.Cores.V, c.CPU.Cores.OK()) }
+
+func hostCores(h *snapshot.Host) (used, size float64, ok bool) {
+	used, ok = finite(h.BusyCores.V, h.BusyCores.OK() && h.CPUs.OK())
+	return used, float64(h.CPUs.N), ok
+}
+
+func workingSetOf(c *snapshot.Container) (float64, bool) {
+	w := c.Memory.WorkingSetBytes
+	return float64(w.N) / resources.MemUnitBytes, w.OK()
+}
+
+func hostMemory(h *snapshot.Host) (used, size float64, ok bool) {
+	total, free := float64(h.MemTotalBytes.N), float64(h.MemAvailableBytes.N)
+	ok = h.MemTotalBytes.OK() && h.MemAvailableBytes.OK()
+	return max(0, total-free) / resources.MemUnitBytes, total / resources.MemUnitBytes, ok
+}
+
+// finite refuses what no use can be, whatever the sampler said of it.
+func finite(v float64, ok bool) (float64, bool) {
+	return v, ok && v >= 0 && !math.IsInf(v, 0)
+}
+
+// fresh reports whether a reading of time at is near enough to now, on either
+// side: one from the future tells of a clock that was set.
+func fresh(now, at time.Time, limit time.Duration) bool {
+	age := now.Sub(at)
+	return age <= limit && age >= -limit
+}
+
+// blind says what is missing for an estimate of anything, "" when nothing is.
+func (c *UsageConfig) blind(s *snapshot.Snapshot) reason.Code {
+	switch {
+	case s.Usage == nil:
+		return reason.NoAgent
+	case !fresh(s.At, s.Usage.At, c.ReportStaleAfter):
+		return reason.StaleUsage
+	case s.TreeWhy != snapshot.Present:
+		return reason.NoSamples
+	}
+	return ""
+}
+
+// blindHost says what is missing of the host for this resource, "" when
+// nothing is.
+func (c *UsageConfig) blindHost(r *reading, s *snapshot.Snapshot) reason.Code {
+	if _, _, ok := r.host(&s.Host); !ok {
+		return reason.NoHost
+	}
+	if !fresh(s.At, s.Host.At, c.SampleStaleAfter) {
+		return reason.StaleSamples
+	}
+	return ""
+}

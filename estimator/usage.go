@@ -1,0 +1,214 @@
+package estimator
+
+import (
+	"math"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator/peak"
+	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// usage promises what regular containers are allocated and will not use.
+type usage struct {
+	cfg       UsageConfig
+	resources []*slack
+}
+
+// slack is the state of one resource.
+type slack struct {
+	cfg       ResourceConfig
+	cap       resources.Milli
+	capped    bool
+	read      reading
+	predictor peak.Predictor
+	governor  *Governor
+	unmanaged extreme[float64]
+	// containers is what the predictor is shown, kept for its memory.
+	containers []peak.Container
+}
+
+// NewUsage makes the Estimator of mode usage.
+func NewUsage(cfg UsageConfig) (Estimator, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	u := &usage{cfg: cfg}
+	for _, read := range readings() { // in order of name
+		for _, rc := range cfg.Resources {
+			if rc.Name != read.name {
+				continue
+			}
+			r, err := newSlack(cfg, rc, read)
+			if err != nil {
+				return nil, err
+			}
+			u.resources = append(u.resources, r)
+		}
+	}
+	return u, nil
+}
+
+func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) {
+	predictor, err := peak.New(rc.Predictor, rc.Peak)
+	if err != nil {
+		return nil, err
+	}
+	governor, err := NewGovernor(rc.Governor)
+	if err != nil {
+		return nil, err
+	}
+	greater := func(a, b float64) bool { return a > b }
+	r := &slack{cfg: rc, read: read, predictor: predictor, governor: governor, unmanaged: newExtreme(cfg.UnmanagedWindow, greater)}
+	for _, q := range cfg.Cap {
+		if q.Name == rc.Name {
+			r.cap, r.capped = q.Amount, true
+		}
+	}
+	return r, nil
+}
+
+// HoldUntil implements Estimator.
+func (u *usage) HoldUntil(t time.Time) {
+	for _, r := range u.resources {
+		r.governor.HoldUntil(t)
+	}
+}
+
+// Estimate implements Estimator.
+func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
+	o := Offer{
+		Seq: s.Seq, At: s.At,
+		Resources: make([]ResourceOffer, len(u.resources)),
+		Regular:   resources.Quantities{},
+		ValidFor:  u.cfg.SampleStaleAfter,
+	}
+	var held resources.Quantities
+	if s.Usage != nil {
+		o.Regular.AddAll(s.Usage.Regular())
+		held = s.Usage.Revocable()
+		o.Report = s.Usage
+	}
+	blind := u.cfg.blind(s)
+	for i, r := range u.resources {
+		t := &o.Resources[i]
+		t.Name, t.Cap, t.Capped = r.cfg.Name, r.cap, r.capped
+		t.Allocated = o.Regular.Get(t.Name)
+		t.Why = blind
+		if blind == "" {
+			t.Why = u.cfg.blindHost(&r.read, s)
+		}
+		if t.Why == "" {
+			r.estimate(t, s, &u.cfg)
+		} else {
+			// Nothing is shown to the predictor: it counts the gap itself.
+			t.Usage, t.Peak = t.Allocated, t.Allocated
+			r.governor.Cut(s.At)
+		}
+		t.hold(held.Get(t.Name))
+	}
+	return o
+}
+
+// estimate fills in the terms of one resource, all inputs being there.
+func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfig) {
+	seen := r.look(s, cfg)
+	// Whatever of the allocation is not a readable regular container counts as
+	// used: revocable and shared executors' regular part, containers that are
+	// not on disk or were dropped.
+	unseen := max(0, t.Allocated-seen.allocated)
+	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
+
+	predicted := r.predictor.Predict(peak.Step{At: s.At, Containers: r.containers})
+	t.Peak = t.Allocated
+	if !math.IsNaN(predicted) {
+		// Use above an allocation is as real as any: it is taken from the rest.
+		t.Peak = min(t.Allocated, max(t.Usage, resources.CeilMilli(predicted).Plus(unseen)))
+	}
+	t.Margin = resources.CeilMilli(t.Allocated.Float() * r.cfg.Margin)
+	t.Unmanaged = r.beyond(seen.readable, s)
+
+	t.Slack = max(0, t.Allocated-t.Peak-t.Margin.Plus(t.Unmanaged))
+	t.Target = t.Slack
+	if t.Capped {
+		t.Target = min(t.Slack, t.Cap)
+	}
+	t.Gross, t.Why = r.governor.Next(s.At, t.Target)
+	switch {
+	case t.Why != reason.Slack:
+	case t.Target < t.Slack:
+		t.Why = reason.Cap
+	case t.Gross == 0:
+		t.Why = reason.NoSlack
+	}
+}
+
+// sums are of the containers of one tick.
+type sums struct {
+	// allocated is Σ allocated to the regular containers in r.containers.
+	allocated resources.Milli
+	// used is Σ used by them, an unreadable one at its allocation.
+	used float64
+	// readable is Σ used by all of the agent's top-level containers that could
+	// be read, revocable ones included.
+	readable float64
+}
+
+// look goes through the top-level containers of the agent and lists the
+// regular ones for the predictor.
+func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
+	var sum sums
+	r.containers = r.containers[:0]
+	for i := range s.Containers {
+		c := &s.Containers[i]
+		if c.Parent != "" || c.Executor == nil {
+			continue
+		}
+		used, ok := r.read.container(c)
+		ok = ok && c.OnDisk && fresh(s.At, c.At, cfg.SampleStaleAfter)
+		if ok {
+			sum.readable += used
+		}
+		allocated := c.Executor.Regular.Get(r.cfg.Name)
+		if c.Class() != snapshot.ClassRegular || allocated <= 0 {
+			continue
+		}
+		if twin := i > 0 && s.Containers[i-1].ID == c.ID; twin {
+			// Two cgroups of one id share one allocation, which is counted at
+			// the first; what the second uses is in readable only if it is read.
+			continue
+		}
+		if i+1 < len(s.Containers) && s.Containers[i+1].ID == c.ID {
+			ok = false // which of the two holds the tasks is not known
+		}
+		amount := allocated.Float()
+		if !ok {
+			used = amount
+		}
+		sum.allocated = sum.allocated.Plus(allocated)
+		sum.used += used
+		r.containers = append(r.containers, peak.Container{
+			Key: c.Key, Allocated: amount, Demand: used, Known: ok, Cold: c.Age(s.At) < cfg.WarmUp,
+		})
+	}
+	return sum
+}
+
+// beyond is what runs outside the agent's containers, beyond the part of the
+// node that the agent leaves to others:
+//
+//	max over the window of (host used − Σ used by its containers) − (host size − agent's total)
+//
+// never below zero. The highest value of the window counts, since host and
+// containers are not read at one instant and their difference is noisy. An
+// agent that claims the whole node, more, or does not say leaves nothing.
+func (r *slack) beyond(readable float64, s *snapshot.Snapshot) resources.Milli {
+	used, size, _ := r.read.host(&s.Host)
+	left := 0.0
+	if total := s.Usage.Total.Get(r.cfg.Name); total > 0 {
+		left = max(0, size-total.Float())
+	}
+	now := max(0, used-readable-left)
+	return resources.CeilMilli(r.unmanaged.add(s.At, now))
+}
