@@ -5,11 +5,11 @@ import "github.com/estimatord/estimatord/snapshot"
 // A kept descriptor costs 4.4 KiB of kernel memory (0.3 KiB for the open file
 // and a 4 KiB buffer after its first read), charged to the daemon's cgroup.
 
-// balance decides for n containers which files are kept open, in the order of
-// kinds: the essential ones up to MaxFiles, the others up to KeepFiles. A file
-// that does not fit is opened when it is read.
-func (t *Tree) balance(n int) {
-	kept := 0
+// balance decides which files are kept open, in the order of kinds: the
+// essential ones up to MaxFiles, the others up to KeepFiles. A file that does
+// not fit is opened when it is read.
+func (t *Tree) balance() {
+	used := 0
 	for k := range numKinds {
 		if t.specs[k].name == nil {
 			continue
@@ -23,9 +23,13 @@ func (t *Tree) balance(n int) {
 			// less does not open and close thousands of files.
 			limit -= limit / 8
 		}
-		fits := (kept+1)*n <= limit
+		cost := len(t.sorted)
+		if k == kindThrottle {
+			cost = t.quotas
+		}
+		fits := used+cost <= limit
 		if fits {
-			kept++
+			used += cost
 		}
 		if t.keep[k] && !fits {
 			for _, c := range t.sorted {
@@ -35,6 +39,7 @@ func (t *Tree) balance(n int) {
 		t.keep[k] = fits
 	}
 	t.crowded = !t.keep[kindCPU]
+	t.quotasMoved = false
 }
 
 // Unkept are the names of the files that are opened at each reading, because

@@ -76,9 +76,11 @@ func (t *Tree) readCPU(c *Container, out *snapshot.CPU) time.Duration {
 func (t *Tree) readThrottle(c *Container, out *snapshot.CPU) {
 	if t.isCheckTurn(c) {
 		text, why := t.readOnce(c, quotaV1)
+		quota := false
 		if why == snapshot.Present {
-			c.slow.quota, why = hasQuota(text)
+			quota, why = hasQuota(text)
 		}
+		t.setQuota(c, quota)
 		c.slow.quotaWhy = why
 	}
 	switch {
@@ -96,6 +98,20 @@ func (t *Tree) readThrottle(c *Container, out *snapshot.CPU) {
 		return
 	}
 	parseThrottleV1(text, out)
+}
+
+// setQuota keeps count of the containers with a quota.
+func (t *Tree) setQuota(c *Container, quota bool) {
+	if c.slow.quota == quota {
+		return
+	}
+	c.slow.quota = quota
+	t.quotasMoved = true
+	if quota {
+		t.quotas++
+	} else {
+		t.quotas--
+	}
 }
 
 func (t *Tree) readMemory(c *Container, slow bool, out *snapshot.Memory) {

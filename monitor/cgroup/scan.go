@@ -136,6 +136,7 @@ func (t *Tree) remove(known map[string]*Container, c *Container) {
 	for k := range c.files {
 		t.closeFile(&c.files[k], snapshot.Vanished)
 	}
+	t.setQuota(c, false)
 	c.gone = true
 	delete(known, c.ID)
 	t.changed = true

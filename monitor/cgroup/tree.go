@@ -66,10 +66,13 @@ type Tree struct {
 	now  time.Time
 	mono time.Duration
 
-	keep      [numKinds]bool
-	fds       int
-	earlyLeft int
-	work      Work
+	keep [numKinds]bool
+	// quotas counts containers with a quota (v1).
+	quotas      int
+	quotasMoved bool
+	fds         int
+	earlyLeft   int
+	work        Work
 
 	dirs    *kernel.DirReader
 	statx   unix.Statx_t
@@ -186,6 +189,9 @@ func (t *Tree) Refresh(now time.Time) snapshot.Absence {
 	t.rebuild()
 	t.refreshNested()
 	t.rebuild()
+	if t.quotasMoved {
+		t.balance()
+	}
 	t.listed = why == snapshot.Present
 	t.earlyLeft = earlyStats(len(t.sorted), t.cfg.SlowEvery)
 	return why
@@ -248,7 +254,7 @@ func (t *Tree) rebuild() {
 	slices.SortFunc(t.sorted, compareContainers)
 	t.changed = false
 	t.generation++
-	t.balance(len(t.sorted))
+	t.balance()
 }
 
 func (t *Tree) collect(c *Container) {
