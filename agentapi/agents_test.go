@@ -3,6 +3,7 @@ package agentapi
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,6 +137,59 @@ func TestKillGoesToTheWaitingAgent(t *testing.T) {
 	}
 	r.Observe(onDisk(noon, r.Usage()))
 	if st := r.Status(); st.Kills.Confirmed != 1 || len(r.InFlight()) != 0 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+// Everything at once, for the race detector; what is counted must add up.
+func TestManyCallsAtOnce(t *testing.T) {
+	cfg := quick(t)
+	cfg.PollCap = 5 * time.Millisecond
+	r := start(t, cfg)
+	var work sync.WaitGroup
+	const clients, rounds = 4, 25
+	for range clients {
+		c := r.client(t)
+		work.Go(func() {
+			for range rounds {
+				if _, err := c.Estimate(as(t, "a"), &agentv1.EstimateRequest{Usage: usageWith(bestEffort("x"))}); err != nil {
+					t.Error(err)
+				}
+				if _, err := c.Corrections(as(t, "a"), &agentv1.CorrectionsRequest{Usage: usageWith(bestEffort("x"))}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	work.Go(func() {
+		for inode := range uint64(rounds) {
+			if err := r.Kill(victimOf(t, "x", inode+1)); err != nil {
+				t.Error(err)
+			}
+			r.Publish(fixedOffer(4000))
+			// The container of the kill before is gone, that of this one is not.
+			r.Observe(onDisk(time.Now(), r.Usage(), snapshot.Key{ID: "x", Inode: inode + 1}, snapshot.Key{ID: "new", Inode: inode}))
+			r.InFlight()
+			r.SetServing(inode%2 == 0)
+		}
+	})
+	work.Wait()
+	eventually(t, "all calls are counted", func() bool {
+		st := r.Status()
+		var ok uint64
+		for _, c := range st.Calls {
+			if c.Code == "OK" {
+				ok += c.N
+			}
+		}
+		return ok == 2*clients*rounds
+	})
+	r.Observe(onDisk(time.Now(), r.Usage()))
+	st := r.Status()
+	if k := st.Kills; k.Queued != rounds || k.Confirmed+k.EndedItself+k.Dropped+k.Expired != rounds || st.InFlight != 0 {
+		t.Errorf("kills %+v, %d in flight", k, st.InFlight)
+	}
+	if st.Polls != 0 || st.Panics != 0 || st.Takeovers != 1 {
 		t.Errorf("status %+v", st)
 	}
 }

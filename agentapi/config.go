@@ -91,7 +91,7 @@ func DefaultConfig() Config {
 		RetryAfter:       30 * time.Second,
 		RetryCap:         10 * time.Minute,
 		KillValidFor:     30 * time.Second,
-		Answer:           unheld,
+		Answer:           estimator.Offer.Answer,
 	}
 }
 
@@ -111,17 +111,4 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: Answer and ProcRoot are required", ErrConfig)
 	}
 	return checkPath(c.Socket)
-}
-
-// unheld is what the offer promises in all, less what the report says is held
-// as revocable, while the offer is valid.
-func unheld(o estimator.Offer, u *snapshot.Usage, now time.Time) resources.Quantities {
-	if o.ValidFor > 0 && now.Sub(o.At) > o.ValidFor {
-		return nil
-	}
-	var gross resources.Quantities
-	for i := range o.Resources {
-		gross.Set(o.Resources[i].Name, o.Resources[i].Gross)
-	}
-	return gross.Minus(u.Revocable())
 }

@@ -8,6 +8,8 @@ import (
 // conn is one connection.
 type conn struct {
 	caller *caller
+	// closed: it ended, perhaps before a call that came in on it was looked at.
+	closed bool
 }
 
 // owner is the one agent that the socket serves: the first that reported. It
@@ -55,7 +57,9 @@ func (o *owner) enter(id string, c *conn, now time.Time) (a admitted, err error)
 		a = admitted{took: true, from: o.id}
 		*o = owner{timeout: o.timeout, id: id, since: now, conns: map[*conn]struct{}{}}
 	}
-	o.conns[c] = struct{}{}
+	if !c.closed {
+		o.conns[c] = struct{}{}
+	}
 	o.calls++
 	o.heard = now
 	return a, nil
@@ -71,6 +75,7 @@ func (o *owner) leave(id string, now time.Time) {
 
 // closed forgets a connection and reports whether it was the owner's last.
 func (o *owner) closed(c *conn) (last bool) {
+	c.closed = true
 	if _, ok := o.conns[c]; !ok {
 		return false
 	}

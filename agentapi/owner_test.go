@@ -62,6 +62,12 @@ func TestOwnership(t *testing.T) {
 			{at: 0, do: "enter", id: "a", conn: 1, took: true},
 			{at: 300 * s, do: "enter", id: "b", conn: 2, refused: true},
 		},
+		"a connection that ended before its call was looked at": {
+			{at: 0, do: "close", conn: 1},
+			{at: 0, do: "enter", id: "a", conn: 1, took: true},
+			{at: 0, do: "leave", id: "a"},
+			{at: s, do: "enter", id: "b", conn: 2, took: true, from: "a"},
+		},
 		"the same agent on a new connection": {
 			{at: 0, do: "enter", id: "a", conn: 1, took: true},
 			{at: s, do: "close", conn: 1},
