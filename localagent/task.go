@@ -50,6 +50,7 @@ type executor struct {
 	name        string
 	containerID string
 	state       executorState
+	container   *tree.Container
 	// destroy kills and removes the container, once; nil before it is there.
 	destroy func() error
 	// preempted: it ends because of a correction.
@@ -154,7 +155,7 @@ func (a *Agent) start(e *executor) error {
 		return errors.Join(err, destroy())
 	}
 	a.mu.Lock()
-	e.destroy, e.state = destroy, running
+	e.container, e.destroy, e.state = container, destroy, running
 	closed := a.closed
 	a.mu.Unlock()
 	go a.await(e)
@@ -162,6 +163,22 @@ func (a *Agent) start(e *executor) error {
 		return errors.Join(ErrClosed, destroy())
 	}
 	return nil
+}
+
+// CPUTime is the CPU time that a running task has used, as its cgroup counts.
+func (a *Agent) CPUTime(task string) (time.Duration, error) {
+	a.mu.Lock()
+	var container *tree.Container
+	for _, e := range a.executors {
+		if e.task.ID == task {
+			container = e.container
+		}
+	}
+	a.mu.Unlock()
+	if container == nil {
+		return 0, fmt.Errorf("%w: %s does not run", ErrBadTask, task)
+	}
+	return container.CPUTime()
 }
 
 // await waits for the end of the task's process, removes the container, and

@@ -44,12 +44,14 @@ func New() *Spawner {
 }
 
 // Start starts cmd so that it gets sig when this process ends, however it
-// ends.
+// ends, and that a terminal's signals do not reach it: this process ends its
+// children in its own order.
 func (s *Spawner) Start(cmd *exec.Cmd, sig syscall.Signal) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = sig
+	cmd.SysProcAttr.Setpgid = true
 	result := make(chan error, 1)
 	select {
 	case s.jobs <- func() { result <- cmd.Start() }:

@@ -3,11 +3,13 @@ package tree
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -129,6 +131,46 @@ func (c *Container) Start(cmd *exec.Cmd) error {
 		return c.tree.spawner.Start(cmd, syscall.SIGKILL)
 	}
 	return c.startStaged(cmd)
+}
+
+// CPUTime is the CPU time that the container has used.
+func (c *Container) CPUTime() (time.Duration, error) {
+	for _, dir := range c.dirs {
+		if c.tree.place.v2 {
+			return cpuStatUsage(filepath.Join(dir, "cpu.stat"))
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "cpuacct.usage"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another controller's hierarchy
+		}
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of container %s: %w", c.id, err)
+		}
+		nanos, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of container %s: %w", c.id, err)
+		}
+		return time.Duration(nanos), nil
+	}
+	return 0, fmt.Errorf("CPU time of container %s: %w", c.id, fs.ErrNotExist)
+}
+
+// cpuStatUsage reads "usage_usec 12345" from a cpu.stat of v2.
+func cpuStatUsage(path string) (time.Duration, error) {
+	fields, err := words(path)
+	if err != nil {
+		return 0, fmt.Errorf("CPU time: %w", err)
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		if fields[i] == "usage_usec" {
+			micros, err := strconv.ParseInt(fields[i+1], 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("CPU time: %s: %w", path, err)
+			}
+			return time.Duration(micros) * time.Microsecond, nil
+		}
+	}
+	return 0, fmt.Errorf("CPU time: %s has no usage_usec", path)
 }
 
 // Pids are the processes in the container.
