@@ -45,7 +45,7 @@ func benchmarkTick(b *testing.B, cfg monitor.Config, containers int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer m.Close()
+	defer closeMonitor(b, m)
 	now := time.Now()
 	for range 2 * monitor.DefaultCheckEvery {
 		m.Sample(now, nil)

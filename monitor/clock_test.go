@@ -30,13 +30,16 @@ func newNode(tb testing.TB, cfg monitor.Config) *node {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
+	tb.Cleanup(func() { closeMonitor(tb, m) })
 	n.Monitor = m
 	return n
+}
+
+func closeMonitor(tb testing.TB, m *monitor.Monitor) {
+	tb.Helper()
+	if err := m.Close(); err != nil {
+		tb.Error(err)
+	}
 }
 
 // tick samples after d.

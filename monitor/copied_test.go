@@ -274,7 +274,7 @@ func TestMemoryStatIsReadAtItsTurn(t *testing.T) {
 	seen := 0
 	for range 6 {
 		got := only(t, n.tick(time.Second, nil))
-		if got.Memory.StatAt == got.At {
+		if got.Memory.StatAt.Equal(got.At) {
 			seen++
 			if got.Memory.AnonBytes != count(1) {
 				t.Errorf("at its turn: %+v", got.Memory)
@@ -376,11 +376,11 @@ func TestJoin(t *testing.T) {
 	if diff := cmp.Diff(want, lines(s)); diff != "" {
 		t.Error(diff)
 	}
-	if s.Usage != usage || s.Containers[0].FirstSeen != s.At || s.Containers[0].At != s.At {
+	if s.Usage != usage || !s.Containers[0].FirstSeen.Equal(s.At) || !s.Containers[0].At.Equal(s.At) {
 		t.Errorf("%+v", s)
 	}
 	first := s.At
-	if s = n.tick(time.Second, usage); s.Containers[0].FirstSeen != first {
+	if s = n.tick(time.Second, usage); !s.Containers[0].FirstSeen.Equal(first) {
 		t.Errorf("first seen at %v, was %v", s.Containers[0].FirstSeen, first)
 	}
 	// The agent forgets them: what is on disk is unknown, the rest is gone.

@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -27,12 +28,12 @@ func TestMain(m *testing.M) {
 
 // sampleDenied expects that the container c1 is there, its memory is denied,
 // and the rest is read.
-func sampleDenied(root string) error {
+func sampleDenied(root string) (err error) {
 	m, err := monitor.New(monitor.Config{CgroupRoot: root})
 	if err != nil {
 		return err
 	}
-	defer m.Close()
+	defer func() { err = errors.Join(err, m.Close()) }()
 	s := m.Sample(time.Now(), nil)
 	if len(s.Containers) != 1 {
 		return fmt.Errorf("%d containers", len(s.Containers))

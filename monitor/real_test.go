@@ -92,7 +92,7 @@ func TestRealAgreesWithContainerd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
+	defer closeMonitor(t, m)
 	sample := func() snapshot.Container { return *only(t, m.Sample(time.Now(), nil)) }
 	stat := containerd(t, r.Layout.Mode, "/"+r.Name+"/c1")
 
@@ -162,7 +162,7 @@ func TestRealUnifiedOfAHybridHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
+	defer closeMonitor(t, m)
 	first := *only(t, m.Sample(time.Now(), nil))
 	second := first
 	for deadline := time.Now().Add(20 * time.Second); second.CPU.UsageNanos.N < first.CPU.UsageNanos.N+2e7; {

@@ -101,7 +101,7 @@ func TestRealStormLosesAndLeaksNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
+	defer closeMonitor(t, m)
 	m.Sample(time.Now(), nil)
 	m.Sample(time.Now(), nil)
 	filesBefore, keptBefore, heapBefore := openFiles(t), m.Stats().OpenFiles, heap()

@@ -109,9 +109,9 @@ func Detect(root, procRoot string) (Layout, error) {
 	if err := unix.Statfs(clean, &st); err != nil {
 		return Layout{}, fmt.Errorf("%w: statfs %q: %w", ErrNoRoot, root, err)
 	}
-	switch int64(st.Type) {
+	switch st.Type {
 	case unix.CGROUP2_SUPER_MAGIC:
-		return detectV2(clean, true)
+		return detectV2(Layout{Mode: V2, Root: clean, Unified: clean, Real: true})
 	case unix.CGROUP_SUPER_MAGIC:
 		return Layout{}, fmt.Errorf("%w: %q is the mount of one v1 hierarchy: give the directory above it", ErrNotCgroup, root)
 	}
@@ -148,7 +148,7 @@ func checkRoot(root string) (string, error) {
 
 // detectMounts uses the mounts below root.
 func detectMounts(root, procRoot string) (Layout, bool) {
-	text, err := kernel.ReadAll(filepath.Join(procRoot, "self/mountinfo"))
+	text, err := kernel.ReadAll(filepath.Join(procRoot, "self", "mountinfo"))
 	if err != nil {
 		return Layout{}, false
 	}
@@ -179,13 +179,13 @@ func isCgroup(path string) bool {
 	if unix.Statfs(path, &st) != nil {
 		return false
 	}
-	return int64(st.Type) == unix.CGROUP_SUPER_MAGIC || int64(st.Type) == unix.CGROUP2_SUPER_MAGIC
+	return st.Type == unix.CGROUP_SUPER_MAGIC || st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 // detectTree judges a tree by the names in it.
 func detectTree(root string) (Layout, error) {
 	if isFile(filepath.Join(root, "cgroup.controllers")) {
-		return detectV2(root, false)
+		return detectV2(Layout{Mode: V2, Root: root, Unified: root})
 	}
 	l := Layout{Mode: V1, Root: root}
 	entries, err := os.ReadDir(root)
@@ -221,9 +221,9 @@ func detectTree(root string) (Layout, error) {
 	return l, usable(l)
 }
 
-func detectV2(root string, real bool) (Layout, error) {
-	l := Layout{Mode: V2, Root: root, Real: real, Unified: root}
-	text, err := kernel.ReadAll(filepath.Join(root, "cgroup.controllers"))
+// detectV2 finds l's controllers.
+func detectV2(l Layout) (Layout, error) {
+	text, err := kernel.ReadAll(filepath.Join(l.Root, "cgroup.controllers"))
 	if err != nil {
 		return Layout{}, fmt.Errorf("%w: %w", ErrNotCgroup, err)
 	}
@@ -231,7 +231,7 @@ func detectV2(root string, real bool) (Layout, error) {
 	for i, name := range controllerNames {
 		// CPU accounting needs no controller on v2: every cgroup has cpu.stat.
 		if i == CPUAcct || slices.Contains(have, name) {
-			l.Mounts[i] = root
+			l.Mounts[i] = l.Root
 		}
 	}
 	return l, usable(l)

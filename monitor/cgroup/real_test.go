@@ -92,7 +92,7 @@ func TestRealSameNameIsAnotherContainer(t *testing.T) {
 	if again.ID != first.ID || again.Inode == first.Inode || again.Inode == 0 {
 		t.Errorf("keys %+v and %+v", first.Key, again.Key)
 	}
-	if again.FirstSeen == first.FirstSeen || again.CPU.Cores.Why != snapshot.FirstSample || !again.CPU.UsageNanos.OK() {
+	if again.FirstSeen.Equal(first.FirstSeen) || again.CPU.Cores.Why != snapshot.FirstSample || !again.CPU.UsageNanos.OK() {
 		t.Errorf("first seen %v after %v, %+v", again.FirstSeen, first.FirstSeen, again.CPU)
 	}
 }

@@ -2,6 +2,7 @@ package cgrouptest
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -90,16 +91,18 @@ func burn() {
 
 // touch touches a MiB for each line.
 func touch() {
-	var memory [][]byte
+	memory := make([][]byte, 0, 1<<14)
 	for lines := bufio.NewReader(os.Stdin); ; {
 		if _, err := lines.ReadString('\n'); err != nil {
 			os.Exit(1)
 		}
-		page := make([]byte, 1<<20)
-		for i := 0; i < len(page); i += 4096 {
-			page[i] = 1
+		chunk := make([]byte, 1<<20)
+		for i := 0; i < len(chunk); i += 4096 {
+			chunk[i] = 1
 		}
-		memory = append(memory, page)
-		os.Stdout.WriteString("touched\n") //nolint:errcheck // the parent sees it
+		memory = append(memory, chunk)
+		if _, err := fmt.Fprintln(os.Stdout, "touched", len(memory)); err != nil {
+			os.Exit(1)
+		}
 	}
 }
