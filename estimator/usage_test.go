@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -344,7 +345,7 @@ func TestUsageRefuses(t *testing.T) {
 
 func BenchmarkEstimate(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			cast := make([]actor, n)
 			for i := range cast {
 				cast[i] = actor{id: fmt.Sprintf("c%04d", i), class: snapshot.ClassRegular, regular: 1000, uses: 0.2, age: old}
