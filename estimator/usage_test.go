@@ -139,6 +139,7 @@ func TestUsageTerms(t *testing.T) {
 		{name: "the overhead of a revocable one counts fully", cast: []actor{web(1), batch(0.9)}, usage: 1100, gross: 3000, free: 2000, why: reason.Slack},
 		{name: "a shared one makes no slack", cast: []actor{web(1), {id: "b", class: snapshot.ClassShared, regular: 2000, revocable: 500, age: old}}, usage: 3000, gross: 3000, free: 2500, why: reason.Slack},
 		{name: "nested ones are in their parent", cast: []actor{web(1), {id: "b", class: snapshot.ClassUnknown, parent: "a-web", uses: 0.7, age: old}}, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
+		{name: "a nested one makes no slack of its own", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, parent: "a-web", uses: 0.7, age: old}}, usage: 3000, gross: 3000, free: 3000, why: reason.Slack},
 		{name: "one above its allocation takes from the rest", cast: []actor{web(1), db(3)}, usage: 4000, gross: 2000, free: 2000, why: reason.Slack},
 		{name: "an unknown one is unmanaged", cast: []actor{web(1), {id: "z", uses: 0.5, age: old}}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
 		{name: "others within what the agent leaves", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
@@ -149,6 +150,9 @@ func TestUsageTerms(t *testing.T) {
 			s.Usage.Total.Set("cpus", 6000)
 			s.Host.BusyCores.V += 2.5
 		}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
+		{name: "an agent that claims more than the host has", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
+			s.Usage.Total.Set("cpus", 12000)
+		}, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
 		{name: "an agent that does not say its total leaves nothing", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total = nil
 			s.Host.BusyCores.V += 0.5
