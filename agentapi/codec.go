@@ -16,7 +16,7 @@ import (
 // of tasks end with the buffer they arrived in.
 type discardingCodec struct {
 	encoding.CodecV2
-	// failed is told of every message that is not protobuf.
+	// failed is told of every message that could not be decoded.
 	failed func(error)
 }
 
@@ -32,7 +32,11 @@ func (c discardingCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 	buf := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buf.Free()
-	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(buf.ReadOnlyData(), m); err != nil {
+	err := checkParts(buf.ReadOnlyData(), m.ProtoReflect().Descriptor())
+	if err == nil {
+		err = proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(buf.ReadOnlyData(), m)
+	}
+	if err != nil {
 		err = fmt.Errorf("%d bytes that are no %s: %w", data.Len(), m.ProtoReflect().Descriptor().FullName(), err)
 		c.failed(err)
 		return err

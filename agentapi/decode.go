@@ -38,8 +38,8 @@ const maxNames = 256
 // decoded is a report and what was left out of it.
 type decoded struct {
 	usage *snapshot.Usage
-	// dropped holds one reason per executor that was left out.
-	dropped []error
+	// dropped is why the first executor was left out, nil when none was.
+	dropped error
 }
 
 // usageOf converts a report received from agent at time at.
@@ -51,20 +51,22 @@ func usageOf(m *wire.ResourceUsage, agent string, at time.Time) (decoded, error)
 			d.claims[id.GetValue()]++
 		}
 	}
-	var dropped []error
+	var dropped error
 	for i, e := range m.GetExecutors() {
 		x, why, err := d.executor(e)
 		if err != nil {
-			return decoded{}, fmt.Errorf("%w: executor %d (%q): %w", ErrUsage, i, e.GetExecutorInfo().GetExecutorId().GetValue(), err)
+			return decoded{}, fmt.Errorf("%w: executor %d (%.64q): %w", ErrUsage, i, e.GetExecutorInfo().GetExecutorId().GetValue(), err)
 		}
 		if why != nil {
-			dropped = append(dropped, fmt.Errorf("executor %d (%q of framework %q, container %q): %w", i, x.ExecutorID, x.FrameworkID, x.ContainerID, why))
+			u.Dropped++
+			if dropped == nil {
+				dropped = fmt.Errorf("executor %d (%.64q of framework %.64q, container %.64q): %w", i, x.ExecutorID, x.FrameworkID, x.ContainerID, why)
+			}
 			u.DroppedRevocable.AddAll(x.Revocable)
 			continue
 		}
 		u.Executors = append(u.Executors, x)
 	}
-	u.Dropped = len(dropped)
 	var revocable resources.Quantities
 	if err := d.amounts(m.GetTotal(), amounts{regular: &u.Total, revocable: &revocable, sums: map[string]resources.Milli{}}); err != nil {
 		return decoded{}, fmt.Errorf("%w: total: %w", ErrUsage, err)

@@ -108,9 +108,9 @@ func (s *Server) accept(ctx context.Context, m *wire.ResourceUsage) (*snapshot.U
 		s.tally.took()
 		s.log.Info("agent reports its usage", "agent", id, "caller", c.caller.String(), "instead_of", in.from, "executors", len(d.usage.Executors))
 	}
-	if len(d.dropped) > 0 {
-		s.tally.dropped(now, d.dropped)
-		s.warn.Warn(warnExecutor, "executors left out of the agent's report", "agent", id, "count", len(d.dropped), "first", d.dropped[0])
+	if d.dropped != nil {
+		s.tally.dropped(now, d.usage.Dropped, d.dropped)
+		s.warn.Warn(warnExecutor, "executors left out of the agent's report", "agent", id, "count", d.usage.Dropped, "first", d.dropped)
 	}
 	return d.usage, nil
 }

@@ -158,8 +158,8 @@ func (t *tally) superseded()                          { t.add(&t.counts.Supersed
 
 func (t *tally) took() { t.add(&t.counts.Takeovers, 1, time.Time{}, nil) }
 
-func (t *tally) dropped(at time.Time, errs []error) {
-	t.add(&t.counts.DroppedExecutorsTotal, uint64(len(errs)), at, errs[0])
+func (t *tally) dropped(at time.Time, n int, first error) {
+	t.add(&t.counts.DroppedExecutorsTotal, uint64(n), at, first)
 }
 
 func (t *tally) connected(by int) {
