@@ -1,0 +1,142 @@
+package config
+
+import (
+	"time"
+
+	"github.com/estimatord/estimatord/resources"
+)
+
+// Mode is which estimator answers.
+type Mode string
+
+// The modes.
+const (
+	// ModeFixed offers Resources less what is held as revocable: Mesos's own
+	// fixed estimator.
+	ModeFixed Mode = "fixed"
+	// ModeUsage offers what regular containers hold and are not predicted to
+	// need.
+	ModeUsage Mode = "usage"
+	// ModeNoop offers nothing.
+	ModeNoop Mode = "noop"
+)
+
+// Config is everything an operator can set. Each field is one row of the table
+// in settings.go, which holds its key, its limits and its meaning.
+type Config struct {
+	// File is where the rest may come from.
+	File string
+
+	Mode      Mode
+	Resources resources.Quantities
+	Policy    string
+
+	Socket    string
+	AgentUser string
+	Listen    string
+
+	Interval         time.Duration
+	CgroupRoot       string
+	MesosCgroupsRoot string
+	ProcRoot         string
+
+	LogFormat string
+	LogLevel  string
+
+	UsageStaleAfter  time.Duration
+	SampleStaleAfter time.Duration
+
+	Monitor   Monitor
+	Estimator Estimator
+	Governor  Governor
+}
+
+// Monitor is how the node is read.
+type Monitor struct {
+	StatEvery int
+}
+
+// Estimator is how the need of regular containers is predicted.
+type Estimator struct {
+	Resources       []string
+	Predictor       string
+	Window          time.Duration
+	Horizon         time.Duration
+	Margin          float64
+	WarmUp          time.Duration
+	UnmanagedWindow time.Duration
+}
+
+// Governor is how the offer follows the slack; the amounts are per resource.
+type Governor struct {
+	Quantum       resources.Quantities
+	Step          resources.Quantities
+	RaiseEvery    time.Duration
+	DeadBand      resources.Quantities
+	Hold          time.Duration
+	HoldAfterKill time.Duration
+}
+
+// Default is what holds where nothing is set, with the evidence for each
+// number.
+func Default() Config {
+	return Config{
+		Mode: ModeUsage,
+		// The place the agent's module looks at.
+		Socket: "/run/estimatord/agent.sock",
+		// Loopback: metrics tell a lot about a node.
+		Listen: "127.0.0.1:9742",
+		// koordlet, WCA and systemd-oomd sample each second; 10 s is known to be
+		// too slow to see a node run full (kubernetes#31362).
+		Interval:         time.Second,
+		CgroupRoot:       "/sys/fs/cgroup",
+		MesosCgroupsRoot: "mesos", // the default of the agent's --cgroups_root
+		ProcRoot:         "/proc",
+		LogFormat:        "text",
+		LogLevel:         "info",
+		// Three of the agent's reports, one per 15 s by default
+		// (oversubscribed_resources_interval, src/slave/flags.cpp).
+		UsageStaleAfter: 45 * time.Second,
+		// koordlet gives up on a system reading after 10 s as well.
+		SampleStaleAfter: 10 * time.Second,
+		// memory.stat costs more than all other files together and moves slowly.
+		Monitor: Monitor{StatEvery: 10},
+		Estimator: Estimator{
+			// Memory is not compressible: what was lent can only be taken back
+			// by killing, so an operator must want it.
+			Resources: []string{resources.CPUs},
+			Predictor: "container-max",
+			// The longest period that batch and web load commonly repeat within;
+			// Autopilot's and the simulator's windows of hours gain little more
+			// than they cost in slowness for an offer renewed each 15 s.
+			Window: time.Hour,
+			// Time enough to take back what was lent: notice, kill, restart.
+			Horizon: 5 * time.Minute,
+			// koordlet 10 %, VPA 15 %, crane 20 %: the smallest, on top of a
+			// maximum rather than of a percentile, and of the allocation rather
+			// than of the use.
+			Margin: 0.10,
+			// Serenity ignores the slack of an executor's first 5 minutes.
+			WarmUp: 5 * time.Minute,
+			// Spans a cron job's start.
+			UnmanagedWindow: time.Minute,
+		},
+		Governor: Governor{
+			// Frameworks ask for tenths of a CPU; a finer offer only makes the
+			// master rescind more often.
+			Quantum: resources.Quantities{{Name: resources.CPUs, Amount: 100}, {Name: resources.Mem, Amount: 64_000}},
+			// koordlet raises by 10 % of the node per round, Katalyst by 0.3 to
+			// 4 CPUs: one CPU is a tenth of a small server.
+			Step: resources.Quantities{{Name: resources.CPUs, Amount: 1_000}, {Name: resources.Mem, Amount: 1024_000}},
+			// The agent asks once per 15 s by default, so more often is unseen.
+			RaiseEvery: 15 * time.Second,
+			// Katalyst 0.3 CPUs and 300 MiB; Serenity's noise floor 0.25 CPUs.
+			DeadBand: resources.Quantities{{Name: resources.CPUs, Amount: 250}, {Name: resources.Mem, Amount: 256_000}},
+			// Replayed on public traces, the least of ten minutes cut the revoked
+			// volume to a sixth, for six points of what was offered.
+			Hold: 10 * time.Minute,
+			// kubelet, Heracles, crane and Katalyst all wait 5 minutes.
+			HoldAfterKill: 5 * time.Minute,
+		},
+	}
+}

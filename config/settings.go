@@ -1,0 +1,126 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator/peak"
+	"github.com/estimatord/estimatord/resources"
+)
+
+// EnvPrefix begins the name of every environment variable that is a setting.
+const EnvPrefix = "ESTIMATORD_"
+
+// Setting is one row of the table: a value of Config and every way to set it.
+type Setting struct {
+	// Key is its place in the file, such as governor.step.
+	Key string
+	// Flag is its flag without dashes, "" when it has none: what is tuned once
+	// and kept belongs into the file.
+	Flag string
+	// Env is its environment variable.
+	Env string
+	// Help says what it means, in one sentence without a full stop.
+	Help string
+
+	form
+	// notInFile: it says where the file is.
+	notInFile bool
+}
+
+// Form says what the value looks like.
+func (s *Setting) Form() string { return s.name }
+
+// Value is the setting's value in c, as it would be written.
+func (s *Setting) Value(c *Config) string { return s.get(c) }
+
+// InFile reports whether it can stand in the file.
+func (s *Setting) InFile() bool { return !s.notInFile }
+
+// Limits of durations.
+const (
+	day   = 24 * time.Hour
+	month = 30 * day
+)
+
+// Settings is the table, in the order of the file and of the documentation.
+func Settings() []Setting {
+	flagged := func(key, help string, f form) Setting {
+		return Setting{Key: key, Flag: strings.ReplaceAll(key, "_", "-"), Env: envOf(key), Help: help, form: f}
+	}
+	filed := func(key, help string, f form) Setting {
+		return Setting{Key: key, Env: envOf(key), Help: help, form: f}
+	}
+	file := flagged("config", "read settings from this file", anyText("path", func(c *Config) *string { return &c.File }))
+	file.notInFile = true
+	return []Setting{
+		file,
+		flagged("mode", "what is offered: a fixed total, measured slack, or nothing",
+			choice(func(c *Config) *Mode { return &c.Mode }, ModeFixed, ModeUsage, ModeNoop)),
+		flagged("resources", "in mode fixed the total, in mode usage a cap: Mesos resource text or JSON, or a file:// URL or absolute path of either",
+			amountsOrFile(func(c *Config) *resources.Quantities { return &c.Resources })),
+		flagged("policy", "file with the rules by which revocable containers are killed; empty: none ever is",
+			anyText("path", func(c *Config) *string { return &c.Policy })),
+		flagged("socket", "Unix socket for the agent's module",
+			someText("path", func(c *Config) *string { return &c.Socket })),
+		flagged("agent_user", "user the agent runs as, allowed on the socket besides root; empty: root only",
+			anyText("user", func(c *Config) *string { return &c.AgentUser })),
+		flagged("listen", "address for /metrics and /healthz",
+			address(func(c *Config) *string { return &c.Listen })),
+		flagged("interval", "time between two samples of the node",
+			duration(func(c *Config) *time.Duration { return &c.Interval }, 100*time.Millisecond, time.Minute)),
+		flagged("cgroup_root", "where cgroup file systems are mounted",
+			someText("path", func(c *Config) *string { return &c.CgroupRoot })),
+		flagged("mesos_cgroups_root", "the agent's --cgroups_root, below each hierarchy",
+			someText("path", func(c *Config) *string { return &c.MesosCgroupsRoot })),
+		flagged("proc_root", "where procfs is mounted",
+			someText("path", func(c *Config) *string { return &c.ProcRoot })),
+		flagged("log_format", "format of the log on stderr",
+			choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")),
+		flagged("log_level", "least severe level that is logged",
+			choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")),
+		filed("usage_stale_after", "age of the agent's report from which nothing is offered and nothing is killed",
+			duration(func(c *Config) *time.Duration { return &c.UsageStaleAfter }, time.Second, time.Hour)),
+		filed("sample_stale_after", "age of a reading from which it counts as absent",
+			duration(func(c *Config) *time.Duration { return &c.SampleStaleAfter }, time.Second, time.Hour)),
+		filed("monitor.stat_every", "samples between two readings of the expensive files (memory.stat)",
+			whole(func(c *Config) *int { return &c.Monitor.StatEvery }, 1, 3600)),
+		filed("estimator.resources", "resources that are estimated and offered in mode usage",
+			words(func(c *Config) *[]string { return &c.Estimator.Resources }, resources.CPUs, resources.Mem)),
+		filed("estimator.predictor", "how the peak of regular containers is predicted",
+			choice(func(c *Config) *string { return &c.Estimator.Predictor }, peak.Names()...)),
+		filed("estimator.window", "how far back a windowed predictor looks",
+			duration(func(c *Config) *time.Duration { return &c.Estimator.Window }, time.Minute, month)),
+		filed("estimator.horizon", "how far ahead the peak is predicted",
+			duration(func(c *Config) *time.Duration { return &c.Estimator.Horizon }, time.Second, day)),
+		filed("estimator.margin", "share of what regular containers hold that is kept back on top of the predicted peak",
+			number(func(c *Config) *float64 { return &c.Estimator.Margin }, 0, 1)),
+		filed("estimator.warm_up", "age up to which a container counts at its full allocation",
+			duration(func(c *Config) *time.Duration { return &c.Estimator.WarmUp }, 0, day)),
+		filed("estimator.unmanaged_window", "what runs outside the agent's containers counts with its highest use of this time",
+			duration(func(c *Config) *time.Duration { return &c.Estimator.UnmanagedWindow }, 0, day)),
+		filed("governor.quantum", "offers are multiples of this",
+			amounts(func(c *Config) *resources.Quantities { return &c.Governor.Quantum })),
+		filed("governor.step", "most that an offer rises at a time",
+			amounts(func(c *Config) *resources.Quantities { return &c.Governor.Step })),
+		filed("governor.raise_every", "least time between two rises of an offer",
+			duration(func(c *Config) *time.Duration { return &c.Governor.RaiseEvery }, 0, day)),
+		filed("governor.dead_band", "an offer stays when it would rise by less than this",
+			amounts(func(c *Config) *resources.Quantities { return &c.Governor.DeadBand })),
+		filed("governor.hold", "an offer rises only to the least slack of this time",
+			duration(func(c *Config) *time.Duration { return &c.Governor.Hold }, 0, day)),
+		filed("governor.hold_after_kill", "time after a kill in which an offer does not rise",
+			duration(func(c *Config) *time.Duration { return &c.Governor.HoldAfterKill }, 0, day)),
+	}
+}
+
+func envOf(key string) string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// settingNamed is the row of that key.
+func settingNamed(settings []Setting, key string) *Setting {
+	i := slices.IndexFunc(settings, func(s Setting) bool { return s.Key == key })
+	return &settings[i]
+}
