@@ -17,7 +17,7 @@ const maxFile = 1 << 20
 type document struct {
 	name   string
 	places map[string]*yaml.Node
-	faults Faults
+	faults Errors
 }
 
 // field is a key that a mapping may have.
@@ -63,7 +63,7 @@ func (d *document) syntax(err error) {
 	if load.ContextMsg != "" {
 		reason = load.ContextMsg + ": " + reason
 	}
-	d.faults = append(d.faults, &Fault{
+	d.faults = append(d.faults, &Error{
 		Where: d.name, Line: load.Mark.Line, Column: load.Mark.Column,
 		Reason: "not valid YAML: " + reason, Err: err,
 	})
@@ -71,7 +71,7 @@ func (d *document) syntax(err error) {
 
 // fault records what is wrong with the value at n.
 func (d *document) fault(n *yaml.Node, key, reason string, err error) {
-	f := &Fault{Where: d.name, Key: key, Reason: reason, Err: err}
+	f := &Error{Where: d.name, Key: key, Reason: reason, Err: err}
 	if n != nil {
 		f.Line, f.Column = n.Line, n.Column
 	}
@@ -96,14 +96,14 @@ func (d *document) mapping(n *yaml.Node, path string, fields []field) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.fault(n, path, fmt.Sprintf("%s, where settings (key: value) are expected", describe(n)), nil)
+		d.fault(n, path, describe(n)+", where settings (key: value) are expected", nil)
 		return
 	}
 	seen := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind != yaml.ScalarNode {
-			d.fault(key, path, fmt.Sprintf("%s, where a key is expected", describe(key)), nil)
+			d.fault(key, path, describe(key)+", where a key is expected", nil)
 			continue
 		}
 		full := join(path, key.Value)
@@ -128,7 +128,7 @@ func (d *document) sequence(n *yaml.Node, path string, take func(n *yaml.Node, p
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		d.fault(n, path, fmt.Sprintf("%s, where a list is expected", describe(n)), nil)
+		d.fault(n, path, describe(n)+", where a list is expected", nil)
 		return
 	}
 	for i, e := range n.Content {
@@ -148,7 +148,7 @@ func (d *document) scalar(n *yaml.Node, path string) (string, bool) {
 		d.fault(n, path, `has no value (write "" for an empty one)`, nil)
 		return "", false
 	case n.Kind != yaml.ScalarNode:
-		d.fault(n, path, fmt.Sprintf("%s, where one value is expected", describe(n)), nil)
+		d.fault(n, path, describe(n)+", where one value is expected", nil)
 		return "", false
 	}
 	return n.Value, true

@@ -11,8 +11,8 @@ import (
 // ErrInvalid is the class of everything that Load and ParsePolicy refuse.
 var ErrInvalid = errors.New("invalid configuration")
 
-// Fault is one thing that is wrong with the configuration.
-type Fault struct {
+// Error is one thing that is wrong with the configuration.
+type Error struct {
 	// Where is the name of the file, of the environment variable, or of the
 	// flag with its dashes.
 	Where string
@@ -27,7 +27,7 @@ type Fault struct {
 }
 
 // Error is "file:line:column: key: reason", without what is not known.
-func (f *Fault) Error() string {
+func (f *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(f.Where)
 	if f.Line > 0 {
@@ -40,17 +40,17 @@ func (f *Fault) Error() string {
 	return b.String()
 }
 
-// Is makes every Fault an ErrInvalid.
-func (f *Fault) Is(target error) bool { return target == ErrInvalid }
+// Is makes every Error an ErrInvalid.
+func (f *Error) Is(target error) bool { return target == ErrInvalid }
 
 // Unwrap is the error behind f.
-func (f *Fault) Unwrap() error { return f.Err }
+func (f *Error) Unwrap() error { return f.Err }
 
-// Faults are all that is wrong, in the order of the text.
-type Faults []*Fault
+// Errors are all that is wrong, in the order of the text.
+type Errors []*Error
 
 // Error is one line per fault.
-func (fs Faults) Error() string {
+func (fs Errors) Error() string {
 	lines := make([]string, len(fs))
 	for i, f := range fs {
 		lines[i] = f.Error()
@@ -59,7 +59,7 @@ func (fs Faults) Error() string {
 }
 
 // Unwrap gives the faults to errors.Is and errors.As.
-func (fs Faults) Unwrap() []error {
+func (fs Errors) Unwrap() []error {
 	errs := make([]error, len(fs))
 	for i, f := range fs {
 		errs[i] = f
@@ -68,11 +68,11 @@ func (fs Faults) Unwrap() []error {
 }
 
 // err is fs as an error, nil when it is empty.
-func (fs Faults) err() error {
+func (fs Errors) err() error {
 	if len(fs) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(fs, func(a, b *Fault) int {
+	slices.SortStableFunc(fs, func(a, b *Error) int {
 		if a.Where != b.Where {
 			return 0
 		}

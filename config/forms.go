@@ -27,7 +27,7 @@ type form struct {
 }
 
 // parsed is the form of a value that parse makes from its text alone.
-func parsed[T any](name string, field func(*Config) *T, parse func(string) (T, error), print func(T) string) form {
+func parsed[T any](name string, field func(*Config) *T, parse func(string) (T, error), show func(T) string) form {
 	return form{
 		name: name,
 		set: func(c *Config, text string, _ ReadFile) error {
@@ -37,7 +37,7 @@ func parsed[T any](name string, field func(*Config) *T, parse func(string) (T, e
 			}
 			return err
 		},
-		get: func(c *Config) string { return print(*field(c)) },
+		get: func(c *Config) string { return show(*field(c)) },
 	}
 }
 
@@ -48,9 +48,9 @@ func anyText(name string, field func(*Config) *string) form {
 	return parsed(name, field, func(s string) (string, error) { return s, noControl(s) }, itself)
 }
 
-// someText takes everything but the empty text.
-func someText(name string, field func(*Config) *string) form {
-	return parsed(name, field, func(s string) (string, error) {
+// somePath takes everything but the empty text.
+func somePath(field func(*Config) *string) form {
+	return parsed("path", field, func(s string) (string, error) {
 		if s == "" {
 			return "", errors.New("is empty")
 		}

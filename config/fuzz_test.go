@@ -28,7 +28,7 @@ func FuzzLoad(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, from, err := Load(nil, []string{"ESTIMATORD_CONFIG=f"}, files(map[string]string{"f": string(data)}))
-		var faults Faults
+		var faults Errors
 		switch {
 		case err == nil:
 		case !errors.As(err, &faults) || len(faults) == 0 || !errors.Is(err, ErrInvalid):
@@ -59,7 +59,7 @@ func FuzzParsePolicy(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := ParsePolicy("f", data)
-		var faults Faults
+		var faults Errors
 		switch {
 		case err == nil:
 			if err := p.Validate(); err != nil || len(p.Rules) == 0 {

@@ -54,7 +54,7 @@ type Provenance map[string]Origin
 // Load makes the configuration of the flags that were given, the variables of
 // environ that begin with EnvPrefix, the file that either of them names, and
 // the defaults. flags may be nil. The error holds every fault that was found,
-// as Faults.
+// as Errors.
 func Load(flags *pflag.FlagSet, environ []string, read ReadFile) (Config, Provenance, error) {
 	l := &loader{config: Default(), origins: Provenance{}, settings: Settings(), read: read}
 	for i := range l.settings {
@@ -97,13 +97,13 @@ type loader struct {
 	settings []Setting
 	read     ReadFile
 	doc      *document
-	faults   Faults
+	faults   Errors
 }
 
 // set gives s a value from the environment or a flag.
 func (l *loader) set(s *Setting, value string, origin Origin) {
 	if err := s.set(&l.config, value, l.read); err != nil {
-		l.faults = append(l.faults, &Fault{Where: origin.Where, Reason: err.Error(), Err: err})
+		l.faults = append(l.faults, &Error{Where: origin.Where, Reason: err.Error(), Err: err})
 		return
 	}
 	l.origins[s.Key] = origin
@@ -124,7 +124,7 @@ func (l *loader) environment(environ []string) map[string]string {
 			continue
 		}
 		if !slices.Contains(known, word) {
-			f := &Fault{Where: name, Reason: "unknown environment variable"}
+			f := &Error{Where: name, Reason: "unknown environment variable"}
 			if k := nearest(word, known); k != "" {
 				f.Reason += " (did you mean " + EnvPrefix + k + "?)"
 			}
@@ -148,7 +148,7 @@ func (l *loader) file(flags *pflag.FlagSet, env map[string]string) {
 	}
 	data, err := l.read(name)
 	if err != nil {
-		l.faults = append(l.faults, &Fault{Where: where, Reason: err.Error(), Err: err})
+		l.faults = append(l.faults, &Error{Where: where, Reason: err.Error(), Err: err})
 		return
 	}
 	doc, root := open(name, data)
@@ -255,9 +255,9 @@ func (l *loader) fault(key, reason string) {
 		l.doc.faultAt(key, reason, nil)
 		l.faults = append(l.faults, l.doc.faults...)
 	case FromDefault:
-		l.faults = append(l.faults, &Fault{Where: key, Reason: reason})
+		l.faults = append(l.faults, &Error{Where: key, Reason: reason})
 	default:
-		l.faults = append(l.faults, &Fault{Where: o.Where, Reason: reason})
+		l.faults = append(l.faults, &Error{Where: o.Where, Reason: reason})
 	}
 }
 

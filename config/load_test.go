@@ -216,9 +216,9 @@ func TestFaultsOfFlagsAndEnvironment(t *testing.T) {
 			if !errors.Is(err, ErrInvalid) || from != nil || !reflect.DeepEqual(c, Config{}) {
 				t.Errorf("not ErrInvalid, or a configuration all the same: %+v", c)
 			}
-			var f *Fault
+			var f *Error
 			if !errors.As(err, &f) {
-				t.Error("no Fault in it")
+				t.Error("no Error in it")
 			}
 		})
 	}

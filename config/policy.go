@@ -14,7 +14,7 @@ import (
 	"github.com/estimatord/estimatord/qos"
 )
 
-// LoadPolicy reads a policy file. The error is that of reading, or Faults.
+// LoadPolicy reads a policy file. The error is that of reading, or Errors.
 func LoadPolicy(path string) (*qos.Policy, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -56,13 +56,13 @@ func (p *policyFile) semantics() {
 	for _, f := range p.faults {
 		spoilt[part(f.Key)] = true
 	}
-	err := p.Policy.Validate()
+	err := p.Validate()
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {
 		return
 	}
 	for _, e := range joined.Unwrap() {
-		var f *qos.Field
+		var f *qos.FieldError
 		if errors.As(e, &f) && !spoilt[part(f.Path)] {
 			p.faultAt(f.Path, f.Reason, e)
 		}

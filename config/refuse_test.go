@@ -101,7 +101,7 @@ var refusals = map[string][]string{
 	"unknown-mode":               {`bad.yaml:1:7: mode: "allocation" is not one of fixed|usage|noop`},
 	"unknown-predictor":          {`bad.yaml:2:14: estimator.predictor: "container_max" is not one of container-max|tce|latest (did you mean container-max?)`},
 	"unknown-resource":           {`bad.yaml:2:14: estimator.resources: "gpu" is not one of cpus, mem`},
-	"unknown-section":            {"bad.yaml:1:1: governer: unknown key (did you mean governor?)"},
+	"unknown-section":            {"bad.yaml:1:1: governors: unknown key (did you mean governor?)"},
 	"value-for-list":             {`bad.yaml:2:14: estimator.resources: the value "cpus", where a list is expected`},
 	"value-for-section":          {`bad.yaml:1:11: governor: the value "fast", where settings (key: value) are expected`},
 	"whole-number-too-large":     {`bad.yaml:2:15: monitor.stat_every: "99999999999999999999" is not a whole number`},

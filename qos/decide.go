@@ -57,7 +57,9 @@ type judgement struct {
 func (j *judgement) judge(i int, st State) State {
 	r, v, out := j.rule, &j.view, j.out
 	out.Name, j.m = r.Name, reading{}
-	if v.blind == "" {
+	if j.kind == nil { // p has not passed Validate
+		j.m.input = "kind " + string(r.Kind)
+	} else if v.blind == "" {
 		j.m = j.kind.measure(r, v)
 		out.Signal, out.Above, out.Exceeded = j.m.signal, j.m.above, j.m.exceeded
 	}

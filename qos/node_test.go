@@ -1,6 +1,7 @@
 package qos
 
 import (
+	"strings"
 	"time"
 
 	"github.com/estimatord/estimatord/resources"
@@ -81,9 +82,9 @@ func loadPolicy() *Policy {
 
 // killed are the ids of the containers that d kills.
 func killed(d Decision) string {
-	ids := ""
-	for _, v := range d.Kills {
-		ids += v.Key().ID
+	ids := make([]string, len(d.Kills))
+	for i, v := range d.Kills {
+		ids[i] = v.Key().ID
 	}
-	return ids
+	return strings.Join(ids, " ")
 }

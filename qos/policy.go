@@ -76,20 +76,20 @@ func DefaultFresh() Fresh {
 // idle executor uses. Killing that relieves nothing.
 const DefaultMinUsage = 0.05
 
-// Field is one fault of a policy: where, in the notation of the policy file,
+// FieldError is one fault of a policy: where, in the notation of the policy file,
 // and what.
-type Field struct{ Path, Reason string }
+type FieldError struct{ Path, Reason string }
 
 // Error is "path: reason".
-func (f *Field) Error() string { return f.Path + ": " + f.Reason }
+func (f *FieldError) Error() string { return f.Path + ": " + f.Reason }
 
-// Is makes every Field an ErrPolicy.
-func (f *Field) Is(target error) bool { return target == ErrPolicy }
+// Is makes every FieldError an ErrPolicy.
+func (f *FieldError) Is(target error) bool { return target == ErrPolicy }
 
-// Validate returns every fault of p, joined; each is a *Field and an ErrPolicy.
+// Validate returns every fault of p, joined; each is a *FieldError and an ErrPolicy.
 func (p *Policy) Validate() error {
 	var faults []error
-	bad := func(path, reason string) { faults = append(faults, &Field{Path: path, Reason: reason}) }
+	bad := func(path, reason string) { faults = append(faults, &FieldError{Path: path, Reason: reason}) }
 	names := make(map[string]int, len(p.Rules))
 	for i := range p.Rules {
 		r := &p.Rules[i]

@@ -172,3 +172,16 @@ func TestDroppedExecutorsCountAsRegular(t *testing.T) {
 		t.Errorf("decided %s, want %s", d.Why, reason.Preempt)
 	}
 }
+
+func TestUnvalidatedPolicyIsBlind(t *testing.T) {
+	s := scene(t0)
+	with(busy(2), load(99, 99, 99))(s)
+	for name, p := range map[string]*Policy{
+		"unknown kind": {Rules: []Rule{{Name: "a", Kind: "psi"}}, Fresh: DefaultFresh()},
+		"no kind":      {Rules: []Rule{{}}, Fresh: DefaultFresh()},
+	} {
+		if d, _ := Decide(p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 {
+			t.Errorf("%s: decided %s, killed %q", name, d.Why, killed(d))
+		}
+	}
+}

@@ -7,7 +7,7 @@ import (
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// ErrNotRevocable: a victim was asked for from a container that is not
+// ErrNotRevocable says that a victim was asked for from a container that is not
 // revocable, or of which the agent has said nothing.
 var ErrNotRevocable = errors.New("not a revocable container")
 
