@@ -21,7 +21,7 @@ const (
 	DefaultStatEvery = 10
 	// DefaultCheckEvery: what is checked seldom changes, and a young container
 	// is checked at each tick.
-	DefaultCheckEvery = 20
+	DefaultCheckEvery = 30
 	// DefaultRescanEvery: discovery works by hints; this is its net.
 	DefaultRescanEvery = 60
 	// DefaultKeepFiles costs 20 MiB of kernel memory at 4.4 KiB for each.

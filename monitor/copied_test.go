@@ -237,7 +237,7 @@ func TestDenied(t *testing.T) {
 		}
 	}
 	if os.Geteuid() == 0 {
-		cgrouptest.RunAs(t, cgrouptest.Nobody, 42, deniedEnv+"="+c.Root)
+		cgrouptest.RunAs(t, cgrouptest.Nobody, rerunOK, deniedEnv+"="+c.Root)
 	} else if err := sampleDenied(c.Root); err != nil {
 		t.Error(err)
 	}
@@ -283,6 +283,31 @@ func TestMemoryStatIsReadAtItsTurn(t *testing.T) {
 	}
 	if seen != 2 {
 		t.Errorf("read %d times in 6 ticks with StatEvery 3", seen)
+	}
+}
+
+// A read in which the scheduler stopped us says nothing of when the counter
+// was taken, so it is made once more.
+func TestInterruptedReadIsMadeAgain(t *testing.T) {
+	c := cgrouptest.NewCopied(t, t.TempDir(), cgrouptest.Split)
+	c.MakeRoot()
+	c.Make("c1")
+	var mono, step time.Duration
+	m, err := monitor.New(monitor.Config{CgroupRoot: c.Root, StatEvery: 1000, Monotonic: func() time.Duration {
+		mono += step
+		return mono
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeMonitor(t, m)
+	m.Sample(epoch, nil)
+	m.Sample(epoch, nil)
+	calm := m.Stats().Tree.Reads
+	step = 2 * time.Millisecond // each reading of the clock is that much later
+	m.Sample(epoch, nil)
+	if got := m.Stats().Tree.Reads; got != calm+1 {
+		t.Errorf("%d reads, %d on a calm node", got, calm)
 	}
 }
 
@@ -332,6 +357,20 @@ func TestFewDescriptors(t *testing.T) {
 			if rich, poor := rich.Stats().OpenFiles, poor.Stats().OpenFiles; poor >= rich || poor > 45+20+10 {
 				t.Errorf("%d descriptors, %d when they are plenty", poor, rich)
 			}
+		})
+	}
+}
+
+// So few descriptors that not one can be kept for each container.
+func TestLimitOfOpenFiles(t *testing.T) {
+	for _, shape := range cgrouptest.Shapes() {
+		t.Run(string(shape), func(t *testing.T) {
+			c := cgrouptest.NewCopied(t, t.TempDir(), shape)
+			c.MakeRoot()
+			for i := range fewFiles {
+				c.Make(fmt.Sprintf("c%02d", i))
+			}
+			cgrouptest.Rerun(t, rerunOK, fewFilesEnv+"="+c.Root)
 		})
 	}
 }

@@ -7,23 +7,67 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// deniedEnv makes the test binary sample a tree as a user without rights.
-const deniedEnv = "ESTIMATORD_TEST_DENIED"
+// What the test binary does instead of tests when it runs itself again, with
+// the root of a copied tree as the variable's value.
+const (
+	deniedEnv   = "ESTIMATORD_TEST_DENIED"
+	fewFilesEnv = "ESTIMATORD_TEST_FEW_FILES"
+)
+
+// rerunOK is the exit code of a rerun that went well.
+const rerunOK = 42
 
 func TestMain(m *testing.M) {
-	if root := os.Getenv(deniedEnv); root != "" {
-		if err := sampleDenied(root); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for env, rerun := range map[string]func(root string) error{
+		deniedEnv:   sampleDenied,
+		fewFilesEnv: sampleWithFewFiles,
+	} {
+		if root := os.Getenv(env); root != "" {
+			if err := rerun(root); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(rerunOK)
 		}
-		os.Exit(42)
 	}
 	cgrouptest.Main(m)
+}
+
+// fewFiles is a limit of open files far below what the tree asks for.
+const fewFiles = 64
+
+// sampleWithFewFiles expects that everything is read all the same.
+func sampleWithFewFiles(root string) (err error) {
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: fewFiles, Max: fewFiles}); err != nil {
+		return err
+	}
+	m, err := monitor.New(monitor.Config{CgroupRoot: root, StatEvery: 2})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	for tick := range 4 {
+		s := m.Sample(time.Now(), nil)
+		for _, c := range s.Containers {
+			if !c.CPU.UsageNanos.OK() || !c.Memory.WorkingSetBytes.OK() || !c.Pids.OK() || !c.CPU.ThrottledNanos.OK() {
+				return fmt.Errorf("tick %d: %+v", tick, c)
+			}
+		}
+		if len(s.Containers) != fewFiles || m.Stats().OpenFiles > fewFiles {
+			return fmt.Errorf("tick %d: %d containers, %d descriptors", tick, len(s.Containers), m.Stats().OpenFiles)
+		}
+	}
+	if len(m.Layout().OpenedEachTime) == 0 {
+		return errors.New("the layout does not say that files are opened each time")
+	}
+	return nil
 }
 
 // sampleDenied expects that the container c1 is there, its memory is denied,

@@ -38,7 +38,6 @@ func (t *Tree) balance() {
 		}
 		t.keep[k] = fits
 	}
-	t.crowded = !t.keep[kindCPU]
 	t.quotasMoved = false
 }
 

@@ -205,6 +205,7 @@ func FuzzParseMountinfo(f *testing.F) {
 }
 
 func FuzzParseStats(f *testing.F) {
+	addKernelFiles(f)
 	f.Add([]byte("usage_usec 413947213\nuser_usec 1\nnr_periods 1\nnr_throttled 0\nthrottled_usec 0\n"))
 	f.Add([]byte("nr_periods 1203\nnr_throttled 17\nthrottled_time 84120334\nnr_bursts 0\nburst_time 0\n"))
 	f.Add([]byte("cache 1\nrss 2\ntotal_rss 3\ntotal_inactive_file 4\n"))

@@ -29,6 +29,7 @@ func (t *Tree) refreshTop() snapshot.Absence {
 	if !t.dirty && !due && !t.crowded {
 		return snapshot.Present
 	}
+	t.crowded = false
 	r := &t.roots[t.identity]
 	if errno := t.dirs.Open(r.fd, dot, 0); errno != 0 {
 		t.dirty = true

@@ -58,7 +58,8 @@ type Tree struct {
 	// lastScan is the tick of the last listing; dirty asks for another one.
 	lastScan uint64
 	dirty    bool
-	// crowded: a container has no descriptor that would tell of its removal.
+	// crowded: the last tick read a container without a kept descriptor that
+	// would tell of its removal.
 	crowded bool
 	nextAt  uint64 // phase of the next container
 

@@ -1,11 +1,14 @@
 package host
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/estimatord/estimatord/monitor/internal/kernel"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
@@ -102,7 +105,38 @@ func TestParseMeminfo(t *testing.T) {
 	}
 }
 
+// Files as a kernel wrote them, with the values read off by eye.
+func TestKernelFiles(t *testing.T) {
+	read := func(name string) []byte {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("testdata", "linux-6.18", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if got, want := parseStat(read("stat")), (stat{count((76481 + 215585 + 59407 + 0 + 414 + 172) * 10_000_000), count(2)}); got != want {
+		t.Errorf("stat: %+v, want %+v", got, want)
+	}
+	if got, want := parseMeminfo(read("meminfo")), (meminfo{count(24684084 << 10), count(23576312 << 10)}); got != want {
+		t.Errorf("meminfo: %+v, want %+v", got, want)
+	}
+	if got, want := parseLoad(read("loadavg")), [3]snapshot.Value{snapshot.ValueOf(4.80), snapshot.ValueOf(4.07), snapshot.ValueOf(3.04)}; got != want {
+		t.Errorf("loadavg: %+v, want %+v", got, want)
+	}
+	if got, want := kernel.ParsePSI(read("pressure-cpu")), (kernel.PSI{SomeMicros: count(677650129), FullMicros: count(0)}); got != want {
+		t.Errorf("pressure: %+v, want %+v", got, want)
+	}
+}
+
 func FuzzParseHost(f *testing.F) {
+	for _, name := range []string{"stat", "loadavg", "meminfo", "pressure-io"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "linux-6.18", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
 	f.Add([]byte("cpu  12108 17567 11538 1223711 657 0 182 33 0 0\ncpu0 5883 7750 5556 613349 88 0 24 13 0 0\nintr 1\n"))
 	f.Add([]byte("0.27 0.28 0.26 5/100 23156\n"))
 	f.Add([]byte("MemTotal:       24684084 kB\nMemFree:        22991240 kB\nMemAvailable:   23701888 kB\n"))

@@ -31,16 +31,27 @@ func RunAs(tb testing.TB, uid uint32, exitCode int, env ...string) {
 		tb.Fatal(err)
 	}
 	cmd := exec.Command(binary)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	expect(tb, cmd, exitCode, env)
+}
+
+// Rerun runs the test binary again, as RunAs does, as the same user.
+func Rerun(tb testing.TB, exitCode int, env ...string) {
+	tb.Helper()
+	expect(tb, exec.Command("/proc/self/exe"), exitCode, env)
+}
+
+func expect(tb testing.TB, cmd *exec.Cmd, exitCode int, env []string) {
+	tb.Helper()
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
 	case err == nil && exitCode == 0:
 	case errors.As(err, &exit) && exit.ExitCode() == exitCode:
 	default:
-		tb.Errorf("as user %d: %v, want exit code %d: %s", uid, err, exitCode, out)
+		tb.Errorf("%v: %v, want exit code %d: %s", env, err, exitCode, out)
 	}
 }
 

@@ -1,0 +1,62 @@
+package cgroup
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// addKernelFiles seeds a fuzz target with files of real kernels.
+func addKernelFiles(f *testing.F) {
+	f.Helper()
+	paths, err := filepath.Glob("testdata/linux-*/*")
+	if err != nil || len(paths) == 0 {
+		f.Fatalf("no files of real kernels: %v", err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+}
+
+// Files as kernels wrote them, with the values read off by eye.
+func TestKernelFiles(t *testing.T) {
+	read := func(path string) []byte {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("testdata", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for _, tc := range []struct {
+		path string
+		mode Mode
+		want memoryStat
+	}{
+		{"linux-6.18-v1/memory.stat", V1, memoryStat{count(577097728), count(1169166336)}},
+	} {
+		if got := parseMemoryStat(read(tc.path), tc.mode); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", tc.path, got, tc.want)
+		}
+	}
+
+	noKey := absent(snapshot.NoKey)
+	var v1, v2 snapshot.CPU
+	parseThrottleV1(read("linux-6.18-v1/cpu.stat"), &v1)
+	if diff := cmp.Diff(snapshot.CPU{Periods: count(0), ThrottledPeriods: count(0), ThrottledNanos: count(0)}, v1); diff != "" {
+		t.Error(diff)
+	}
+	parseCPUV2(read("linux-6.18-unified/cpu.stat"), &v2)
+	want := snapshot.CPU{UsageNanos: count(3518861275000), Periods: noKey, ThrottledPeriods: noKey, ThrottledNanos: noKey}
+	if diff := cmp.Diff(want, v2); diff != "" {
+		t.Error(diff)
+	}
+}

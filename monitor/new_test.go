@@ -1,0 +1,85 @@
+package monitor_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+func TestNewRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		cfg  monitor.Config
+		want error
+	}{
+		{"no root", monitor.Config{CgroupRoot: filepath.Join(t.TempDir(), "none")}, monitor.ErrNoRoot},
+		{"no cgroups", monitor.Config{CgroupRoot: t.TempDir()}, monitor.ErrNotCgroup},
+		{"negative StatEvery", monitor.Config{StatEvery: -1}, monitor.ErrConfig},
+		{"negative CheckEvery", monitor.Config{CheckEvery: -1}, monitor.ErrConfig},
+		{"negative RescanEvery", monitor.Config{RescanEvery: -1}, monitor.ErrConfig},
+		{"negative KeepFiles", monitor.Config{KeepFiles: -1}, monitor.ErrConfig},
+		{"the hierarchy itself as the agent's root", monitor.Config{MesosRoot: "/"}, monitor.ErrConfig},
+		{"an agent's root outside", monitor.Config{MesosRoot: "../mesos"}, monitor.ErrConfig},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m, err := monitor.New(tc.cfg)
+			if m != nil || !errors.Is(err, tc.want) {
+				t.Fatalf("got %v, want %v", err, tc.want)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+		})
+	}
+}
+
+// A host without the memory controller is read without it, and says so.
+func TestDegraded(t *testing.T) {
+	c := cgrouptest.NewCopied(t, t.TempDir(), cgrouptest.Split)
+	c.MakeRoot()
+	c.Make("c1")
+	if err := os.RemoveAll(filepath.Join(c.Root, "memory")); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, monitor.Config{CgroupRoot: c.Root})
+	n.tick(time.Second, nil)
+	got := only(t, n.tick(time.Second, nil))
+	if !got.CPU.Cores.OK() || got.Memory.UsageBytes.Why != snapshot.NoFile || got.Memory.WorkingSetBytes.Why != snapshot.NoFile {
+		t.Errorf("%+v", got)
+	}
+	live := make(map[string]bool)
+	for _, r := range n.Layout().Readings {
+		live[r.Name] = r.Live
+		if r.Live == (r.Why != "") {
+			t.Errorf("%+v", r)
+		}
+	}
+	if !live["cpu"] || live["memory"] || live["pressure"] {
+		t.Errorf("live: %v", live)
+	}
+	if text := n.Layout().String(); !strings.Contains(text, "no memory") || strings.Contains(text, "\n") {
+		t.Errorf("layout: %q", text)
+	}
+}
+
+// Without cpuacct, containers are found in the memory hierarchy.
+func TestWithoutCPUAcct(t *testing.T) {
+	c := cgrouptest.NewCopied(t, t.TempDir(), cgrouptest.Split)
+	c.MakeRoot()
+	c.Make("c1")
+	if err := os.RemoveAll(filepath.Join(c.Root, "cpuacct")); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, monitor.Config{CgroupRoot: c.Root})
+	got := only(t, n.tick(time.Second, nil))
+	if got.Inode == 0 || got.CPU.UsageNanos.Why != snapshot.NoFile || !got.Memory.WorkingSetBytes.OK() {
+		t.Errorf("%+v", got)
+	}
+}
