@@ -124,9 +124,14 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	t.Peak = t.Allocated
 	if !math.IsNaN(predicted) {
 		// Use above an allocation is as real as any: it is taken from the rest.
-		t.Peak = min(t.Allocated, max(t.Usage, resources.CeilMilli(predicted).Plus(unseen)))
+		// A prediction is rounded to the nearest thousandth, not up: predictors
+		// keep their peaks in float32, and 2.4 that comes back as 2.4000001
+		// must not cost a whole quantum. Usage, the floor, is rounded up.
+		t.Peak = min(t.Allocated, max(t.Usage, resources.FloorMilli(predicted+0.0005).Plus(unseen)))
 	}
-	t.Margin = resources.CeilMilli(t.Allocated.Float() * r.cfg.Margin)
+	// What counts as used in full needs no margin; taking one of it would cut
+	// the promise whenever a revocable task's regular overhead comes along.
+	t.Margin = resources.CeilMilli(seen.allocated.Float() * r.cfg.Margin)
 	t.Unmanaged = r.beyond(seen.readable, s)
 
 	t.Slack = max(0, t.Allocated-t.Peak-t.Margin.Plus(t.Unmanaged))
