@@ -153,12 +153,18 @@ func parseNumber(s string, least, most float64) (float64, error) {
 	return v, nil
 }
 
-// address takes host:port.
+// Off is the value of Config.Listen that opens no port.
+const Off = "off"
+
+// address takes host:port, or Off.
 func address(field func(*Config) *string) form {
-	return parsed("host:port", field, func(s string) (string, error) {
+	return parsed("host:port|"+Off, field, func(s string) (string, error) {
+		if s == Off {
+			return s, nil
+		}
 		_, port, err := net.SplitHostPort(s)
 		if err != nil {
-			return "", fmt.Errorf("%q is not host:port", s)
+			return "", fmt.Errorf("%q is not host:port or %s", s, Off)
 		}
 		if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 			return "", fmt.Errorf("%q has no port number between 0 and 65535", s)

@@ -188,7 +188,7 @@ func TestFaultsOfFlagsAndEnvironment(t *testing.T) {
 		{"unknown variable", nil, []string{"ESTIMATORD_INTERVALL=1s"}, `ESTIMATORD_INTERVALL: unknown environment variable (did you mean ESTIMATORD_INTERVAL?)`},
 		{"variable of a section", nil, []string{"ESTIMATORD_ESTIMATOR=1s"}, `ESTIMATORD_ESTIMATOR: unknown environment variable`},
 		{"port", []string{"--listen=localhost:http"}, nil, `--listen: "localhost:http" has no port number between 0 and 65535`},
-		{"address", []string{"--listen=9742"}, nil, `--listen: "9742" is not host:port`},
+		{"address", []string{"--listen=9742"}, nil, `--listen: "9742" is not host:port or off`},
 		{"no file", []string{"--config=none.yaml"}, nil, "--config: open none.yaml: file does not exist"},
 		{"no file by the environment", nil, []string{"ESTIMATORD_CONFIG=none.yaml"}, "ESTIMATORD_CONFIG: open none.yaml: file does not exist"},
 		{"fixed without a total", []string{"--mode=fixed"}, nil, "resources: mode fixed needs the total to offer, such as cpus:4"},

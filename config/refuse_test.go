@@ -26,7 +26,7 @@ var refusals = map[string][]string{
 	"many-faults": {
 		`bad.yaml:1:7: mode: "fixd" is not one of fixed|usage|noop (did you mean fixed?)`,
 		`bad.yaml:2:11: interval: "5" has no unit: write 5s, or ms, m, h`,
-		`bad.yaml:3:9: listen: "here" is not host:port`,
+		`bad.yaml:3:9: listen: "here" is not host:port or off`,
 		`bad.yaml:5:11: estimator.margin: "lots" is not a number`,
 		"bad.yaml:6:3: estimator.hold_on: unknown key",
 	},

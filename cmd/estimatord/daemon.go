@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/estimatord/estimatord/agentapi"
+	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/decision"
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/loop"
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/web"
+)
+
+// runDaemon runs until ctx ends, and then leaves nothing behind. What cannot
+// work is found before the daemon says that it is ready.
+func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance, stderr io.Writer) error {
+	log := newLogger(stderr, cfg)
+	est, err := newEstimator(&cfg)
+	if err != nil {
+		return usageError{err}
+	}
+	policy, err := loadPolicy(&cfg)
+	if err != nil {
+		return usageError{err}
+	}
+	mon, err := monitor.New(monitor.Config{
+		CgroupRoot: cfg.CgroupRoot, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot, StatEvery: cfg.Monitor.StatEvery,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	defer func() { _ = mon.Close() }() // it was only read from
+	srv, err := newServer(&cfg, log)
+	if err != nil {
+		return usageError{err}
+	}
+
+	sampling := web.NewSampling(mon.Stats)
+	l := &lateLoop{}
+	metrics, registry := web.NewMetrics(l.last, build(), sampling, web.NewAgentAPI(srv.Status))
+	l.Loop = loop.New(loop.Config{
+		Sampler: mon, Agent: srv, Estimator: est, Policy: policy, HoldAfterKill: cfg.Governor.HoldAfterKill,
+		Observers: []loop.Observer{metrics, sampling, &alive{srv: srv, log: log, limit: cfg.SampleStaleAfter}}, Log: log,
+	})
+
+	if err := srv.Listen(); err != nil {
+		return err
+	}
+	services := []func(context.Context) error{srv.Serve}
+	if cfg.Listen != config.Off {
+		page, err := web.Listen(web.Config{
+			Listen: cfg.Listen, Registry: registry, Last: l.last, Unhealthy: cfg.SampleStaleAfter, Log: log,
+		})
+		if err != nil {
+			return errors.Join(err, stop(ctx, srv.Serve))
+		}
+		log.Info("metrics", "listen", page.Addr().String())
+		services = append(services, page.Serve)
+	}
+	services = append(services, func(ctx context.Context) error { return l.Run(ctx, cfg.Interval) })
+
+	announce(log, &cfg, origins, mon.Layout(), policy)
+	err = runAll(ctx, services)
+	notify(log, daemon.SdNotifyStopping)
+	log.Info("stopped")
+	return err
+}
+
+// lateLoop lets metrics name the loop before it is made, since each needs the
+// other.
+type lateLoop struct{ *loop.Loop }
+
+func (l *lateLoop) last() *decision.Record {
+	if l.Loop == nil {
+		return nil
+	}
+	return l.Last()
+}
+
+// runAll runs the services side by side until one fails or ctx ends, and
+// returns when all have stopped.
+func runAll(ctx context.Context, services []func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan error)
+	for _, serve := range services {
+		go func() { results <- serve(ctx) }()
+	}
+	var errs []error
+	for range services {
+		err := <-results
+		if err != nil {
+			errs = append(errs, err)
+		}
+		cancel() // one that stops, for whatever reason, stops all
+	}
+	return errors.Join(errs...)
+}
+
+// stop lets a service that was opened close again what it opened.
+func stop(ctx context.Context, serve func(context.Context) error) error {
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	return serve(ended)
+}
+
+func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // config has checked it
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+func loadPolicy(cfg *config.Config) (*qos.Policy, error) {
+	if cfg.Policy == "" {
+		return nil, nil
+	}
+	p, err := config.LoadPolicy(cfg.Policy)
+	if err != nil {
+		return nil, err
+	}
+	p.Fresh = qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}
+	return p, nil
+}
+
+func newServer(cfg *config.Config, log *slog.Logger) (*agentapi.Server, error) {
+	api := agentapi.DefaultConfig()
+	api.Socket, api.ProcRoot = cfg.Socket, cfg.ProcRoot
+	if cfg.AgentUser != "" {
+		uid, err := lookUp(cfg.AgentUser)
+		if err != nil {
+			return nil, err
+		}
+		api.AgentUID = uid
+	}
+	return agentapi.New(api, log, time.Now)
+}
+
+// lookUp finds the user id of a name or a number.
+func lookUp(name string) (uint32, error) {
+	id := name
+	if u, err := user.Lookup(name); err == nil {
+		id = u.Uid
+	}
+	uid, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("agent_user: there is no user %q", name)
+	}
+	return uint32(uid), nil
+}
+
+// announce says once how this daemon runs.
+func announce(log *slog.Logger, cfg *config.Config, origins config.Provenance, layout monitor.Layout, policy *qos.Policy) {
+	b := build()
+	log.Info("estimatord", "version", b.Version, "revision", b.Revision, "go", b.GoVersion)
+	for _, v := range origins.Changed(cfg) {
+		log.Info("setting", "key", v.Key, "value", v.Value, "from", v.Where)
+	}
+	log.Info("sampling", "layout", layout.String(), "interval", cfg.Interval.String())
+	log.Info("offering", "mode", string(cfg.Mode), "what", estimator.Brief(string(cfg.Mode)))
+	if policy == nil {
+		log.Info("no policy: nothing will be preempted, regular tasks rely on the kernel's CPU shares alone")
+	} else {
+		log.Info("policy", "file", cfg.Policy, "rules", len(policy.Rules))
+	}
+	log.Info("waiting for the agent", "socket", cfg.Socket)
+}
+
+// alive tells the service manager and the agent's health checks that the loop
+// ticks. The word comes from the loop itself, so that a stalled loop is seen.
+type alive struct {
+	srv *agentapi.Server
+	log *slog.Logger
+	// limit is how long after a tick the API still counts as serving.
+	limit   time.Duration
+	stalled *time.Timer
+}
+
+func (a *alive) Observe(*decision.Record) {
+	if a.stalled == nil {
+		notify(a.log, daemon.SdNotifyReady)
+		a.stalled = time.AfterFunc(a.limit, func() { a.srv.SetServing(false) })
+	} else {
+		a.stalled.Reset(a.limit)
+	}
+	a.srv.SetServing(true)
+	notify(a.log, daemon.SdNotifyWatchdog)
+}
+
+// notify tells systemd, if it runs us; without it this does nothing.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("cannot notify the service manager", "state", state, "err", err)
+	}
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/estimatord/estimatord/demo"
+)
+
+func newDemo() *cobra.Command {
+	var plain bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the main job on real containers, in under a minute",
+		Long: `demo starts this daemon and a small embedded agent with real processes in real
+cgroups: a regular service far below its allocation, slack being offered, a
+best-effort hog launched on it, the service's load rising, the hog being
+preempted, the service keeping its CPU. The exit code says whether the story
+came out. It needs root, or a cgroup2 subtree that is delegated to you.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			result, err := demo.Run(cmd.Context(), demo.Config{Plain: plain, Out: cmd.OutOrStdout(), Daemon: []string{self}})
+			switch {
+			case errors.Is(err, demo.ErrCannotRun):
+				return usageError{err}
+			case err != nil:
+				return err
+			case !result.OK():
+				return errors.New("the story did not come out")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&plain, "plain", false, "print lines instead of a live table")
+	return cmd
+}

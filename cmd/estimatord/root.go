@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/estimatord/estimatord/config"
+)
+
+// newRoot is the whole command line. Without a subcommand it runs the daemon.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "estimatord",
+		Short: "Offer the idle, already allocated capacity of a Mesos agent as revocable resources",
+		Long: `estimatord runs beside a mesos-agent. It samples the containers' cgroups, tells
+the agent how much of the node may be handed out as revocable resources, and has
+revocable containers preempted when regular tasks need their resources back.
+
+Every setting below is also a key of the file named by --config and an
+environment variable; flags win over the environment, the environment over the
+file.`,
+		Example: `  estimatord --mode=fixed --resources=cpus:4
+  estimatord --config /etc/estimatord/estimatord.yaml
+  estimatord demo`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, origins, err := config.Load(cmd.Flags(), os.Environ(), os.ReadFile)
+			if err != nil {
+				return usageError{err}
+			}
+			return runDaemon(cmd.Context(), cfg, origins, cmd.ErrOrStderr())
+		},
+	}
+	config.Flags(root.Flags())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newVersion(), newDemo())
+	return root
+}

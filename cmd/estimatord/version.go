@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/estimatord/estimatord/web"
+)
+
+// version is set by the linker (see Makefile).
+var version = "unknown"
+
+// build says which build this is; the revision comes from the Go toolchain.
+func build() web.Build {
+	b := web.Build{Version: version, Revision: "unknown", GoVersion: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			b.Revision = s.Value
+		}
+	}
+	return b
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print which build this is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b := build()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "estimatord %s (revision %s, %s, %s/%s)\n",
+				b.Version, b.Revision, b.GoVersion, runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
