@@ -259,7 +259,7 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	busy := taken.Addr().String()
 	for _, tc := range []struct {
 		name string
