@@ -23,6 +23,12 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: horizon %s is negative", ErrConfig, c.Horizon)
 	case !(c.TargetViolation >= 0 && c.TargetViolation < 1):
 		return fmt.Errorf("%w: target violation %v is not between 0 and 1", ErrConfig, c.TargetViolation)
+	case !(c.EarlyTarget >= 0 && c.EarlyTarget < 1):
+		return fmt.Errorf("%w: early target %v is not between 0 and 1", ErrConfig, c.EarlyTarget)
+	case !(c.Share >= 0 && c.Share <= 1):
+		return fmt.Errorf("%w: share %v is not between 0 and 1", ErrConfig, c.Share)
+	case !(c.Percentile >= 0 && c.Percentile <= 1):
+		return fmt.Errorf("%w: percentile %v is not between 0 and 1", ErrConfig, c.Percentile)
 	default:
 		return nil
 	}
@@ -34,4 +40,12 @@ func (c Config) windowOr(def time.Duration) time.Duration {
 		return def
 	}
 	return max(c.Window, c.Interval)
+}
+
+// or is value, or def when none is set.
+func or(value, def float64) float64 {
+	if value == 0 {
+		return def
+	}
+	return value
 }

@@ -25,10 +25,10 @@ func newContainerMax(cfg Config) (model, error) {
 
 func (m *containerMax) predict(v *view) float64 {
 	turns := m.clock.advance(v.at)
-	states := m.roster.match(v.containers, nil)
+	states := m.roster.match(v.containers)
 	peak := 0.0
 	for i := range v.containers {
-		c, s := &v.containers[i], &states[i]
+		c, s := &v.containers[i], states.of(i)
 		if turns > 0 {
 			s.turn(m.clock.slot, turns)
 		}

@@ -68,4 +68,11 @@ type Config struct {
 	// TargetViolation is the share of steps, 0 to 1, in which the true peak may
 	// exceed the prediction.
 	TargetViolation float64
+	// Share is the part of the allocation that a fixed predictor counts as used.
+	Share float64
+	// Percentile, 0 to 1, is what a percentile predictor takes.
+	Percentile float64
+	// EarlyTarget, when above zero, is the target for the first 24 hours of a
+	// predictor that starts from nothing, when it is stricter.
+	EarlyTarget float64
 }

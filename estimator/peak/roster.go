@@ -9,45 +9,67 @@ import (
 // roster keeps one S for each container that is present, in the order of the
 // step. A container that leaves takes its S with it, one that joins starts
 // with a zero S. As long as nobody joins or leaves, match is one comparison per
-// container and allocates nothing.
+// container and allocates nothing; states never move but when their slice grows.
 type roster[S any] struct {
-	keys, spareKeys     []snapshot.Key
-	states, spareStates []S
+	keys, spareKeys   []snapshot.Key
+	slots, spareSlots []int32
+	states            []S
+	free              []int32
 }
 
-// match makes the roster hold exactly the containers of v and returns their
-// states, index by index. It calls left, unless nil, for the state of each one
-// that is gone. The slice is valid until the next call.
-func (r *roster[S]) match(containers []sample, left func(*S)) []S {
-	if r.same(containers) {
-		return r.states
+// members are the states of a step's containers, valid until the next match.
+type members[S any] struct {
+	slots  []int32
+	states []S
+}
+
+// of is the state of the step's container i.
+func (m members[S]) of(i int) *S { return &m.states[m.slots[i]] }
+
+// match makes the roster hold exactly the containers, sorted by key.
+func (r *roster[S]) match(containers []sample) members[S] {
+	if !r.same(containers) {
+		r.merge(containers)
 	}
-	keys, states := r.spareKeys[:0], r.spareStates[:0]
+	return members[S]{slots: r.slots, states: r.states}
+}
+
+func (r *roster[S]) merge(containers []sample) {
+	keys, slots := r.spareKeys[:0], r.spareSlots[:0]
 	old := 0
 	for i := range containers {
 		key := containers[i].Key
 		for old < len(r.keys) && compareKeys(r.keys[old], key) < 0 {
-			if left != nil {
-				left(&r.states[old])
-			}
+			r.free = append(r.free, r.slots[old])
 			old++
 		}
-		var s S
 		if old < len(r.keys) && r.keys[old] == key {
-			s = r.states[old]
+			slots = append(slots, r.slots[old])
 			old++
+		} else {
+			slots = append(slots, r.take())
 		}
-		keys, states = append(keys, key), append(states, s)
+		keys = append(keys, key)
 	}
 	for ; old < len(r.keys); old++ {
-		if left != nil {
-			left(&r.states[old])
-		}
+		r.free = append(r.free, r.slots[old])
 	}
 	r.keys, r.spareKeys = keys, r.keys
-	r.states, r.spareStates = states, r.states
+	r.slots, r.spareSlots = slots, r.slots
 	clear(r.spareKeys) // do not keep the ids of containers that are gone
-	return r.states
+}
+
+// take is an unused place, zeroed.
+func (r *roster[S]) take() int32 {
+	var zero S
+	if n := len(r.free); n > 0 {
+		slot := r.free[n-1]
+		r.free = r.free[:n-1]
+		r.states[slot] = zero
+		return slot
+	}
+	r.states = append(r.states, zero)
+	return int32(len(r.states) - 1) //nolint:gosec // a node has no 2^31 containers
 }
 
 func (r *roster[S]) same(containers []sample) bool {

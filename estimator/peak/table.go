@@ -26,8 +26,19 @@ type row struct {
 // nobody can change it.
 func table() []row {
 	return []row{
-		{"container-max", "sum of each container's highest demand within the window, plus a share", newContainerMax},
+		{"tce", "tightest calibrated experts: keeps a declared violation rate", newTCE},
+		{"fixed-share", "a fixed share of the allocation", newFixedShare},
 		{"latest", "present demand, plus a share", newLatest},
+		{"ema", "sum of moving averages, plus a share (Serenity)", newEMA},
+		{"node-max", "the node's highest demand within the window, plus a share", newNodeMax},
+		{"container-max", "sum of each container's highest demand within the window, plus a share", newContainerMax},
+		{"percentile-sum", "sum of each container's percentile over the window (Resource Central)", newPercentileSum},
+		{"vpa", "sum of percentiles of decaying histograms, plus a share (vertical pod autoscaler)", newVPA},
+		{"node-percentile", "percentile of a decaying histogram of the node, plus a share", newNodePercentile},
+		{"koordinator", "the higher of container and node percentiles, plus a share (Koordinator)", newKoordinator},
+		{"autopilot", "sum of load-weighted percentiles, plus a share (Autopilot)", newAutopilot},
+		{"n-sigma", "mean plus n deviations of the present containers' demand", newNSigma},
+		{"max-nsigma-percentile", "the higher of n-sigma and percentile-sum (EuroSys 2021)", newMaxNSigmaPercentile},
 	}
 }
 
