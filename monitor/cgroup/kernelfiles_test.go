@@ -42,6 +42,7 @@ func TestKernelFiles(t *testing.T) {
 		want memoryStat
 	}{
 		{"linux-6.18-v1/memory.stat", V1, memoryStat{count(577097728), count(1169166336)}},
+		{"linux-6.1-v2/memory.stat", V2, memoryStat{count(8687616), count(0)}},
 	} {
 		if got := parseMemoryStat(read(tc.path), tc.mode); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", tc.path, got, tc.want)
@@ -49,7 +50,7 @@ func TestKernelFiles(t *testing.T) {
 	}
 
 	noKey := absent(snapshot.NoKey)
-	var v1, v2 snapshot.CPU
+	var v1, v2, throttled snapshot.CPU
 	parseThrottleV1(read("linux-6.18-v1/cpu.stat"), &v1)
 	if diff := cmp.Diff(snapshot.CPU{Periods: count(0), ThrottledPeriods: count(0), ThrottledNanos: count(0)}, v1); diff != "" {
 		t.Error(diff)
@@ -57,6 +58,13 @@ func TestKernelFiles(t *testing.T) {
 	parseCPUV2(read("linux-6.18-unified/cpu.stat"), &v2)
 	want := snapshot.CPU{UsageNanos: count(3518861275000), Periods: noKey, ThrottledPeriods: noKey, ThrottledNanos: noKey}
 	if diff := cmp.Diff(want, v2); diff != "" {
+		t.Error(diff)
+	}
+	parseCPUV2(read("linux-6.1-v2/cpu.stat"), &throttled)
+	want = snapshot.CPU{
+		UsageNanos: count(1006121000), Periods: count(50), ThrottledPeriods: count(50), ThrottledNanos: count(2318970000),
+	}
+	if diff := cmp.Diff(want, throttled); diff != "" {
 		t.Error(diff)
 	}
 }

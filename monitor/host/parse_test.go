@@ -109,29 +109,39 @@ func TestParseMeminfo(t *testing.T) {
 func TestKernelFiles(t *testing.T) {
 	read := func(name string) []byte {
 		t.Helper()
-		text, err := os.ReadFile(filepath.Join("testdata", "linux-6.18", name))
+		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return text
 	}
-	if got, want := parseStat(read("stat")), (stat{count((76481 + 215585 + 59407 + 0 + 414 + 172) * 10_000_000), count(2)}); got != want {
+	if got, want := parseStat(read("linux-6.18/stat")), (stat{count((76481 + 215585 + 59407 + 0 + 414 + 172) * 10_000_000), count(2)}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("meminfo")), (meminfo{count(24684084 << 10), count(23576312 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.18/meminfo")), (meminfo{count(24684084 << 10), count(23576312 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
-	if got, want := parseLoad(read("loadavg")), [3]snapshot.Value{snapshot.ValueOf(4.80), snapshot.ValueOf(4.07), snapshot.ValueOf(3.04)}; got != want {
+	if got, want := parseLoad(read("linux-6.18/loadavg")), [3]snapshot.Value{snapshot.ValueOf(4.80), snapshot.ValueOf(4.07), snapshot.ValueOf(3.04)}; got != want {
 		t.Errorf("loadavg: %+v, want %+v", got, want)
 	}
-	if got, want := kernel.ParsePSI(read("pressure-cpu")), (kernel.PSI{SomeMicros: count(677650129), FullMicros: count(0)}); got != want {
+	if got, want := parseStat(read("linux-6.1/stat")), (stat{count((96 + 172 + 3) * 10_000_000), count(2)}); got != want {
+		t.Errorf("stat: %+v, want %+v", got, want)
+	}
+	if got, want := parseMeminfo(read("linux-6.1/meminfo")), (meminfo{count(2026024 << 10), count(1886200 << 10)}); got != want {
+		t.Errorf("meminfo: %+v, want %+v", got, want)
+	}
+	if got, want := kernel.ParsePSI(read("linux-6.18/pressure-cpu")), (kernel.PSI{SomeMicros: count(677650129), FullMicros: count(0)}); got != want {
 		t.Errorf("pressure: %+v, want %+v", got, want)
 	}
 }
 
 func FuzzParseHost(f *testing.F) {
-	for _, name := range []string{"stat", "loadavg", "meminfo", "pressure-io"} {
-		text, err := os.ReadFile(filepath.Join("testdata", "linux-6.18", name))
+	paths, err := filepath.Glob("testdata/linux-*/*")
+	if err != nil || len(paths) == 0 {
+		f.Fatalf("no files of real kernels: %v", err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -1,0 +1,57 @@
+package monitor_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
+)
+
+// With too few descriptors the same is read, at a higher cost.
+func TestFewDescriptors(t *testing.T) {
+	for _, shape := range cgrouptest.Shapes() {
+		t.Run(string(shape), func(t *testing.T) {
+			c := cgrouptest.NewCopied(t, t.TempDir(), shape)
+			c.MakeRoot()
+			for i := range 20 {
+				c.Make(fmt.Sprintf("c%02d", i))
+			}
+			rich := newNode(t, monitor.Config{CgroupRoot: c.Root, StatEvery: 2})
+			poor := newNode(t, monitor.Config{CgroupRoot: c.Root, StatEvery: 2, KeepFiles: 45})
+			for i := range 7 {
+				want, got := rich.tick(time.Second, nil), poor.tick(time.Second, nil)
+				if i < 4 {
+					// The rates of what moved to the slow turn take two of those.
+					continue
+				}
+				if diff := cmp.Diff(want.Containers, got.Containers); diff != "" {
+					t.Error(diff)
+				}
+			}
+			if names := poor.Layout().OpenedEachTime; len(names) == 0 {
+				t.Error("the layout does not say that files are opened each time")
+			}
+			if rich, poor := rich.Stats().OpenFiles, poor.Stats().OpenFiles; poor >= rich || poor > 45+20+10 {
+				t.Errorf("%d descriptors, %d when they are plenty", poor, rich)
+			}
+		})
+	}
+}
+
+// So few descriptors that not one can be kept for each container.
+func TestLimitOfOpenFiles(t *testing.T) {
+	for _, shape := range cgrouptest.Shapes() {
+		t.Run(string(shape), func(t *testing.T) {
+			c := cgrouptest.NewCopied(t, t.TempDir(), shape)
+			c.MakeRoot()
+			for i := range fewFiles {
+				c.Make(fmt.Sprintf("c%02d", i))
+			}
+			cgrouptest.Rerun(t, rerunOK, fewFilesEnv+"="+c.Root)
+		})
+	}
+}
