@@ -286,6 +286,23 @@ func TestMemoryStatIsReadAtItsTurn(t *testing.T) {
 	}
 }
 
+// Rates are of monotonic time: whoever sets the wall clock does not move them.
+func TestWallClockSteps(t *testing.T) {
+	c, n := copied(t, cgrouptest.Split)
+	c.Make("c1")
+	for i, wall := range []time.Time{epoch, epoch.Add(time.Hour), epoch.Add(-24 * time.Hour)} {
+		c.Write("cpuacct", "c1", "cpuacct.usage", fmt.Sprintln(1_000_000_000*i))
+		n.clock.mono += 2 * time.Second
+		got := only(t, n.Sample(wall, nil))
+		if !got.At.Equal(wall) {
+			t.Errorf("tick %d: at %v, want %v", i, got.At, wall)
+		}
+		if i > 0 && got.CPU.Cores != value(0.5) {
+			t.Errorf("tick %d: %+v, want half a core", i, got.CPU.Cores)
+		}
+	}
+}
+
 // A read in which the scheduler stopped us says nothing of when the counter
 // was taken, so it is made once more.
 func TestInterruptedReadIsMadeAgain(t *testing.T) {

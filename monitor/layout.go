@@ -2,10 +2,11 @@ package monitor
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/estimatord/estimatord/monitor/cgroup"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // Layout is how this node is read: for the log at start, metrics, the status.
@@ -42,10 +43,11 @@ func (m *Monitor) Layout() Layout {
 
 func (m *Monitor) readings() []Reading {
 	psi := Reading{Name: "pressure", Live: true}
-	switch last := &m.turns[m.seq%2]; {
-	case m.layout.Mode != cgroup.V2:
+	if m.layout.Mode != cgroup.V2 {
 		psi.Live, psi.Why = false, "cgroup v1 has no pressure of single cgroups"
-	case m.seq > 0 && last.Host.Pressure.CPUSomeMicros.Why == snapshot.NoFile:
+	} else if _, err := os.Stat(filepath.Join(m.cfg.ProcRoot, "pressure")); err != nil {
+		// With psi=0 the kernel leaves out this directory and the files of
+		// cgroups alike.
 		psi.Live, psi.Why = false, "the kernel has no pressure stall information (CONFIG_PSI, psi=1)"
 	}
 	return []Reading{

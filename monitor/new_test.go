@@ -83,3 +83,19 @@ func TestWithoutCPUAcct(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestKernelWithoutPressure(t *testing.T) {
+	c := cgrouptest.NewCopied(t, t.TempDir(), cgrouptest.UnifiedV2)
+	c.MakeRoot()
+	proc := t.TempDir()
+	text := func() string { return newNode(t, monitor.Config{CgroupRoot: c.Root, ProcRoot: proc}).Layout().String() }
+	if got := text(); !strings.Contains(got, "no pressure: the kernel") {
+		t.Errorf("without: %q", got)
+	}
+	if err := os.Mkdir(filepath.Join(proc, "pressure"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := text(); strings.Contains(got, "pressure") {
+		t.Errorf("with: %q", got)
+	}
+}
