@@ -178,6 +178,7 @@ func correcting(kills ...*wire.QoSCorrection) func(context.Context, *agentv1.Cor
 
 // A text that is wrong costs its entry, never the agent.
 func TestGlueEstimates(t *testing.T) {
+	requireGlue(t)
 	socket := socketPath(t)
 	text := ""
 	var seen []*wire.ResourceUsage
@@ -212,6 +213,7 @@ func TestGlueEstimates(t *testing.T) {
 }
 
 func TestGlueAnswersEmptyWithoutADaemon(t *testing.T) {
+	requireGlue(t)
 	socket := socketPath(t)
 	g := startGlue(t, map[string]string{"socket": socket, "timeout": "300ms"})
 	g.wantEstimate("absent", nothingOffered)
@@ -250,6 +252,7 @@ func TestGlueAnswersEmptyWithoutADaemon(t *testing.T) {
 }
 
 func TestGlueStaleGrace(t *testing.T) {
+	requireGlue(t)
 	socket := socketPath(t)
 	_, stop := serve(t, socket, offering("cpus:2"))
 	g := startGlue(t, map[string]string{"socket": socket, "timeout": "20secs", "stale_grace": "10mins"})
@@ -281,6 +284,7 @@ func TestGlueStaleGrace(t *testing.T) {
 }
 
 func TestGlueKillsOnlyRevocableExecutors(t *testing.T) {
+	requireGlue(t)
 	regular, revocable := executors(t)
 	good := killOf(revocable)
 	nested := proto.CloneOf(good)
@@ -305,6 +309,7 @@ func TestGlueKillsOnlyRevocableExecutors(t *testing.T) {
 
 // What is revocable when the kill is handed on counts, not when the poll began.
 func TestGlueAsksAgainBeforeAKill(t *testing.T) {
+	requireGlue(t)
 	_, revocable := executors(t)
 	polling, answer := make(chan struct{}), make(chan struct{})
 	socket := socketPath(t)
@@ -334,6 +339,7 @@ func TestGlueAsksAgainBeforeAKill(t *testing.T) {
 // Whatever the daemon does, the agent is not made to ask more than once a
 // second.
 func TestGluePacesCorrections(t *testing.T) {
+	requireGlue(t)
 	_, revocable := executors(t)
 	for _, tc := range []struct {
 		name   string
@@ -369,6 +375,7 @@ func TestGluePacesCorrections(t *testing.T) {
 // Neither order of dying, nor a call in flight, holds up the agent's shutdown:
 // the driver must end by itself (startPipe).
 func TestGlueShutdown(t *testing.T) {
+	requireGlue(t)
 	for _, order := range [][]string{{"controller", "estimator"}, {"estimator", "controller"}, {"controller"}, {}} {
 		t.Run("destroy "+strings.Join(order, " then "), func(t *testing.T) {
 			polling := make(chan struct{}, 1)
@@ -399,6 +406,7 @@ func TestGlueShutdown(t *testing.T) {
 }
 
 func TestGlueParameters(t *testing.T) {
+	requireGlue(t)
 	for _, tc := range []struct {
 		name       string
 		parameters map[string]string

@@ -44,6 +44,7 @@ std::string quoted(const std::string& value) {
 }  // namespace
 
 void Answer::header(const char* line, std::size_t size) {
+  anyHeader_ = true;
   while (size > 0 && blank(line[size - 1])) {
     --size;
   }

@@ -29,12 +29,16 @@ class Answer {
   // Takes the next bytes of the body; false to stop the transfer.
   bool body(const char* data, std::size_t size);
 
+  // Whether no line of an answer has come.
+  bool nothingCame() const { return !anyHeader_; }
+
   // Judges the whole. `reason` is what the transfer says about its end.
   Outcome finish(TransferEnd end, const std::string& reason);
 
  private:
   Outcome malformed(const std::string& why) const;
 
+  bool anyHeader_ = false;
   int httpStatus_ = 0;
   std::string contentType_;
   bool haveStatus_ = false;

@@ -28,9 +28,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// libcurl ends a call at its deadline; past this much more it is ended here,
-// whatever libcurl thinks.
-constexpr milliseconds kDeadlineSlack{250};
+// Connections kept: one for each of the two calls, and one to spare each.
+constexpr long kKeptConnections = 4;
 
 // Longest sleep of the thread when nothing is due.
 constexpr milliseconds kIdle{60000};
@@ -120,13 +119,16 @@ class Channel::Loop {
     std::unique_ptr<Transfer> transfer;
   };
 
+  using CallIterator = std::map<CallId, Call>::iterator;
+
   void wake() const;
   void drain() const;
   void start(CallId id, Call call);
+  void transfer(CallIterator at, Connection connection, std::string frame);
   void collect();
   void expire();
   milliseconds sleepFor() const;
-  void end(std::map<CallId, Call>::iterator at, Outcome&& outcome);
+  void end(CallIterator at, Outcome&& outcome);
 
   const ChannelOptions options_;
   int wake_ = -1;
@@ -157,13 +159,15 @@ bool Channel::Loop::init(std::string* error) {
     *error = "curl_multi_init failed";
     return false;
   }
-  // One call per connection: an abandoned one then takes its connection with
-  // it, and a hung one holds up no other.
+  // One call at a time on a connection: an abandoned one then takes nothing
+  // with it but its own, and a hung one holds up no other.
   if (curl_multi_setopt(
           multi_.get(),
           CURLMOPT_PIPELINING,
-          static_cast<long>(CURLPIPE_NOTHING)) != CURLM_OK) {
-    *error = "libcurl refused CURLMOPT_PIPELINING";
+          static_cast<long>(CURLPIPE_NOTHING)) != CURLM_OK ||
+      curl_multi_setopt(
+          multi_.get(), CURLMOPT_MAXCONNECTS, kKeptConnections) != CURLM_OK) {
+    *error = "libcurl refused an option";
     return false;
   }
   return true;
@@ -265,27 +269,34 @@ void Channel::Loop::run() {
 }
 
 void Channel::Loop::start(CallId id, Call call) {
-  const auto left = std::chrono::duration_cast<milliseconds>(
-      call.deadline - Clock::now());
   std::string frame = std::move(call.frame);
-  const Method method = call.method;
   const auto at = calls_.emplace(id, std::move(call)).first;
-  if (left <= milliseconds::zero()) {
+  transfer(at, Connection::kKept, std::move(frame));
+}
+
+// Begins the transfer of a call, or ends the call.
+void Channel::Loop::transfer(
+    CallIterator at, Connection connection, std::string frame) {
+  Call& call = at->second;
+  const Clock::duration left = call.deadline - Clock::now();
+  if (left <= Clock::duration::zero()) {
     end(at, ended(Ending::kLate, "no time left to call"));
     return;
   }
-
+  // Rounded up: when time is up on both sides, it should be up here first.
+  const milliseconds told =
+      std::chrono::duration_cast<milliseconds>(left) + milliseconds(1);
   std::unique_ptr<Transfer> transfer(
-      new Transfer(options_, std::move(frame)));
-  if (!transfer->prepare(options_.socket, method, left) ||
+      new Transfer(options_, connection, std::move(frame)));
+  if (!transfer->prepare(options_.socket, call.method, told) ||
       curl_multi_add_handle(multi_.get(), transfer->easy()) != CURLM_OK) {
     end(at, ended(Ending::kUnreachable, "libcurl refused the call"));
     return;
   }
-  at->second.transfer = std::move(transfer);
+  call.transfer = std::move(transfer);
 }
 
-// Ends the calls whose transfer is over.
+// Ends the calls whose transfer is over, except those that are made again.
 void Channel::Loop::collect() {
   int left = 0;
   while (const CURLMsg* const message =
@@ -301,8 +312,17 @@ void Channel::Loop::collect() {
           return each.second.transfer != nullptr &&
                  each.second.transfer->easy() == easy;
         });
-    if (at != calls_.end()) {
-      end(at, at->second.transfer->finish(code));
+    if (at == calls_.end()) {
+      continue;
+    }
+    Transfer* const over = at->second.transfer.get();
+    if (over->needsNewConnection(code)) {
+      std::string frame = over->takeFrame();
+      curl_multi_remove_handle(multi_.get(), over->easy());
+      at->second.transfer.reset();
+      transfer(at, Connection::kNew, std::move(frame));
+    } else {
+      end(at, over->finish(code));
     }
   }
 }
@@ -311,8 +331,8 @@ void Channel::Loop::expire() {
   const Clock::time_point now = Clock::now();
   for (auto at = calls_.begin(); at != calls_.end();) {
     const auto next = std::next(at);
-    if (now >= at->second.deadline + kDeadlineSlack) {
-      end(at, ended(Ending::kLate, "no answer in time"));
+    if (now >= at->second.deadline) {
+      end(at, at->second.transfer->expire());
     }
     at = next;
   }
@@ -323,18 +343,21 @@ milliseconds Channel::Loop::sleepFor() const {
   const Clock::time_point now = Clock::now();
   for (const auto& each : calls_) {
     const auto left = std::chrono::duration_cast<milliseconds>(
-        each.second.deadline + kDeadlineSlack - now);
-    sleep = std::min(sleep, std::max(left, milliseconds(1)));
+        each.second.deadline - now);
+    // Rounded up, so as not to wake just before it.
+    sleep = std::min(
+        sleep, std::max(left, milliseconds::zero()) + milliseconds(1));
   }
   return sleep;
 }
 
-void Channel::Loop::end(
-    std::map<CallId, Call>::iterator at, Outcome&& outcome) {
+void Channel::Loop::end(CallIterator at, Outcome&& outcome) {
   const Call call = std::move(at->second);
   calls_.erase(at);
   if (call.transfer != nullptr) {
-    // A transfer that is not over loses its connection here.
+    if (!outcome.answered()) {
+      call.transfer->abandon();
+    }
     curl_multi_remove_handle(multi_.get(), call.transfer->easy());
   }
   call.done(std::move(outcome));

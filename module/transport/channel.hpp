@@ -1,10 +1,10 @@
 // Unary gRPC calls over HTTP/2 on a Unix socket, by libcurl.
 //
 // Each call is one POST. All of them run on one thread of the channel's own:
-// submitting, cancelling and closing never wait for the daemon. Every call has
-// a connection to itself, closed with it: the daemon sees at once when nobody
-// waits any more, a hung call holds up no other, and a restart of the daemon
-// leaves nothing behind that could be taken for a live connection.
+// submitting, cancelling and closing never wait for the daemon. Every call in
+// flight has a connection to itself, so that a long poll holds up nothing. It
+// is kept for the next call, for the daemon takes an agent without a connection
+// for gone; but a call that is not answered takes its connection with it.
 #ifndef ESTIMATORD_TRANSPORT_CHANNEL_HPP
 #define ESTIMATORD_TRANSPORT_CHANNEL_HPP
 

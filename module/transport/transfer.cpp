@@ -22,22 +22,10 @@ const char* url(Method method) {
   return "";
 }
 
-// libcurl's own socket() lacks SOCK_CLOEXEC: an executor forked by the agent
-// would inherit the connection and keep it open.
-curl_socket_t openSocket(
-    void* /* context */, curlsocktype /* purpose */, curl_sockaddr* address) {
-  return ::socket(
-      address->family,
-      address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-      address->protocol);
-}
-
 TransferEnd transferEnd(CURLcode code) {
   switch (code) {
     case CURLE_OK:
       return TransferEnd::kWhole;
-    case CURLE_OPERATION_TIMEDOUT:
-      return TransferEnd::kTimeout;
     // Bytes that are not HTTP/2 frames.
     case CURLE_HTTP2:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -50,8 +38,11 @@ TransferEnd transferEnd(CURLcode code) {
 
 }  // namespace
 
-Transfer::Transfer(const ChannelOptions& options, std::string frame)
-  : frame_(std::move(frame)), answer_(options.maxAnswerBytes) {}
+Transfer::Transfer(
+    const ChannelOptions& options, Connection connection, std::string frame)
+  : connection_(connection),
+    frame_(std::move(frame)),
+    answer_(options.maxAnswerBytes) {}
 
 bool Transfer::prepare(
     const std::string& socket,
@@ -90,9 +81,15 @@ bool Transfer::prepare(
   set(CURLOPT_PRIVATE, static_cast<void*>(this));
   set(CURLOPT_URL, url(method));
   set(CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
-  set(CURLOPT_OPENSOCKETFUNCTION, &openSocket);
-  set(CURLOPT_HTTP_VERSION,
-      static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+  set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::onOpenSocket);
+  set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  if (connection_ == Connection::kNew) {
+    set(CURLOPT_FRESH_CONNECT, 1L);
+    set(CURLOPT_HTTP_VERSION,
+        static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+  } else {
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  }
   set(CURLOPT_POST, 1L);
   set(CURLOPT_POSTFIELDS, frame_.data());
   set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(frame_.size()));
@@ -102,10 +99,6 @@ bool Transfer::prepare(
   set(CURLOPT_WRITEFUNCTION, &Transfer::onBody);
   set(CURLOPT_WRITEDATA, static_cast<void*>(this));
   set(CURLOPT_ERRORBUFFER, static_cast<char*>(reason_));
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
-  // libcurl 7.88 writes a second connection preface when it takes up a kept
-  // connection, and the peer hangs up (curl/curl#10634, mended in 8.0).
-  set(CURLOPT_FORBID_REUSE, 1L);
   // No signal handlers and no SIGALRM in somebody else's process.
   set(CURLOPT_NOSIGNAL, 1L);
   // Nothing from the agent's environment: http_proxy does not apply.
@@ -113,11 +106,40 @@ bool Transfer::prepare(
   return ok;
 }
 
+bool Transfer::needsNewConnection(CURLcode code) const {
+  return connection_ == Connection::kKept && code != CURLE_OK &&
+         (wantedNewConnection_ || answer_.nothingCame());
+}
+
+Outcome Transfer::expire() {
+  abandon();
+  return answer_.finish(TransferEnd::kTimeout, "");
+}
+
+void Transfer::abandon() {
+  curl_easy_setopt(easy_.get(), CURLOPT_FORBID_REUSE, 1L);
+}
+
 Outcome Transfer::finish(CURLcode code) {
   // libcurl fills the buffer in most cases only.
   const std::string reason =
       reason_[0] != '\0' ? reason_ : curl_easy_strerror(code);
   return answer_.finish(transferEnd(code), reason);
+}
+
+curl_socket_t Transfer::onOpenSocket(
+    void* self, curlsocktype /* purpose */, curl_sockaddr* address) {
+  Transfer* const transfer = static_cast<Transfer*>(self);
+  if (transfer->connection_ == Connection::kKept) {
+    transfer->wantedNewConnection_ = true;
+    return CURL_SOCKET_BAD;
+  }
+  // libcurl's own socket() lacks SOCK_CLOEXEC: an executor forked by the agent
+  // would inherit the connection and keep it open.
+  return ::socket(
+      address->family,
+      address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+      address->protocol);
 }
 
 std::size_t Transfer::onHeader(
