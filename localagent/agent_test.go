@@ -173,7 +173,7 @@ func start(t *testing.T) (*Agent, *daemon, *events) {
 
 func hog(t *testing.T, cores float64) *exec.Cmd {
 	t.Helper()
-	cmd, err := workload.Hog(cores)
+	cmd, err := workload.Hog(cores, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,28 @@ type Tree struct {
 	spawner *spawn.Spawner
 }
 
+// Prefer gives the root as a whole sixteen times the CPU weight of another
+// cgroup, or of a process outside of all. A real agent leaves its root as the
+// kernel makes it; a story or a test that must come out the same on a busy host
+// cannot. Much more would starve the daemon, which is outside: a process that
+// wakes up waits for its 3 ms slice times the ratio of the weights
+// (Documentation/scheduler/sched-eevdf.rst), here 50 ms.
+func (t *Tree) Prefer() error {
+	for i, dir := range t.Dirs() {
+		file, weight := "cpu.shares", "16384" // of 1024
+		if t.place.v2 {
+			file, weight = "cpu.weight", "1600" // of 100
+		}
+		if !slices.Contains(t.place.bases[i].controllers, "cpu") {
+			continue
+		}
+		if err := write(filepath.Join(dir, file), weight); err != nil {
+			return fmt.Errorf("prefer the cgroup root: %w", err)
+		}
+	}
+	return nil
+}
+
 // Create makes a root for the purpose (a word of the root's name), after
 // removing what earlier processes left behind. It fails with ErrNoPlace where
 // this process may not make cgroups.

@@ -24,13 +24,12 @@ type burner struct {
 	spent, dropped atomic.Int64
 }
 
-// newBurner makes a burner for up to limit cores, set to that.
-func newBurner(limit float64) *burner {
-	b := &burner{threads: max(1, int(math.Ceil(limit)))}
+// newBurner makes a burner of so many threads, set to nothing.
+func newBurner(threads int) *burner {
+	b := &burner{threads: threads}
 	// One for each, and one for who drives them, whatever the host has: they
 	// are to compete as threads of the kernel, not of Go's scheduler.
 	runtime.GOMAXPROCS(b.threads + 1)
-	b.set(limit)
 	return b
 }
 

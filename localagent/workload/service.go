@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 )
@@ -22,7 +23,7 @@ type Report struct {
 
 // service burns what it is asked for on in, and reports on out, until in ends.
 func service(in io.Reader, out io.Writer, cores, limit float64) error {
-	b := newBurner(limit)
+	b := newBurner(max(1, int(math.Ceil(min(limit, maxCores)))))
 	b.set(cores)
 	stop := make(chan struct{})
 	failed := make(chan error, 2)

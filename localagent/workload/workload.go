@@ -40,6 +40,7 @@ func Run() error {
 	flags.SetOutput(io.Discard)
 	cores := flags.Float64("cores", 0, "CPU time to use per time")
 	limit := flags.Float64("max-cores", 0, "the most that will be asked of a service")
+	threads := flags.Int("threads", 0, "threads of a hog")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return fmt.Errorf("workload: %w", err)
 	}
@@ -47,7 +48,12 @@ func Run() error {
 	case kindService:
 		return service(os.Stdin, os.Stdout, *cores, max(*cores, *limit))
 	case kindHog:
-		newBurner(*cores).run(nil)
+		if *threads < 1 || *threads > maxCores {
+			return fmt.Errorf("workload: a hog of %d threads", *threads)
+		}
+		b := newBurner(*threads)
+		b.set(*cores)
+		b.run(nil)
 		return nil
 	default:
 		return fmt.Errorf("workload: no kind %q", kind)
@@ -61,9 +67,10 @@ func Service(cores, limit float64) (*exec.Cmd, error) {
 }
 
 // Hog is the command of a best-effort task that uses as much as it can get, up
-// to cores.
-func Hog(cores float64) (*exec.Cmd, error) {
-	return command(kindHog, "-cores="+decimal(cores))
+// to cores, with that many threads. As many as the host has CPUs find every
+// gap that others leave.
+func Hog(cores float64, threads int) (*exec.Cmd, error) {
+	return command(kindHog, "-cores="+decimal(cores), "-threads="+strconv.Itoa(threads))
 }
 
 func command(kind string, args ...string) (*exec.Cmd, error) {
