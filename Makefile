@@ -24,9 +24,12 @@ demo: build ## The main job on real containers, in under a minute (needs root or
 
 test: unit fuzz ## Every test, and each fuzz target for $(FUZZTIME).
 
+# The demo measures CPU shares, so that it does not run beside other tests.
 unit:
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test $$($(GO) list ./... | grep -v /estimatord/demo$$)
+	$(GO) test -count=1 -v -run Story ./demo
+	$(GO) test -skip Story ./demo
 
 # go test -fuzz takes one target of one package at a time.
 fuzz: ## Each fuzz target for FUZZTIME.
@@ -38,7 +41,7 @@ fuzz: ## Each fuzz target for FUZZTIME.
 	done
 
 race: ## Every test under the race detector.
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -v -e /estimatord/demo$$ -e /estimatord/module)
 
 $(TOOLBIN)/%: tools/lint.mod tools/proto.mod tools/vuln.mod
 	@mkdir -p $(TOOLBIN)
@@ -71,6 +74,9 @@ proto: $(TOOLBIN)/protoc-gen-go $(TOOLBIN)/protoc-gen-go-grpc ## Regenerate prot
 
 proto-check: proto ## Fails when the generated code is not what proto/ says.
 	git diff --exit-code -- proto
+
+test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qemu.
+	$(GO) run ./internal/cgroup2vm ./monitor/... ./localagent/... ./demo
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'

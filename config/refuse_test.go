@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/estimatord/estimatord/estimator/peak"
 )
 
 // refusals are the files testdata/bad-<name>.yaml with the lines that each is
@@ -99,7 +101,7 @@ var refusals = map[string][]string{
 		"bad.yaml:3:3: estimator.quantum: unknown key",
 	},
 	"unknown-mode":               {`bad.yaml:1:7: mode: "allocation" is not one of fixed|usage|noop`},
-	"unknown-predictor":          {`bad.yaml:2:14: estimator.predictor: "container_max" is not one of container-max|tce|latest (did you mean container-max?)`},
+	"unknown-predictor":          {`bad.yaml:2:14: estimator.predictor: "container_max" is not one of ` + strings.Join(peak.Names(), "|") + ` (did you mean container-max?)`},
 	"unknown-resource":           {`bad.yaml:2:14: estimator.resources: "gpu" is not one of cpus, mem`},
 	"unknown-section":            {"bad.yaml:1:1: governors: unknown key (did you mean governor?)"},
 	"value-for-list":             {`bad.yaml:2:14: estimator.resources: the value "cpus", where a list is expected`},
