@@ -321,14 +321,3 @@ func TestRunRefusesAnIntervalOfZero(t *testing.T) {
 		t.Error("no error")
 	}
 }
-
-func BenchmarkTick(b *testing.B) {
-	n := newNode()
-	n.run("web", 0.5)
-	n.reports(executor("web", 3000, 0))
-	l := New(Config{Sampler: n, Agent: n, Estimator: estimator.NewNoop(), Log: slog.New(slog.DiscardHandler)})
-	b.ReportAllocs()
-	for b.Loop() {
-		n.tick(l)
-	}
-}
