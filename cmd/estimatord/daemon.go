@@ -172,10 +172,11 @@ func announce(log *slog.Logger, cfg *config.Config, origins config.Provenance, l
 	}
 	log.Info("sampling", "layout", layout.String(), "interval", cfg.Interval.String())
 	log.Info("offering", "mode", string(cfg.Mode), "what", estimator.Brief(string(cfg.Mode)))
-	if policy == nil {
-		log.Info("no policy: nothing will be preempted, regular tasks rely on the kernel's CPU shares alone")
-	} else {
+	switch {
+	case policy != nil:
 		log.Info("policy", "file", cfg.Policy, "rules", len(policy.Rules))
+	case cfg.Mode != config.ModeNoop:
+		log.Warn("no policy: nothing will be preempted, regular tasks rely on the kernel's CPU shares alone")
 	}
 	log.Info("waiting for the agent", "socket", cfg.Socket)
 }
