@@ -50,17 +50,17 @@ func (u *Usage) Regular() resources.Quantities {
 type Class uint8
 
 const (
-	// ClassUnknown: the agent does not list the container. It is counted as
+	// ClassUnknown means that the agent does not list the container. It is counted as
 	// fully used and never touched.
 	ClassUnknown Class = iota
-	// ClassRegular: no resource of it is revocable. It is never touched.
+	// ClassRegular means that no resource of it is revocable. It is never touched.
 	ClassRegular
-	// ClassRevocable: at least one resource is revocable and every task of it
+	// ClassRevocable means that at least one resource is revocable and every task of it
 	// runs on revocable ones, whatever regular overhead its executor has: the
 	// agent adds 0.1 cpus and 32 MB of regular resources to every command
 	// task. Only such a container may be throttled or killed.
 	ClassRevocable
-	// ClassShared: it holds revocable resources, but also runs a task without
+	// ClassShared means that it holds revocable resources, but also runs a task without
 	// any. It is never touched, and its regular part counts as fully used.
 	ClassShared
 )
