@@ -79,17 +79,21 @@ func (n *notes) killLine(executor string) (line, bool) {
 	return line{}, false
 }
 
-// promisesNothing is the daemon's log line, not older than from, from which on
-// it promises no cpus.
-func (n *notes) promisesNothing(from time.Time) (line, bool) {
+// promisesNothing is the daemon's log line from which on it promises no cpus;
+// ok is false while it promises some.
+func (n *notes) promisesNothing() (since line, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, l := range n.lines {
-		if l.Msg == "offer" && l.Resource == resources.CPUs && l.Gross == "0" && !l.Time.Before(from) {
-			return l, true
+		switch {
+		case l.Msg != "offer" || l.Resource != resources.CPUs:
+		case l.Gross != "0":
+			ok = false
+		case !ok:
+			since, ok = l, true
 		}
 	}
-	return line{}, false
+	return since, ok
 }
 
 // last is the newest board.

@@ -37,7 +37,7 @@ func planFor(cpus int) plan {
 		low:       allocated.Float() / 5,
 		high:      allocated.Float(),
 		wanted:    (n * 2 / 5).FloorTo(10),
-		least:     (n / 8).FloorTo(10),
+		least:     (n / 10).FloorTo(10),
 		most:      (n * 3 / 5).FloorTo(10),
 	}
 }

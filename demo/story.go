@@ -321,16 +321,20 @@ func (s *story) raised(ctx context.Context) error {
 	s.say("the service's load rises from %.2f to %.2f cpus", s.plan.low, s.plan.high)
 	var decided line
 	ok, err := s.until(ctx, preemptTimeout, func() (nothing bool) {
-		decided, nothing = s.notes.promisesNothing(s.raisedAt)
+		decided, nothing = s.notes.promisesNothing()
 		return nothing && s.free() == 0
 	})
 	if err != nil {
 		return err
 	}
 	seen := fmt.Sprintf("%s cpus promised, %s offered", s.notes.last().cpus("promised"), s.free())
-	if ok {
-		seen = "nothing promised after " + round(decided.Time.Sub(s.raisedAt)).String()
-		s.measured("load raised to nothing promised any more", decided.Time.Sub(s.raisedAt))
+	took := decided.Time.Sub(s.raisedAt)
+	switch {
+	case ok && took < 0:
+		seen = "nothing was promised any more when the load rose"
+	case ok:
+		seen = "nothing promised after " + round(took).String()
+		s.measured("load raised to nothing promised any more", took)
 	}
 	return s.point(Point{
 		Name: "nothing is offered any more", OK: ok, Expected: fmt.Sprintf("0 cpus within %s", preemptTimeout),
