@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(leaveEnv) != "" {
 		leave()
 	}
+	if os.Getenv(delegatedEnv) != "" {
+		inDelegated()
+	}
 	if len(os.Args) == 2 && os.Args[1] == "wait" {
 		time.Sleep(time.Hour)
 	}
