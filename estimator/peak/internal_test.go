@@ -6,8 +6,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/estimatord/estimatord/snapshot"
 	"pgregory.net/rapid"
+
+	"github.com/estimatord/estimatord/snapshot"
 )
 
 func TestStatePerContainerIsSmall(t *testing.T) {

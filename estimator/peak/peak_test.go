@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/estimatord/estimatord/estimator/peak"
 	"github.com/estimatord/estimatord/snapshot"
-	"pgregory.net/rapid"
 )
 
 func TestNewRefuses(t *testing.T) {

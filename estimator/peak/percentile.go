@@ -56,7 +56,7 @@ func (m *percentileSum) predict(v *view) float64 {
 // replace takes the step's sample, if known, in place of the one that leaves
 // the window.
 func (h *sortedHistory) replace(length, slot int, c *sample) {
-	if h.ring != nil && h.ring[slot] >= 0 {
+	if slot < len(h.ring) && h.ring[slot] >= 0 {
 		i, _ := slices.BinarySearch(h.sorted, h.ring[slot])
 		h.sorted = slices.Delete(h.sorted, i, i+1)
 	}

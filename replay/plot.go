@@ -1,0 +1,150 @@
+package replay
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"strings"
+)
+
+// The size of a plot and of its margins, in pixels.
+const (
+	plotWidth, plotHeight   = 960.0, 320.0
+	plotLeft, plotRight     = 56.0, 16.0
+	plotTop, plotBottom     = 16.0, 32.0
+	frontierHeight          = 440.0
+	leastViolation          = 1e-4 // the left end of the frontier's axis; 0 is drawn there
+	labelHeight, labelWidth = 15.0, 7.0
+)
+
+// frontier plots each estimator's savings over its worst cell's violation rate.
+func frontier(totals []Total, target float64) template.HTML {
+	var b strings.Builder
+	open(&b, frontierHeight)
+	x := func(rate float64) float64 {
+		return plotLeft + (plotWidth-plotLeft-plotRight)*math.Log(max(rate, leastViolation)/leastViolation)/math.Log(1/leastViolation)
+	}
+	y := func(savings float64) float64 { return scaleY(savings, 1, frontierHeight) }
+	for rate := leastViolation; rate < 1.01; rate *= 10 {
+		line(&b, "grid", x(rate), plotTop, x(rate), frontierHeight-plotBottom)
+		label := fmt.Sprintf("%g%%", math.Round(rate*1e6)/1e4)
+		if rate == leastViolation {
+			label = "≤ " + label
+		}
+		text(&b, "", "middle", min(x(rate), plotWidth-30), frontierHeight-12, label)
+	}
+	for s := 0.0; s < 1.01; s += 0.2 {
+		line(&b, "grid", plotLeft, y(s), plotWidth-plotRight, y(s))
+		text(&b, "", "end", plotLeft-8, y(s)+4, fmt.Sprintf("%.1f", s))
+	}
+	if target > 0 {
+		line(&b, "target", x(target), plotTop, x(target), frontierHeight-plotBottom)
+	}
+	var labels []box
+	for i, t := range totals {
+		class := "dot"
+		if i == 0 {
+			class = "dot first"
+		}
+		cx, cy := x(t.WorstViolationRate), y(t.Savings)
+		fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="5"><title>%s: savings %.3f, worst cell %s</title></circle>`,
+			class, cx, cy, template.HTMLEscapeString(t.Estimator), t.Savings, percent(t.WorstViolationRate))
+		l := place(cx, cy, t.Estimator, labels)
+		labels = append(labels, l)
+		text(&b, "name", "start", l.x, l.y, t.Estimator)
+	}
+	b.WriteString("</svg>")
+	return template.HTML(b.String()) //nolint:gosec // built here, labels are escaped
+}
+
+// box is where a label is.
+type box struct{ x, y, width float64 }
+
+// place finds room for a label beside a dot, moving it down where another is.
+func place(cx, cy float64, name string, taken []box) box {
+	l := box{x: cx + 9, y: cy + 4, width: labelWidth * float64(len(name))}
+	if l.x+l.width > plotWidth-plotRight {
+		l.x = cx - 9 - l.width
+	}
+	for moved := true; moved; {
+		moved = false
+		for _, t := range taken {
+			if math.Abs(t.y-l.y) < labelHeight && l.x < t.x+t.width && t.x < l.x+l.width {
+				l.y = t.y + labelHeight
+				moved = true
+			}
+		}
+	}
+	return l
+}
+
+// plot draws allocation, usage, prediction and offer over time.
+func (t *Timeline) plot() template.HTML {
+	var b strings.Builder
+	open(&b, plotHeight)
+	top := 0.0
+	for _, p := range t.Points {
+		top = max(top, p.Allocated)
+	}
+	if len(t.Points) < 2 || top <= 0 {
+		b.WriteString("</svg>")
+		return template.HTML(b.String()) //nolint:gosec // constant
+	}
+	begin := t.Points[0].At
+	span := t.Points[len(t.Points)-1].At.Sub(begin).Seconds()
+	x := func(p *TimelinePoint) float64 {
+		return plotLeft + (plotWidth-plotLeft-plotRight)*p.At.Sub(begin).Seconds()/span
+	}
+	for i := range 5 {
+		v := top * float64(i) / 4
+		line(&b, "grid", plotLeft, scaleY(v, top, plotHeight), plotWidth-plotRight, scaleY(v, top, plotHeight))
+		text(&b, "", "end", plotLeft-8, scaleY(v, top, plotHeight)+4, fmt.Sprintf("%.4g", v))
+		at := span * float64(i) / 4
+		text(&b, "", "middle", min(plotLeft+(plotWidth-plotLeft-plotRight)*float64(i)/4, plotWidth-30), plotHeight-10, hours(at))
+	}
+	for _, curve := range []struct {
+		class string
+		value func(*TimelinePoint) float64
+	}{
+		{"allocated", func(p *TimelinePoint) float64 { return p.Allocated }},
+		{"offered", func(p *TimelinePoint) float64 { return p.Offered }},
+		{"predicted", func(p *TimelinePoint) float64 { return p.Predicted }},
+		{"used", func(p *TimelinePoint) float64 { return p.Used }},
+	} {
+		fmt.Fprintf(&b, `<polyline class="%s" points="`, curve.class)
+		for i := range t.Points {
+			p := &t.Points[i]
+			fmt.Fprintf(&b, "%.1f,%.1f ", x(p), scaleY(min(curve.value(p), top), top, plotHeight))
+		}
+		b.WriteString(`"/>`)
+	}
+	b.WriteString("</svg>")
+	return template.HTML(b.String()) //nolint:gosec // numbers only
+}
+
+func hours(s float64) string {
+	switch h := s / 3600; {
+	case h >= 48:
+		return fmt.Sprintf("%.1f d", h/24)
+	case h >= 1 || h == 0:
+		return fmt.Sprintf("%.3g h", h)
+	default:
+		return fmt.Sprintf("%.0f min", h*60)
+	}
+}
+
+func scaleY(v, top, height float64) float64 {
+	return height - plotBottom - (height-plotTop-plotBottom)*v/top
+}
+
+func open(b *strings.Builder, height float64) {
+	fmt.Fprintf(b, `<svg viewBox="0 0 %.0f %.0f" role="img">`, plotWidth, height)
+}
+
+func line(b *strings.Builder, class string, x1, y1, x2, y2 float64) {
+	fmt.Fprintf(b, `<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`, class, x1, y1, x2, y2)
+}
+
+func text(b *strings.Builder, class, anchor string, x, y float64, s string) {
+	fmt.Fprintf(b, `<text class="%s" text-anchor="%s" x="%.1f" y="%.1f">%s</text>`, class, anchor, x, y, template.HTMLEscapeString(s))
+}

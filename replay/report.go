@@ -1,0 +1,251 @@
+package replay
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what a replay found.
+type Report struct {
+	Traces []TraceSummary
+	Cells  []Cell
+	// Timelines are of the first node of each trace, for the first estimator.
+	Timelines []*Timeline
+	// Target is the violation rate that was asked for.
+	Target float64
+}
+
+// TraceSummary is what was replayed.
+type TraceSummary struct {
+	Dataset                 string  `json:"dataset"`
+	IntervalS               float64 `json:"interval_s"`
+	SpanS                   float64 `json:"span_s"`
+	BurnInS                 float64 `json:"burn_in_s"`
+	Rows                    int     `json:"rows"`
+	Nodes                   int     `json:"nodes"`
+	Containers              int     `json:"containers"`
+	SkippedRows             int     `json:"skipped_rows"`
+	FirstSkippedLine        int     `json:"first_skipped_line,omitempty"`
+	FirstSkippedRowRejected string  `json:"first_skipped_reason,omitempty"`
+}
+
+// Total sums an estimator up over its cells.
+type Total struct {
+	Estimator string `json:"estimator"`
+	Cells     int    `json:"cells"`
+	// The means are over cells, each with the same weight.
+	Savings       float64 `json:"savings"`
+	OracleSavings float64 `json:"oracle_savings"`
+	ViolationRate float64 `json:"violation_rate"`
+	// WorstViolationRate is that of the worst cell.
+	WorstViolationRate float64 `json:"worst_violation_rate"`
+	// CellsAboveTarget counts the cells that violate more often than asked for.
+	CellsAboveTarget int     `json:"cells_above_target"`
+	SeverityMean     float64 `json:"severity_mean"`
+	SeverityP99      float64 `json:"severity_p99"`
+	Goodput          float64 `json:"goodput"`
+	SqueezeRate      float64 `json:"squeeze_rate"`
+	WorstSqueezeRate float64 `json:"worst_squeeze_rate"`
+	OfferedSavings   float64 `json:"offered_savings"`
+}
+
+// Totals sums up per estimator, in the order of their first cells.
+func (r *Report) Totals() []Total {
+	var totals []Total
+	at := make(map[string]int)
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		k, known := at[c.Estimator]
+		if !known {
+			k = len(totals)
+			at[c.Estimator] = k
+			totals = append(totals, Total{Estimator: c.Estimator})
+		}
+		totals[k].add(c, r.Target)
+	}
+	for k := range totals {
+		totals[k].divide()
+	}
+	return totals
+}
+
+func (t *Total) add(c *Cell, target float64) {
+	t.Cells++
+	t.Savings += c.Savings
+	t.OracleSavings += c.Oracle
+	t.ViolationRate += c.ViolationRate
+	t.WorstViolationRate = max(t.WorstViolationRate, c.ViolationRate)
+	if c.ViolationRate > target {
+		t.CellsAboveTarget++
+	}
+	t.SeverityMean += c.SeverityMean
+	t.SeverityP99 = max(t.SeverityP99, c.SeverityP99)
+	if c.Loop != nil {
+		t.Goodput += c.Loop.Goodput
+		t.SqueezeRate += c.Loop.SqueezeRate
+		t.WorstSqueezeRate = max(t.WorstSqueezeRate, c.Loop.SqueezeRate)
+		t.OfferedSavings += c.Loop.Offered
+	}
+}
+
+func (t *Total) divide() {
+	n := float64(t.Cells)
+	for _, sum := range []*float64{
+		&t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean, &t.Goodput, &t.SqueezeRate, &t.OfferedSavings,
+	} {
+		*sum /= n
+	}
+}
+
+// result is one cell as JSON; the names are a contract.
+type result struct {
+	Estimator          string  `json:"estimator"`
+	Dataset            string  `json:"dataset"`
+	Resource           string  `json:"resource"`
+	HorizonS           float64 `json:"horizon_s"`
+	Steps              int     `json:"steps"`
+	Savings            float64 `json:"savings"`
+	OracleSavings      float64 `json:"oracle_savings"`
+	ViolationRate      float64 `json:"violation_rate"`
+	WorstNodeViolation float64 `json:"worst_node_violation_rate"`
+	SeverityMean       float64 `json:"severity_mean"`
+	SeverityP99        float64 `json:"severity_p99"`
+	ChurnChanges       float64 `json:"churn_changes"`
+	ChurnShrinks       float64 `json:"churn_shrinks"`
+	*loopResult
+}
+
+type loopResult struct {
+	Goodput            float64 `json:"goodput"`
+	SqueezeRate        float64 `json:"squeeze_rate"`
+	CompletedHours     float64 `json:"best_effort_hours_completed"`
+	LostHours          float64 `json:"best_effort_hours_lost"`
+	Started            int     `json:"best_effort_started"`
+	Kills              int     `json:"kills"`
+	OfferedSavings     float64 `json:"offered_savings"`
+	MessagesPerHour    float64 `json:"messages_per_node_hour"`
+	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
+}
+
+// WriteJSON writes the report as one JSON document.
+func (r *Report) WriteJSON(w io.Writer) error {
+	results := make([]result, len(r.Cells))
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		results[i] = result{
+			Estimator: c.Estimator, Dataset: c.Dataset, Resource: c.Resource, HorizonS: c.Horizon.Seconds(),
+			Steps: c.Steps, Savings: c.Savings, OracleSavings: c.Oracle, ViolationRate: c.ViolationRate,
+			WorstNodeViolation: c.WorstNodeViolationRate, SeverityMean: c.SeverityMean, SeverityP99: c.SeverityP99,
+			ChurnChanges: c.Changes, ChurnShrinks: c.Shrinks,
+		}
+		if l := c.Loop; l != nil {
+			results[i].loopResult = &loopResult{
+				Goodput: l.Goodput, SqueezeRate: l.SqueezeRate, CompletedHours: l.CompletedHours, LostHours: l.LostHours,
+				Started: l.Started, Kills: l.Killed, OfferedSavings: l.Offered,
+				MessagesPerHour: l.ChangesPerHour, RawMessagesPerHour: l.RawChangesPerHour,
+			}
+		}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(struct {
+		TargetViolation float64        `json:"target_violation"`
+		Traces          []TraceSummary `json:"traces"`
+		Results         []result       `json:"results"`
+		Totals          []Total        `json:"totals"`
+	}{r.Target, r.Traces, results, r.Totals()})
+}
+
+// WriteText writes the report for people.
+func (r *Report) WriteText(w io.Writer) error {
+	for i := range r.Traces {
+		t := &r.Traces[i]
+		if _, err := fmt.Fprintf(w, "%s: %d nodes, %d containers, %d rows every %s for %s, the first %s not scored\n",
+			t.Dataset, t.Nodes, t.Containers, t.Rows, seconds(t.IntervalS), seconds(t.SpanS), seconds(t.BurnInS)); err != nil {
+			return err
+		}
+		if t.SkippedRows > 0 {
+			if _, err := fmt.Fprintf(w, "%s: %d malformed rows left out, the first in line %d: %s\n",
+				t.Dataset, t.SkippedRows, t.FirstSkippedLine, t.FirstSkippedRowRejected); err != nil {
+				return err
+			}
+		}
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	put := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format, args...) } // Flush has the error
+	put("\ndataset\tresource\thorizon\testimator\tsavings\toracle\tviolations\tworst node\texcess\tgoodput\tsqueezed\tkills\tmessages/h\n")
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		put("%s\t%s\t%s\t%s\t%.3f\t%.3f\t%s\t%s\t%s", c.Dataset, c.Resource, short(c.Horizon), c.Estimator,
+			c.Savings, c.Oracle, percent(c.ViolationRate), percent(c.WorstNodeViolationRate), percent(c.SeverityMean))
+		if l := c.Loop; l != nil {
+			put("\t%.3f\t%s\t%d\t%.1f", l.Goodput, percent(l.SqueezeRate), l.Killed, l.ChangesPerHour)
+		}
+		put("\n")
+	}
+	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\tgoodput\tworst squeeze\n")
+	for _, t := range r.Totals() {
+		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%.3f\t%s\n", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
+			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.Goodput, percent(t.WorstSqueezeRate))
+	}
+	return tw.Flush()
+}
+
+// WriteMarkdown writes the summary and the cells as tables for a document.
+func (r *Report) WriteMarkdown(w io.Writer) error {
+	var err error
+	put := func(format string, args ...any) {
+		if err == nil {
+			_, err = fmt.Fprintf(w, format, args...)
+		}
+	}
+	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated | goodput | worst squeeze |\n", percent(r.Target))
+	put("|---|---|---|---|---|---|---|---|\n")
+	totals := r.Totals()
+	for _, t := range totals {
+		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %.3f | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
+			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean), t.Goodput, percent(t.WorstSqueezeRate))
+	}
+	if len(totals) == 0 {
+		return err
+	}
+	put("\n| cell | oracle |")
+	for _, t := range totals {
+		put(" `%s` |", t.Estimator)
+	}
+	put("\n|---|---|")
+	for range totals {
+		put("---|")
+	}
+	last := ""
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		name := fmt.Sprintf("%s %s %s", c.Dataset, c.Resource, short(c.Horizon))
+		if name != last {
+			put("\n| %s | %.3f |", name, c.Oracle)
+			last = name
+		}
+		put(" %.3f / %s |", c.Savings, percent(c.ViolationRate))
+	}
+	put("\n")
+	return err
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.2f%%", 100*share) }
+
+func seconds(s float64) string { return short(time.Duration(s) * time.Second) }
+
+// short is "5m" for 5m0s.
+func short(d time.Duration) string {
+	switch {
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	default:
+		return d.String()
+	}
+}

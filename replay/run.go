@@ -1,0 +1,121 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/estimator/peak"
+)
+
+// Request is what a replay is asked for.
+type Request struct {
+	// Traces are the paths of CSV files, gzipped or not.
+	Traces []string
+	// Resources; none means all that a trace has.
+	Resources []string
+	// Horizons; none means 5 min and 1 h, and for traces with steps below a
+	// minute one step, 5 min and 15 min.
+	Horizons []time.Duration
+	// Estimators as ParseEstimator reads them.
+	Estimators []string
+	// TargetViolation is promised by estimators that have a target.
+	TargetViolation float64
+	// EarlyTarget is that of the first day; 0: the same.
+	EarlyTarget float64
+	// Instance, when set, is the horizon that estimators are made for,
+	// whatever horizon they are scored on; OneInstance: the longest horizon.
+	Instance    time.Duration
+	OneInstance bool
+	// BurnIn, when not negative, is used instead of DefaultBurnIn.
+	BurnIn time.Duration
+	// Until, when above zero, ends each replay that long after its start.
+	Until time.Duration
+	// BestEffort is the length of best-effort tasks in the closed loop, 5 min
+	// at most on traces with steps below a minute; 0: no closed loop.
+	BestEffort time.Duration
+	// Governor is that of the closed loop; nil: estimator.DefaultGovernor.
+	Governor func(resource string) estimator.GovernorConfig
+	// SkipMalformed leaves malformed rows out instead of failing.
+	SkipMalformed bool
+	// Timelines records the first node of each trace.
+	Timelines bool
+	// Stopwatch is as in Options.
+	Stopwatch func() int64
+}
+
+// Run replays all traces of the request.
+func Run(req *Request) (*Report, error) {
+	estimators := make([]Estimator, 0, len(req.Estimators))
+	for _, text := range req.Estimators {
+		e, err := ParseEstimator(text)
+		if err != nil {
+			return nil, err
+		}
+		estimators = append(estimators, e)
+	}
+	if len(req.Traces) == 0 {
+		return nil, fmt.Errorf("%w: no trace", ErrOptions)
+	}
+	report := &Report{Target: req.TargetViolation}
+	for _, path := range req.Traces {
+		trace, err := OpenTrace(path, TraceOptions{SkipMalformed: req.SkipMalformed})
+		if err != nil {
+			return nil, err
+		}
+		opts := req.options(trace, estimators)
+		cells, timelines, err := evaluate(trace, &opts)
+		if err != nil {
+			return nil, err
+		}
+		report.Cells = append(report.Cells, cells...)
+		report.Timelines = append(report.Timelines, timelines...)
+		report.Traces = append(report.Traces, trace.summary(opts.burnIn(trace)))
+	}
+	return report, nil
+}
+
+func (req *Request) options(t *Trace, estimators []Estimator) Options {
+	fine := t.Interval < time.Minute
+	o := Options{
+		Resources: req.Resources, Horizons: req.Horizons, Estimators: estimators,
+		Config:   peak.Config{TargetViolation: req.TargetViolation, EarlyTarget: req.EarlyTarget},
+		Instance: req.Instance, BurnIn: req.BurnIn, Until: req.Until,
+		Timelines: req.Timelines, Stopwatch: req.Stopwatch,
+	}
+	if len(o.Resources) == 0 {
+		o.Resources = []string{CPU, Memory}
+	}
+	if len(o.Horizons) == 0 {
+		o.Horizons = []time.Duration{5 * time.Minute, time.Hour}
+		if fine {
+			o.Horizons = []time.Duration{t.Interval, 5 * time.Minute, 15 * time.Minute}
+		}
+	}
+	if req.OneInstance {
+		o.Instance = slices.Max(o.Horizons)
+	}
+	if req.BestEffort > 0 {
+		o.Loop = &LoopOptions{Length: req.BestEffort, Report: agentReport, Governor: req.Governor}
+		if o.Loop.Governor == nil {
+			o.Loop.Governor = estimator.DefaultGovernor
+		}
+		if fine {
+			o.Loop.Length = min(req.BestEffort, 5*time.Minute)
+		}
+	}
+	return o
+}
+
+func (t *Trace) summary(burnIn time.Duration) TraceSummary {
+	s := TraceSummary{
+		Dataset: t.Dataset, IntervalS: t.Interval.Seconds(), SpanS: t.Span().Seconds(), BurnInS: burnIn.Seconds(),
+		Rows: t.Rows, Nodes: t.Nodes, Containers: t.Containers, SkippedRows: t.Skipped,
+	}
+	if len(t.SkippedRows) > 0 {
+		s.FirstSkippedLine = t.SkippedRows[0].Line
+		s.FirstSkippedRowRejected = t.SkippedRows[0].Err.Error()
+	}
+	return s
+}

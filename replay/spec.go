@@ -1,0 +1,73 @@
+package replay
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator/peak"
+)
+
+// ParseEstimator reads an estimator from the command line: the name of a
+// predictor, and its settings after colons, as in "node-max:window=24h:margin=0.1".
+func ParseEstimator(text string) (Estimator, error) {
+	name, rest, _ := strings.Cut(text, ":")
+	var settings []func(*peak.Config)
+	for rest != "" {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, ":")
+		set, err := parseSetting(pair)
+		if err != nil {
+			return Estimator{}, fmt.Errorf("%w: estimator %q: %w", ErrOptions, text, err)
+		}
+		settings = append(settings, set)
+	}
+	e := Estimator{Label: text, New: func(cfg peak.Config) (peak.Predictor, error) {
+		for _, set := range settings {
+			set(&cfg)
+		}
+		return peak.New(name, cfg)
+	}}
+	// Refuse at the command line what would be refused at the first node.
+	if _, err := e.New(peak.Config{Interval: time.Minute, Horizon: time.Minute}); err != nil {
+		return Estimator{}, fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	return e, nil
+}
+
+func parseSetting(pair string) (func(*peak.Config), error) {
+	key, value, ok := strings.Cut(pair, "=")
+	if !ok {
+		return nil, fmt.Errorf("%q is not key=value", pair)
+	}
+	switch key {
+	case "window", "horizon":
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			return nil, err
+		}
+		if key == "window" {
+			return func(c *peak.Config) { c.Window = d }, nil
+		}
+		return func(c *peak.Config) { c.Horizon = d }, nil
+	}
+	v, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q is not a number", key, value)
+	}
+	switch key {
+	case "margin":
+		return func(c *peak.Config) { c.Margin = v }, nil
+	case "share":
+		return func(c *peak.Config) { c.Share = v }, nil
+	case "percentile":
+		return func(c *peak.Config) { c.Percentile = v }, nil
+	case "target":
+		return func(c *peak.Config) { c.TargetViolation = v }, nil
+	case "early":
+		return func(c *peak.Config) { c.EarlyTarget = v }, nil
+	default:
+		return nil, fmt.Errorf("unknown setting %q (known: window, horizon, margin, share, percentile, target, early)", key)
+	}
+}
