@@ -1,9 +1,11 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +42,13 @@ func frontier(totals []Total, target float64) template.HTML {
 	if target > 0 {
 		line(&b, "target", x(target), plotTop, x(target), frontierHeight-plotBottom)
 	}
+	for _, family := range families(totals) {
+		b.WriteString(`<polyline class="family" points="`)
+		for _, t := range family {
+			fmt.Fprintf(&b, "%.1f,%.1f ", x(t.WorstViolationRate), y(t.Savings))
+		}
+		b.WriteString(`"/>`)
+	}
 	var labels []box
 	for i, t := range totals {
 		class := "dot"
@@ -55,6 +64,28 @@ func frontier(totals []Total, target float64) template.HTML {
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String()) //nolint:gosec // built here, labels are escaped
+}
+
+// families are the settings of one predictor each, by violation rate, of those
+// that have more than one.
+func families(totals []Total) [][]Total {
+	var names []string
+	by := make(map[string][]Total)
+	for _, t := range totals {
+		name, _, _ := strings.Cut(t.Estimator, ":")
+		if by[name] == nil {
+			names = append(names, name)
+		}
+		by[name] = append(by[name], t)
+	}
+	var out [][]Total
+	for _, name := range names {
+		if family := by[name]; len(family) > 1 {
+			slices.SortStableFunc(family, func(a, b Total) int { return cmp.Compare(a.WorstViolationRate, b.WorstViolationRate) })
+			out = append(out, family)
+		}
+	}
+	return out
 }
 
 // box is where a label is.

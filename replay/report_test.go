@@ -97,8 +97,21 @@ func TestPageIsSelfContained(t *testing.T) {
 	if got := strings.Count(text, "<svg"); got != 1+4 {
 		t.Errorf("%d plots, want the frontier and four timelines", got)
 	}
+	if got := strings.Count(text, `class="family"`); got != 0 {
+		t.Errorf("%d lines through single settings", got)
+	}
 	if strings.Contains(text, "NaN") {
 		t.Error("a plot has NaN")
+	}
+}
+
+func TestFrontierConnectsTheSettingsOfAPredictor(t *testing.T) {
+	t.Parallel()
+	got := families([]Total{
+		{Estimator: "tce:target=0.01", WorstViolationRate: 0.01}, {Estimator: "latest"}, {Estimator: "tce:target=0.002", WorstViolationRate: 0.002},
+	})
+	if len(got) != 1 || len(got[0]) != 2 || got[0][0].Estimator != "tce:target=0.002" {
+		t.Errorf("families: %v, want the two settings of tce, the stricter first", got)
 	}
 }
 
