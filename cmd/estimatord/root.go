@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/replay"
 )
 
 // newRoot is the whole command line. Without a subcommand it runs the daemon.
@@ -41,6 +42,6 @@ file.`,
 	}
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newVersion(), newDemo())
+	root.AddCommand(newVersion(), newDemo(), replay.Command())
 	return root
 }
