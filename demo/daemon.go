@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,9 +26,12 @@ const stopTimeout = 10 * time.Second
 
 // daemon is the real one, as a child process with a directory of its own.
 type daemon struct {
-	dir, socket, addr string
-	cmd               *exec.Cmd
-	spawner           *spawn.Spawner
+	dir, socket string
+	// listens gets the address of /metrics, addr is it once ready has returned.
+	listens chan string
+	addr    string
+	cmd     *exec.Cmd
+	spawner *spawn.Spawner
 	// ended is closed when the process is gone, with exit set before.
 	ended chan struct{}
 	exit  error
@@ -47,7 +48,7 @@ func newDaemon(log func(line)) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
-	d := &daemon{dir: dir, socket: filepath.Join(dir, "agent.sock"), spawner: spawn.New(), ended: make(chan struct{}), log: log}
+	d := &daemon{dir: dir, socket: filepath.Join(dir, "agent.sock"), spawner: spawn.New(), listens: make(chan string, 1), ended: make(chan struct{}), log: log}
 	return d, nil
 }
 
@@ -58,14 +59,9 @@ func (d *daemon) start(command []string, config string, cgroups *tree.Tree) erro
 			return fmt.Errorf("demo: %w", err)
 		}
 	}
-	addr, err := freePort()
-	if err != nil {
-		return fmt.Errorf("demo: %w", err)
-	}
-	d.addr = addr
 	args := append(slices.Clone(command[1:]),
 		"--mode=usage", "--config="+filepath.Join(d.dir, "config.yaml"), "--policy="+filepath.Join(d.dir, "policy.yaml"),
-		"--socket="+d.socket, "--listen="+addr, "--interval="+tick.String(),
+		"--socket="+d.socket, "--listen=127.0.0.1:0", "--interval="+tick.String(),
 		"--cgroup-root="+cgroups.Mount(), "--mesos-cgroups-root="+cgroups.Root(), "--log-format=json", "--log-level=info",
 	)
 	cmd := exec.Command(command[0], args...)
@@ -87,15 +83,6 @@ func (d *daemon) start(command []string, config string, cgroups *tree.Tree) erro
 	return nil
 }
 
-// freePort is an address that nobody listens on just now.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
 // tailLines is how much of the log is shown when the daemon ends by itself.
 const tailLines = 10
 
@@ -106,27 +93,31 @@ func (d *daemon) read(r io.Reader) {
 		d.tail = append(d.tail, lines.Text())
 		d.tail = d.tail[max(0, len(d.tail)-tailLines):]
 		d.mu.Unlock()
-		if l, err := parseLine(lines.Bytes()); err == nil {
-			d.log(l)
+		l, err := parseLine(lines.Bytes())
+		if err != nil {
+			continue // a crash is no JSON; it is in the tail
 		}
+		if l.Msg == "metrics" {
+			select {
+			case d.listens <- l.Listen:
+			default: // it says so once
+			}
+		}
+		d.log(l)
 	}
 }
 
-// ready waits until the daemon answers on its port.
-func (d *daemon) ready(ctx context.Context, client *http.Client) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("%w did not answer within %s", errDaemon, startTimeout))
-	defer cancel()
-	for {
-		if _, err := scrape(ctx, client, d.addr); err == nil {
-			return nil
-		}
-		select {
-		case <-d.ended:
-			return d.died()
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
-		}
+// ready waits until the daemon says where it listens.
+func (d *daemon) ready(ctx context.Context) error {
+	select {
+	case d.addr = <-d.listens:
+		return nil
+	case <-d.ended:
+		return d.died()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(startTimeout):
+		return fmt.Errorf("%w did not listen within %s", errDaemon, startTimeout)
 	}
 }
 

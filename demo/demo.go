@@ -27,7 +27,7 @@ type Config struct {
 	// Out gets everything that is to be seen.
 	Out io.Writer
 	// Patience is how long other processes on the machine are waited for to
-	// leave enough slack; 25 s if 0. Everything else takes 20 s at the most
+	// leave enough slack; 35 s if 0. Everything else takes 20 s at the most
 	// where the daemon works.
 	Patience time.Duration
 	// Daemon is the command of the real daemon; it gets its flags appended.
@@ -90,7 +90,7 @@ func (s *story) run(ctx context.Context, command []string) (err error) {
 	if err := s.daemon.start(command, s.plan.configuration(), s.agent.Tree()); err != nil {
 		return err
 	}
-	if err := s.daemon.ready(ctx, s.client); err != nil {
+	if err := s.daemon.ready(ctx); err != nil {
 		return err
 	}
 	s.say("daemon runs: %s, a tick every %s", strings.Join(command, " "), tick)

@@ -13,7 +13,7 @@ import (
 // --resources. With 0.75 N allocated to the service and 0.85 of 0.4 N or more to
 // the hog, both wanting all of theirs need more than the node has; with the
 // service at a fifth of its allocation they need 0.15 N + 0.6 N at the most,
-// well below the policy's threshold of 0.9 N. So it is the raise, and nothing
+// well below the policy's threshold of 0.92 N. So it is the raise, and nothing
 // else, that leads to a preemption, on a node of any size.
 type plan struct {
 	cpus int
@@ -59,26 +59,26 @@ const (
 	// warmUp is how long a container is too young to be judged.
 	warmUp = 3 * time.Second
 	// outside is for how long a peak of what else runs on the host counts.
-	outside    = 4 * time.Second
+	outside    = 2 * time.Second
 	raiseEvery = time.Second
-	hold       = 2 * time.Second
+	hold       = time.Second
 	// above and holds are the policy's rule.
-	above = 0.9
-	holds = 2 * time.Second
+	above = 0.92
+	holds = 3 * time.Second
 
 	startTimeout = 10 * time.Second
 	// defaultPatience keeps the whole story under a minute.
-	defaultPatience = 25 * time.Second
+	defaultPatience = 35 * time.Second
 	// complain is how often a busy host is spoken of while it is waited for.
 	complain = 5 * time.Second
 	// content is after how long less than the wanted offer will do.
-	content = 12 * time.Second
+	content = 10 * time.Second
 	// together is how long service and hog run side by side.
-	together = 5 * time.Second
+	together = 4 * time.Second
 	// preemptTimeout bounds each step from the raise to the end of the hog.
 	preemptTimeout = 15 * time.Second
 	// after is how long the service is watched when the hog is gone.
-	after = 4 * time.Second
+	after = 3 * time.Second
 	// settle is left out after a change of load, before anything is measured.
 	settle = 500 * time.Millisecond
 	// fair is the share of what it asks that a service must get to be said to

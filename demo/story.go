@@ -216,7 +216,7 @@ func (s *story) awaitOffer(ctx context.Context) (ok bool, err error) {
 			return ok, err
 		}
 		if s.since() >= content && s.free() >= s.plan.least {
-			s.say("note: %s, so less is offered than on a calm machine", s.whoElse(from))
+			s.say("note: %s, so less is offered than on a calm machine", s.whoElse(0))
 			return true, nil
 		}
 		if s.since() >= s.patience {

@@ -44,7 +44,7 @@ func TestTable(t *testing.T) {
 	text := strings.Join(someBoard(time.Second).table(planFor(2)), "\n")
 	for _, want := range []string{
 		"  1.0s  2. something", "service    regular          1.5      0.25  █████", "hog        revocable          -      0.75  ██████████████",
-		"slack   1.10 = allocated 1.60 − peak - − margin - − unmanaged -", "(raise step)", "50 % busy, limit 90 %",
+		"slack   1.10 = allocated 1.60 − peak - − margin - − unmanaged -", "(raise step)", "50 % busy, limit 92 %",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
@@ -68,20 +66,18 @@ func (a *Agent) reached(err error) {
 	}
 }
 
-// parseEstimate reads the scalars of an answer, "cpus:1.5;mem:512".
+// parseEstimate reads an answer as the agent's own Resources::parse does.
 func parseEstimate(text string) (resources.Quantities, error) {
-	var q resources.Quantities
 	if text == "" {
 		return nil, nil
 	}
-	for entry := range strings.SplitSeq(text, ";") {
-		name, number, _ := strings.Cut(entry, ":")
-		units, err := strconv.ParseFloat(number, 64)
-		amount, ok := resources.FromWire(units)
-		if err != nil || !ok || name == "" {
-			return nil, fmt.Errorf("estimate %q: %q is no resource", text, entry)
-		}
-		q.Add(name, amount)
+	parsed, err := resources.Parse(text, "*")
+	if err != nil {
+		return nil, fmt.Errorf("estimate: %w", err)
+	}
+	q, err := parsed.Quantities()
+	if err != nil {
+		return nil, fmt.Errorf("estimate: %w", err)
 	}
 	return q, nil
 }
