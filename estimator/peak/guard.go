@@ -52,6 +52,7 @@ type sample struct {
 // beyond the expected interval: what happened then was not seen, and it may
 // have been a peak.
 type guard struct {
+	name     string
 	model    model
 	interval time.Duration
 	last     time.Time
