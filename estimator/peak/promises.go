@@ -58,6 +58,20 @@ func (p *promises) push() *promise {
 	return p.at(p.n - 1)
 }
 
+// skipped reports whether so much time went unseen since the step before that
+// the truths under way cannot be known any more.
+func (p *promises) skipped(elapsed, interval time.Duration) bool {
+	if interval <= 0 {
+		return elapsed > p.horizon
+	}
+	return elapsed > max(interval+interval/2, p.horizon/20)
+}
+
+// due reports whether it is time for another promise.
+func (p *promises) due(at time.Time) bool {
+	return p.n == 0 || at.Sub(p.at(p.n-1).at) >= p.horizon/labelsPerHorizon
+}
+
 // drop forgets all, when their truth cannot be known any more.
 func (p *promises) drop() { p.n = 0 }
 

@@ -28,17 +28,32 @@ func (m members[S]) of(i int) *S { return &m.states[m.slots[i]] }
 
 // match makes the roster hold exactly the containers, sorted by key.
 func (r *roster[S]) match(containers []sample) members[S] {
-	if !r.same(containers) {
-		r.merge(containers)
-	}
+	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
 	return members[S]{slots: r.slots, states: r.states}
 }
 
-func (r *roster[S]) merge(containers []sample) {
+// matchStep is match for the containers of a step.
+func (r *roster[S]) matchStep(containers []Container) members[S] {
+	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
+	return members[S]{slots: r.slots, states: r.states}
+}
+
+// follow makes the roster hold the n containers with those keys.
+func (r *roster[S]) follow(n int, key func(int) *snapshot.Key) {
+	same := len(r.keys) == n
+	for i := 0; same && i < n; i++ {
+		same = r.keys[i] == *key(i)
+	}
+	if !same {
+		r.merge(n, key)
+	}
+}
+
+func (r *roster[S]) merge(n int, keyOf func(int) *snapshot.Key) {
 	keys, slots := r.spareKeys[:0], r.spareSlots[:0]
 	old := 0
-	for i := range containers {
-		key := containers[i].Key
+	for i := range n {
+		key := *keyOf(i)
 		for old < len(r.keys) && compareKeys(r.keys[old], key) < 0 {
 			r.free = append(r.free, r.slots[old])
 			old++
@@ -70,18 +85,6 @@ func (r *roster[S]) take() int32 {
 	}
 	r.states = append(r.states, zero)
 	return int32(len(r.states) - 1) //nolint:gosec // a node has no 2^31 containers
-}
-
-func (r *roster[S]) same(containers []sample) bool {
-	if len(r.keys) != len(containers) {
-		return false
-	}
-	for i := range containers {
-		if r.keys[i] != containers[i].Key {
-			return false
-		}
-	}
-	return true
 }
 
 func compareKeys(a, b snapshot.Key) int {

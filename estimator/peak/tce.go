@@ -58,7 +58,6 @@ type tce struct {
 	roster     roster[tceContainer]
 	seq        int64
 	promises   promises
-	stride     time.Duration
 	calibrator calibrator
 	tightness  [experts]float64
 }
@@ -88,7 +87,6 @@ func newTCE(cfg Config) (model, error) {
 	if cfg.Horizon == 0 {
 		t.promises.horizon = tceHorizon
 	}
-	t.stride = t.promises.horizon / labelsPerHorizon
 	switch {
 	case t.target < minTarget:
 		return nil, fmt.Errorf("%w: a target violation of %v cannot be kept; the least that can be promised is %v", ErrConfig, t.target, minTarget)
@@ -131,7 +129,7 @@ func (t *tce) predict(v *view) float64 {
 // settle learns from the promises that ended before this step, unless too
 // much of what came after them was not seen.
 func (t *tce) settle(v *view) {
-	if v.elapsed > max(t.interval+t.interval/2, t.promises.horizon/20) && (t.interval > 0 || v.elapsed > t.promises.horizon) {
+	if t.promises.skipped(v.elapsed, t.interval) {
 		t.promises.drop()
 		return
 	}
@@ -205,7 +203,7 @@ func (t *tce) unseen(m *tceContainer, v *view, s *sums) float64 {
 
 // promise keeps what the experts say now, to be judged when the horizon is over.
 func (t *tce) promise(v *view, f [experts]float64, scale float64) {
-	if n := t.promises.n; n > 0 && v.at.Sub(t.promises.at(n-1).at) < t.stride {
+	if !t.promises.due(v.at) {
 		return
 	}
 	if o := t.promises.push(); o != nil {
