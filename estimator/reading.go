@@ -28,9 +28,12 @@ func readings() []reading {
 
 func coresOf(c *snapshot.Container) (float64, bool) { return finite(c.CPU.Cores.V, c.CPU.Cores.OK()) }
 
+// hostCores is of the processors that can be used: where a cpuset or a quota
+// leaves the agent less than the machine has, the rest is none of its own.
 func hostCores(h *snapshot.Host) (used, size float64, ok bool) {
-	used, ok = finite(h.BusyCores.V, h.BusyCores.OK() && h.CPUs.OK())
-	return used, float64(h.CPUs.N), ok
+	size, ok = finite(h.Usable().V, h.Usable().OK())
+	used, ok = finite(h.BusyCores.V, ok && h.BusyCores.OK())
+	return used, size, ok
 }
 
 func workingSetOf(c *snapshot.Container) (float64, bool) {

@@ -157,6 +157,19 @@ func TestUsageTerms(t *testing.T) {
 			s.Usage.Total = nil
 			s.Host.BusyCores.V += 0.5
 		}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
+		{name: "others in what a cpuset leaves the agent", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
+			s.Usage.Total.Set("cpus", 6000)
+			s.Host.UsableCPUs = snapshot.ValueOf(6)
+			s.Host.BusyCores.V += 0.5
+		}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
+		{name: "others beyond what a quota leaves the agent", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
+			s.Usage.Total.Set("cpus", 6000)
+			s.Host.UsableCPUs = snapshot.ValueOf(6.5)
+			s.Host.BusyCores.V += 2
+		}, usage: 1000, unmanaged: 1500, gross: 1500, free: 1500, why: reason.Slack},
+		{name: "a quota that could not be read", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
+			s.Host.UsableCPUs.Why = snapshot.Malformed
+		}, usage: 4000, why: reason.NoHost},
 		{name: "margin", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Resources[0].Margin = 0.25 }, usage: 1000, gross: 2000, free: 2000, why: reason.Slack},
 		{name: "cap", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 1200) }, usage: 1000, gross: 1200, free: 1200, why: reason.Cap},
 		{name: "cap above the slack", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 7000) }, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},

@@ -16,6 +16,9 @@ type Layout struct {
 	MesosRoot string
 	// Readings are all there can be, live or not.
 	Readings []Reading
+	// Bounds are what leaves containers fewer processors than are online, each
+	// in a few words.
+	Bounds []string
 	// OpenedEachTime are files whose descriptors would be too many to keep.
 	OpenedEachTime []string
 	// FileLimit is how many descriptors may be kept.
@@ -36,6 +39,7 @@ func (m *Monitor) Layout() Layout {
 		Layout:         m.layout,
 		MesosRoot:      m.tree.IdentityRoot(),
 		Readings:       m.readings(),
+		Bounds:         m.host.Bounds(),
 		OpenedEachTime: m.tree.Unkept(),
 		FileLimit:      m.files,
 	}
@@ -77,6 +81,10 @@ func (l Layout) String() string {
 		if !r.Live {
 			fmt.Fprintf(&b, "; no %s: %s", r.Name, r.Why)
 		}
+	}
+	for _, bound := range l.Bounds {
+		b.WriteString("; within ")
+		b.WriteString(bound)
 	}
 	if len(l.OpenedEachTime) > 0 {
 		fmt.Fprintf(&b, "; opened at each reading, since their descriptors would be too many: %s", strings.Join(l.OpenedEachTime, ", "))

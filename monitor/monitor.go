@@ -61,6 +61,7 @@ func New(cfg Config) (*Monitor, error) {
 		Monotonic:   cfg.Monotonic,
 	})
 	m.host = host.NewReader(cfg.ProcRoot, cfg.Monotonic)
+	m.host.Bound(bounds(layout, cfg))
 	return m, nil
 }
 

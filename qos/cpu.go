@@ -2,6 +2,7 @@ package qos
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 // cpuKind: the share of the node's CPUs that is busy,
 //
 //	signal = busy / CPUs,  busy = regular + revocable + outside
+//
+// CPUs are those that can be used: fewer than the machine has under a cpuset or
+// a quota, and busy is then the busy time of just those (snapshot.Host).
 //
 // where regular and revocable are the CPU use of the containers and outside is
 // what is left of the host's busy time: the system, the agent, this daemon.
@@ -67,7 +71,7 @@ const plausibleBusy = 1.25
 
 func measureCPU(r *Rule, v *view) reading {
 	m := reading{above: r.Above}
-	cpus, why := v.cpus()
+	cpus, why := v.usableCPUs()
 	if why != snapshot.Present {
 		m.signal.Why, m.input = why, "the number of CPUs"
 		return m
@@ -88,7 +92,12 @@ func measureCPU(r *Rule, v *view) reading {
 func cpuSubject(b []byte, _ *Rule, v *view, m *reading) []byte {
 	b = appendNumber(b, v.s.Host.BusyCores.V, 2)
 	b = append(b, " of "...)
-	b = strconv.AppendUint(b, v.s.Host.CPUs.N, 10)
+	cpus, _ := v.usableCPUs()
+	decimals := 0
+	if cpus != math.Trunc(cpus) { // a quota
+		decimals = 2
+	}
+	b = appendNumber(b, cpus, decimals)
 	b = append(b, " CPUs busy ("...)
 	b = appendPercent(b, m.signal.V)
 	return append(b, ')')

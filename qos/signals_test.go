@@ -32,6 +32,21 @@ func TestSentences(t *testing.T) {
 	}{
 		{"cpu just above", cpu, nil, busy(1.93), reason.Waiting, "cpu: 1.93 of 2 CPUs busy (96.5 %) above 95 % for 0 s of 5 s; regular 0.50, revocable 0.60, outside 0.83"},
 		{"cpu below", cpu, nil, busy(1.2), reason.Calm, "cpu: 1.20 of 2 CPUs busy (60 %), not above 95 %; regular 0.50, revocable 0.60, outside 0.10"},
+		{"cpu of a cpuset", cpu, nil, func(s *snapshot.Snapshot) {
+			busy(1.96)(s)
+			s.Host.CPUs, s.Host.UsableCPUs = snapshot.CountOf(64), snapshot.ValueOf(2)
+		}, reason.Waiting, "cpu: 1.96 of 2 CPUs busy (98 %) above 95 % for 0 s of 5 s; regular 0.50, revocable 0.60, outside 0.86"},
+		{"cpu of a quota", cpu, nil, func(s *snapshot.Snapshot) {
+			busy(1.2)(s)
+			s.Host.CPUs, s.Host.UsableCPUs = snapshot.CountOf(64), snapshot.ValueOf(1.5)
+		}, reason.Calm, "cpu: 1.20 of 1.50 CPUs busy (80 %), not above 95 %; regular 0.50, revocable 0.60, outside 0.10"},
+		{"cpu with an unreadable quota", cpu, nil, func(s *snapshot.Snapshot) {
+			s.Host.UsableCPUs = gone(snapshot.Denied)
+		}, reason.Blind, "cpu: blind, the number of CPUs could not be read (denied)"},
+		{"load per CPU is of the machine", withLoad(func(r *Rule) { r.PerCPU, r.Load5, r.Load15 = true, 1.5, 0 }), nil, func(s *snapshot.Snapshot) {
+			load(9, 2.5, 99)(s)
+			s.Host.UsableCPUs = snapshot.ValueOf(1)
+		}, reason.Calm, "load: load5 per CPU 1.25, not above 1.5"},
 		{"cpu idle", cpu, nil, busy(0), reason.Calm, "cpu: 0.00 of 2 CPUs busy (0 %), not above 95 %; regular 0.50, revocable 0.60, outside 0.00"},
 		{"cpu: an unreadable container is outside", cpu, nil, unreadable, reason.Calm, "cpu: 1.50 of 2 CPUs busy (75 %), not above 95 %; regular 0.00, revocable 0.60, outside 0.90 with 1 unreadable containers"},
 		{"cpu waiting", cpu, busy(1.99), busy(1.99), reason.Waiting, "cpu: 1.99 of 2 CPUs busy (99.5 %) above 95 % for 4 s of 5 s; regular 0.50, revocable 0.60, outside 0.89"},

@@ -81,7 +81,17 @@ func (v *view) hostValue(x snapshot.Value) snapshot.Value {
 	return usable(x)
 }
 
-// cpus is the number of CPUs, or why it is not known.
+// usableCPUs is how many CPUs can be used, or why it is not known.
+func (v *view) usableCPUs() (float64, snapshot.Absence) {
+	n := usable(v.s.Host.Usable())
+	if n.OK() && n.V == 0 {
+		return 0, snapshot.Malformed
+	}
+	return n.V, n.Why
+}
+
+// cpus is the number of CPUs of the whole machine, which is what its load
+// average is about, or why it is not known.
 func (v *view) cpus() (float64, snapshot.Absence) {
 	switch n := v.s.Host.CPUs; {
 	case !n.OK():

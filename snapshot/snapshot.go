@@ -132,8 +132,15 @@ type Host struct {
 	At time.Time
 	// CPUs is the number of online processors.
 	CPUs Count
+	// UsableCPUs is what the agent's containers can use of them, in processors:
+	// fewer where a cpuset or a quota around them says so. CapacityFrom says
+	// which. See Usable.
+	UsableCPUs   Value
+	CapacityFrom CapacityFrom
 	// BusyCores is the time that processors were not idle, per time since the
-	// sample before; steal counts as busy, iowait as idle.
+	// sample before; steal counts as busy, iowait as idle. It is about what
+	// UsableCPUs counts: with a cpuset about its processors only, and under a
+	// quota it is the use of the cgroup that has the quota.
 	BusyCores Value
 	// Load1, Load5, Load15 are the load averages.
 	Load1, Load5, Load15 Value

@@ -74,6 +74,9 @@ type Layout struct {
 	// Mounts are the directories of the controllers' hierarchies, by
 	// controller; "" for one that is not there. On V2 they are all Root.
 	Mounts [numControllers]string
+	// CPUSet is where the cpuset controller is, "" if nowhere. Containers are
+	// not read there; it bounds what they can use.
+	CPUSet string
 	// Unified is where cgroup2 is mounted; "" on V1.
 	Unified string
 }
@@ -163,6 +166,9 @@ func detectMounts(root, procRoot string) (Layout, bool) {
 			l.Mode, l.Unified = Hybrid, m.point
 			continue
 		}
+		if m.has("cpuset") && l.CPUSet == "" {
+			l.CPUSet = m.point
+		}
 		for i, name := range controllerNames {
 			if m.has(name) && l.Mounts[i] == "" {
 				l.Mounts[i] = m.point
@@ -208,6 +214,9 @@ func detectTree(root string) (Layout, error) {
 			continue
 		}
 		for name := range strings.SplitSeq(e.Name(), ",") {
+			if name == "cpuset" {
+				l.CPUSet = path
+			}
 			if i := slices.Index(controllerNames[:], name); i >= 0 {
 				l.Mounts[i] = path
 				found = true
@@ -228,6 +237,7 @@ func detectV2(l Layout) (Layout, error) {
 		return Layout{}, fmt.Errorf("%w: %w", ErrNotCgroup, err)
 	}
 	have := strings.Fields(string(text))
+	l.CPUSet = l.Root
 	for i, name := range controllerNames {
 		// CPU accounting needs no controller on v2: every cgroup has cpu.stat.
 		if i == CPUAcct || slices.Contains(have, name) {

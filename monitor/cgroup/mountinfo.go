@@ -20,6 +20,7 @@ import (
 // mount is one cgroup mount.
 type mount struct {
 	point   string
+	root    string // which directory of the file system is mounted there
 	v2      bool
 	options []string // super options; on v1 the controllers are among them
 }
@@ -46,6 +47,7 @@ func parseMountinfo(file []byte) []mount {
 		}
 		mounts = append(mounts, mount{
 			point:   unescape(head[4]),
+			root:    unescape(head[3]),
 			v2:      tail[0] == "cgroup2",
 			options: strings.Split(tail[2], ","),
 		})

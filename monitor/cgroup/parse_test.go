@@ -180,10 +180,10 @@ func TestParseMountinfo(t *testing.T) {
 no separator at all
 `
 	want := []mount{
-		{point: "/sys/fs/cgroup/cpu,cpuacct", options: []string{"rw", "cpu", "cpuacct"}},
-		{point: "/sys/fs/cgroup/systemd", options: []string{"rw", "xattr", "name=systemd"}},
-		{point: "/sys/fs/cgroup/unified", v2: true, options: []string{"rw", "nsdelegate"}},
-		{point: `/mnt/with space\`, options: []string{"rw", "memory"}},
+		{point: "/sys/fs/cgroup/cpu,cpuacct", root: "/", options: []string{"rw", "cpu", "cpuacct"}},
+		{point: "/sys/fs/cgroup/systemd", root: "/", options: []string{"rw", "xattr", "name=systemd"}},
+		{point: "/sys/fs/cgroup/unified", root: "/", v2: true, options: []string{"rw", "nsdelegate"}},
+		{point: `/mnt/with space\`, root: "/", options: []string{"rw", "memory"}},
 	}
 	if diff := cmp.Diff(want, parseMountinfo([]byte(file)), cmp.AllowUnexported(mount{})); diff != "" {
 		t.Error(diff)

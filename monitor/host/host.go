@@ -41,10 +41,15 @@ type Reader struct {
 	fds   [numKinds]int // -1: not open
 	why   [numKinds]snapshot.Absence
 	busy  kernel.Rate
-	psi   [3]kernel.PressureRate
-	tick  uint64
-	reads int
-	buf   []byte
+	// busyOf is what busy is the rate of.
+	busyOf domain
+	bounds bounds
+	// online and inSet count processors, as last read.
+	online, inSet uint64
+	psi           [3]kernel.PressureRate
+	tick          uint64
+	reads         int
+	buf           []byte
 }
 
 // NewReader reads below procRoot, with monotonic as the clock of rates.
@@ -52,6 +57,7 @@ func NewReader(procRoot string, monotonic func() time.Duration) *Reader {
 	// /proc/stat has some 70 bytes for each processor, and what follows is not
 	// needed.
 	r := &Reader{mono: monotonic, buf: make([]byte, 64<<10)}
+	r.Bound(Bounds{})
 	for k, name := range names {
 		r.paths[k] = kernel.NewPath(filepath.Join(procRoot, name))
 		r.fds[k] = -1
@@ -92,6 +98,9 @@ func (r *Reader) Read(at time.Time, h *snapshot.Host) {
 	*h = snapshot.Host{At: at}
 	r.tick++
 	r.reads = 0
+	if r.tick >= r.bounds.next {
+		r.deriveBounds()
+	}
 	r.readStat(h)
 	r.readLoad(h)
 	r.readMeminfo(h)
@@ -109,17 +118,19 @@ func (r *Reader) Read(at time.Time, h *snapshot.Host) {
 func (r *Reader) readStat(h *snapshot.Host) {
 	text, why := r.read(kindStat)
 	now := r.mono()
-	s := stat{busyNanos: snapshot.Count{Why: why}, cpus: snapshot.Count{Why: why}}
+	s := stat{busyNanos: snapshot.Count{Why: why}, cpus: snapshot.Count{Why: why}, setNanos: snapshot.Count{Why: why}}
 	if why == snapshot.Present {
-		s = parseStat(text)
+		s = parseStat(text, r.cpuset())
 	}
-	h.CPUs = s.cpus
-	h.BusyCores = r.busy.Next(s.busyNanos, now)
-	if h.BusyCores.OK() && s.cpus.OK() {
-		// The columns move in steps of 10 ms each, so that over a short time
-		// more than all processors could come out.
-		h.BusyCores.V = min(h.BusyCores.V, float64(s.cpus.N))
+	r.capacity(s, now, h)
+}
+
+// cpuset is the set of processors to add up, nil for all.
+func (r *Reader) cpuset() *cpuSet {
+	if r.bounds.setWhy != snapshot.Present {
+		return nil
 	}
+	return &r.bounds.set
 }
 
 func (r *Reader) readLoad(h *snapshot.Host) {

@@ -52,7 +52,7 @@ func TestReadCopiedProc(t *testing.T) {
 	no := snapshot.Value{Why: snapshot.NoFile}
 	want := snapshot.Host{
 		At:   time.Unix(3, 0),
-		CPUs: snapshot.CountOf(2),
+		CPUs: snapshot.CountOf(2), UsableCPUs: snapshot.ValueOf(2), CapacityFrom: snapshot.CapacityOnline,
 		// 120 of 1/100 s in 2 s; the 500 of waiting for I/O are idle.
 		BusyCores: snapshot.ValueOf(0.6),
 		Load1:     snapshot.ValueOf(1.5), Load5: snapshot.ValueOf(0.75), Load15: snapshot.ValueOf(0.25),

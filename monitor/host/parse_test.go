@@ -1,12 +1,15 @@
 package host
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/estimatord/estimatord/monitor/internal/kernel"
 	"github.com/estimatord/estimatord/snapshot"
@@ -26,37 +29,91 @@ func TestParseStat(t *testing.T) {
 			"cpu  12108 17567 11538 1223711 657 0 182 33 5 6\n" +
 				"cpu0 5883 7750 5556 613349 88 0 24 13 0 0\ncpu1 6225 9817 5982 610362 569 0 157 19 0 0\nintr 1120284 0\nctxt 1\n",
 			// user nice system irq softirq steal; guest is part of user.
-			stat{count((12108 + 17567 + 11538 + 0 + 182 + 33) * ms10), count(2)},
+			stat{busyNanos: count((12108 + 17567 + 11538 + 0 + 182 + 33) * ms10), cpus: count(2)},
 		},
 		{
 			"an offline processor has no line",
 			"cpu  1 0 0 5 0 0 0 0 0 0\ncpu0 1 0 0 5 0 0 0 0 0 0\ncpu3 0 0 0 0 0 0 0 0 0 0\nintr 1\n",
-			stat{count(ms10), count(2)},
+			stat{busyNanos: count(ms10), cpus: count(2)},
 		},
 		{
 			"before 2.6.33 without guest_nice",
 			"cpu  1 2 3 4 5 6 7 8 9\ncpu0 1 2 3 4 5 6 7 8 9\nintr 1\n",
-			stat{count((1 + 2 + 3 + 6 + 7 + 8) * ms10), count(1)},
+			stat{busyNanos: count((1 + 2 + 3 + 6 + 7 + 8) * ms10), cpus: count(1)},
 		},
 		{
 			"cut among the processors",
 			"cpu  1 2 3 4 5 6 7 8 9 0\ncpu0 1 2 3",
-			stat{count((1 + 2 + 3 + 6 + 7 + 8) * ms10), absent(snapshot.Truncated)},
+			stat{busyNanos: count((1 + 2 + 3 + 6 + 7 + 8) * ms10), cpus: absent(snapshot.Truncated)},
 		},
-		{"cut in the first line", "cpu  1 2 3", stat{absent(snapshot.Truncated), absent(snapshot.Truncated)}},
-		{"too few columns", "cpu  1 2 3 4\ncpu0 1\nintr 1\n", stat{absent(snapshot.Truncated), count(1)}},
-		{"not a number", "cpu  1 x 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{absent(snapshot.Malformed), count(1)}},
-		{"negative", "cpu  1 -2 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{absent(snapshot.Malformed), count(1)}},
-		{"absurdly large", "cpu  1 1844674407370955161 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{absent(snapshot.Malformed), count(1)}},
-		{"empty", "", stat{absent(snapshot.Truncated), absent(snapshot.Truncated)}},
-		{"another file", "btime 1\n", stat{absent(snapshot.NoKey), absent(snapshot.NoKey)}},
+		{"cut in the first line", "cpu  1 2 3", stat{busyNanos: absent(snapshot.Truncated), cpus: absent(snapshot.Truncated)}},
+		{"too few columns", "cpu  1 2 3 4\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Truncated), cpus: count(1)}},
+		{"not a number", "cpu  1 x 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Malformed), cpus: count(1)}},
+		{"negative", "cpu  1 -2 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Malformed), cpus: count(1)}},
+		{"absurdly large", "cpu  1 1844674407370955161 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Malformed), cpus: count(1)}},
+		{"empty", "", stat{busyNanos: absent(snapshot.Truncated), cpus: absent(snapshot.Truncated)}},
+		{"another file", "btime 1\n", stat{busyNanos: absent(snapshot.NoKey), cpus: absent(snapshot.NoKey)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, parseStat([]byte(tc.file)), cmp.AllowUnexported(stat{})); diff != "" {
+			if diff := cmp.Diff(tc.want, parseStat([]byte(tc.file), nil), cmp.AllowUnexported(stat{}), cmpopts.IgnoreFields(stat{}, "setNanos")); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
+}
+
+func TestParseCPUList(t *testing.T) {
+	for _, tc := range []struct {
+		file string
+		want []uint64
+		why  snapshot.Absence
+	}{
+		{"0-3\n", []uint64{0, 1, 2, 3}, snapshot.Present},
+		{"0\n", []uint64{0}, snapshot.Present},
+		{"1-2,5,63-64,8191\n", []uint64{1, 2, 5, 63, 64, 8191}, snapshot.Present},
+		{"\n", nil, snapshot.Present},
+		{"", nil, snapshot.Truncated},
+		{"0-3", nil, snapshot.Truncated},
+		{"0-3,\n", nil, snapshot.Malformed},
+		{"3-0\n", nil, snapshot.Malformed},
+		{"0-8192\n", nil, snapshot.Malformed},
+		{"-1\n", nil, snapshot.Malformed},
+		{"all\n", nil, snapshot.Malformed},
+		{"0 1\n", nil, snapshot.Malformed},
+	} {
+		set := cpuSet{n: 7} // what was there is overwritten
+		why := set.parse([]byte(tc.file))
+		var got []uint64
+		for cpu := range uint64(maxCPUs) {
+			if set.has(cpu) {
+				got = append(got, cpu)
+			}
+		}
+		if why != tc.why || set.n != len(tc.want) || !slices.Equal(got, tc.want) {
+			t.Errorf("%q: %v (%d), %v; want %v, %v", tc.file, got, set.n, why, tc.want, tc.why)
+		}
+	}
+}
+
+func FuzzParseLimits(f *testing.F) {
+	for _, text := range []string{"0-3,7\n", "\n", "max 100000\n", "150000 100000\n", "-1\n", "1 0\n", "18446744073709551615 1\n", "0-8191\n"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if q := parseCPUMax(file); q.Why == snapshot.NotRead || q.OK() && !(q.V > 0 && q.V <= math.MaxFloat64) || !q.OK() && q.V != 0 {
+			t.Errorf("%q: quota %+v", file, q)
+		}
+		var set cpuSet
+		why, n := set.parse(file), 0
+		for cpu := range uint64(maxCPUs) {
+			if set.has(cpu) {
+				n++
+			}
+		}
+		if n != set.n || why == snapshot.NotRead || why != snapshot.Present && n != 0 {
+			t.Errorf("%q: %d processors of %d, %v", file, n, set.n, why)
+		}
+	})
 }
 
 func TestParseLoad(t *testing.T) {
@@ -115,7 +172,7 @@ func TestKernelFiles(t *testing.T) {
 		}
 		return text
 	}
-	if got, want := parseStat(read("linux-6.18/stat")), (stat{count((76481 + 215585 + 59407 + 0 + 414 + 172) * 10_000_000), count(2)}); got != want {
+	if got, want := parseStat(read("linux-6.18/stat"), nil), (stat{busyNanos: count((76481 + 215585 + 59407 + 0 + 414 + 172) * 10_000_000), cpus: count(2), setNanos: absent(snapshot.NoKey)}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
 	if got, want := parseMeminfo(read("linux-6.18/meminfo")), (meminfo{count(24684084 << 10), count(23576312 << 10)}); got != want {
@@ -124,7 +181,7 @@ func TestKernelFiles(t *testing.T) {
 	if got, want := parseLoad(read("linux-6.18/loadavg")), [3]snapshot.Value{snapshot.ValueOf(4.80), snapshot.ValueOf(4.07), snapshot.ValueOf(3.04)}; got != want {
 		t.Errorf("loadavg: %+v, want %+v", got, want)
 	}
-	if got, want := parseStat(read("linux-6.1/stat")), (stat{count((96 + 172 + 3) * 10_000_000), count(2)}); got != want {
+	if got, want := parseStat(read("linux-6.1/stat"), nil), (stat{busyNanos: count((96 + 172 + 3) * 10_000_000), cpus: count(2), setNanos: absent(snapshot.NoKey)}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
 	if got, want := parseMeminfo(read("linux-6.1/meminfo")), (meminfo{count(2026024 << 10), count(1886200 << 10)}); got != want {
@@ -153,7 +210,7 @@ func FuzzParseHost(f *testing.F) {
 	f.Add([]byte("cpu"))
 	f.Add([]byte("cpu 1\ncpu"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		s, m := parseStat(file), parseMeminfo(file)
+		s, m := parseStat(file, nil), parseMeminfo(file)
 		for i, c := range []snapshot.Count{s.busyNanos, s.cpus, m.totalBytes, m.availableBytes} {
 			if c.Why == snapshot.NotRead || !c.OK() && c.N != 0 {
 				t.Errorf("%q: reading %d is %+v", file, i, c)

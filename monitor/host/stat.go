@@ -30,6 +30,14 @@ type stat struct {
 	// this node, so it is not free; waiting for I/O leaves a processor free.
 	busyNanos snapshot.Count
 	cpus      snapshot.Count
+
+	// Of the processors in a set that are online: their busy time, how many
+	// there are, and a hash of which. The line of all processors also holds
+	// those that went offline; here one that comes or goes takes its whole
+	// time along.
+	setNanos snapshot.Count
+	setCPUs  uint64
+	setHash  uint64
 }
 
 const (
@@ -38,8 +46,11 @@ const (
 	columnSteal  = 7
 )
 
-func parseStat(file []byte) stat {
-	s := stat{busyNanos: snapshot.Count{Why: snapshot.NoKey}, cpus: snapshot.Count{Why: snapshot.NoKey}}
+// parseStat reads the lines of processors; those in set, unless it is nil, are
+// added up too.
+func parseStat(file []byte, set *cpuSet) stat {
+	absent := snapshot.Count{Why: snapshot.NoKey}
+	s := stat{busyNanos: absent, cpus: absent, setNanos: absent}
 	online := uint64(0)
 	for {
 		end := bytes.IndexByte(file, '\n')
@@ -49,6 +60,7 @@ func parseStat(file []byte) stat {
 			if s.busyNanos.Why == snapshot.NoKey {
 				s.busyNanos.Why = snapshot.Truncated
 			}
+			s.setNanos = snapshot.Count{Why: snapshot.Truncated}
 			return s
 		}
 		line := file[:end]
@@ -60,6 +72,9 @@ func parseStat(file []byte) stat {
 			s.busyNanos = parseBusy(rest)
 		} else {
 			online++
+			if set != nil {
+				s.addToSet(line[len("cpu"):], set)
+			}
 		}
 		if len(file) == 0 {
 			break
@@ -69,6 +84,31 @@ func parseStat(file []byte) stat {
 		s.cpus = snapshot.CountOf(online)
 	}
 	return s
+}
+
+// addToSet adds up the line of one processor, without its "cpu".
+func (s *stat) addToSet(line []byte, set *cpuSet) {
+	number, columns, _ := bytes.Cut(line, []byte(" "))
+	cpu, ok := decimal(number)
+	if !ok {
+		s.setNanos = snapshot.Count{Why: snapshot.Malformed}
+		return
+	}
+	if !set.has(cpu) {
+		return
+	}
+	busy := parseBusy(columns)
+	switch {
+	case s.setCPUs == 0 && s.setNanos.Why == snapshot.NoKey:
+		s.setNanos = busy
+	case !s.setNanos.OK():
+	case !busy.OK():
+		s.setNanos = busy
+	default:
+		s.setNanos.N += busy.N
+	}
+	s.setCPUs++
+	s.setHash = s.setHash*31 + cpu + 1
 }
 
 // parseBusy adds up the busy columns of the line of all processors.
