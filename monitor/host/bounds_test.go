@@ -26,7 +26,7 @@ func machine(n, round int, offline ...int) string {
 			fmt.Fprintf(&lines, "cpu%d %d 0 0 7 0 0 0 0 0 0\n", i, busy)
 		}
 	}
-	return fmt.Sprintf("cpu  %d 0 0 7 0 0 0 0 0 0\n%sintr 1\n", total, lines)
+	return fmt.Sprintf("cpu  %d 0 0 7 0 0 0 0 0 0\n%sintr 1\n", total, lines.String())
 }
 
 // capacity is what a tick says of it.
