@@ -3,11 +3,12 @@ package replay
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/estimatord/estimatord/estimator"
 )
 
 // commandHelp is the long help of the command.
@@ -28,6 +29,7 @@ Settings: window, horizon, margin, share, percentile, target, early.`
 func Command() *cobra.Command {
 	req := Request{}
 	var out outputs
+	var hold time.Duration
 	cmd := &cobra.Command{
 		Use:   "replay --trace FILE [--trace FILE ...]",
 		Short: "Judge estimators on recorded usage",
@@ -35,6 +37,7 @@ func Command() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req.Timelines = out.html != ""
+			req.Governor = governorHolding(hold)
 			report, err := Run(&req)
 			if err != nil {
 				return err
@@ -53,24 +56,43 @@ func Command() *cobra.Command {
 	f.DurationVar(&req.BurnIn, "burn-in", -1, "time at the start that is not scored (default 24h; a sixth of traces shorter than four days)")
 	f.DurationVar(&req.Until, "until", 0, "end the replay so long after the start of a trace")
 	f.DurationVar(&req.BestEffort, "best-effort", 30*time.Minute, "length of the best-effort tasks of the closed loop; at most 5m on traces with steps below a minute; 0 for none")
+	f.DurationVar(&hold, "hold", -1, "time of which the governor offers the least target (default: that of the daemon)")
 	f.BoolVar(&req.SkipMalformed, "skip-malformed", false, "leave malformed rows out and count them, instead of refusing the trace")
 	f.BoolVar(&out.json, "json", false, "print JSON")
 	f.BoolVar(&out.markdown, "markdown", false, "print Markdown tables")
 	f.StringVar(&out.html, "html", "", "also write a self-contained page with plots to this `file`")
+	f.StringVar(&out.update, "update", "", "also replace a generated section of a Markdown `file#section` by the tables")
 	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
 	_ = cmd.MarkFlagRequired("trace") // the flag is defined above
 	return cmd
 }
 
+// governorHolding is the daemon's governor with another Hold; negative: its own.
+func governorHolding(hold time.Duration) func(string) estimator.GovernorConfig {
+	return func(resource string) estimator.GovernorConfig {
+		g := estimator.DefaultGovernor(resource)
+		if hold >= 0 {
+			g.Hold = hold
+		}
+		return g
+	}
+}
+
 // outputs are the forms in which a report is wanted.
 type outputs struct {
 	json, markdown bool
-	html           string
+	html, update   string
 }
 
 func (o *outputs) write(cmd *cobra.Command, r *Report) error {
 	if o.html != "" {
-		if err := writeFile(o.html, r); err != nil {
+		if err := writePage(o.html, r); err != nil {
+			return err
+		}
+	}
+	if o.update != "" {
+		path, section, _ := strings.Cut(o.update, "#")
+		if err := updateFile(path, section, r); err != nil {
 			return err
 		}
 	}
@@ -85,28 +107,11 @@ func (o *outputs) write(cmd *cobra.Command, r *Report) error {
 	}
 }
 
-// writeFile writes the page whole or not at all.
-func writeFile(path string, r *Report) error {
+// writePage writes the page with plots.
+func writePage(path string, r *Report) error {
 	var page bytes.Buffer
 	if err := r.WriteHTML(&page); err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(page.Bytes())
-	if closed := tmp.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Chmod(tmp.Name(), 0o644) //nolint:gosec // a report for everybody
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
+	return replaceFile(path, page.Bytes())
 }

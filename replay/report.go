@@ -50,6 +50,8 @@ type Total struct {
 	SqueezeRate      float64 `json:"squeeze_rate"`
 	WorstSqueezeRate float64 `json:"worst_squeeze_rate"`
 	OfferedSavings   float64 `json:"offered_savings"`
+	// Looped: a closed loop was run, the four numbers before are of it.
+	Looped bool `json:"closed_loop"`
 }
 
 // Totals sums up per estimator, in the order of their first cells.
@@ -84,6 +86,7 @@ func (t *Total) add(c *Cell, target float64) {
 	t.SeverityMean += c.SeverityMean
 	t.SeverityP99 = max(t.SeverityP99, c.SeverityP99)
 	if c.Loop != nil {
+		t.Looped = true
 		t.Goodput += c.Loop.Goodput
 		t.SqueezeRate += c.Loop.SqueezeRate
 		t.WorstSqueezeRate = max(t.WorstSqueezeRate, c.Loop.SqueezeRate)
@@ -188,8 +191,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\tgoodput\tworst squeeze\n")
 	for _, t := range r.Totals() {
-		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%.3f\t%s\n", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
-			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.Goodput, percent(t.WorstSqueezeRate))
+		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%s\t%s\n", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
+			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.goodput(), t.squeeze())
 	}
 	return tw.Flush()
 }
@@ -206,8 +209,8 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	put("|---|---|---|---|---|---|---|---|\n")
 	totals := r.Totals()
 	for _, t := range totals {
-		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %.3f | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
-			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean), t.Goodput, percent(t.WorstSqueezeRate))
+		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %s | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
+			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean), t.goodput(), t.squeeze())
 	}
 	if len(totals) == 0 {
 		return err
@@ -232,6 +235,21 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	}
 	put("\n")
 	return err
+}
+
+// goodput and squeeze are for people: a dash when no closed loop was run.
+func (t *Total) goodput() string {
+	if !t.Looped {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", t.Goodput)
+}
+
+func (t *Total) squeeze() string {
+	if !t.Looped {
+		return "–"
+	}
+	return percent(t.WorstSqueezeRate)
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.2f%%", 100*share) }

@@ -176,3 +176,28 @@ func TestCommand(t *testing.T) {
 		}
 	}
 }
+
+func TestUpdateReplacesOneSection(t *testing.T) {
+	t.Parallel()
+	doc := "before\n<!-- generated: a -->\nold\n<!-- end: a -->\n<!-- generated: b -->\nkept\n<!-- end: b -->\n"
+	got, err := replaceSection([]byte(doc), "a", []byte("new\n"))
+	if want := strings.Replace(doc, "old", "new", 1); err != nil || string(got) != want {
+		t.Errorf("%v:\n%s\nwant\n%s", err, got, want)
+	}
+	for _, missing := range []string{"c", ""} {
+		if _, err := replaceSection([]byte(doc), missing, nil); !errors.Is(err, ErrMarker) {
+			t.Errorf("section %q: %v, want %v", missing, err, ErrMarker)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "doc.md")
+	if err := os.WriteFile(path, []byte(doc), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := updateFile(path, "b", smallReport(t)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), "| `tce` |") || strings.Contains(string(text), "kept") || !strings.Contains(string(text), "old") {
+		t.Errorf("%v:\n%s", err, text)
+	}
+}
