@@ -25,6 +25,9 @@ type slack struct {
 	predictor peak.Predictor
 	governor  *Governor
 	unmanaged extreme[float64]
+	// outside is the last value of unmanaged; letOff: that tick had newcomers.
+	outside float64
+	letOff  bool
 	// containers is what the predictor is shown, kept for its memory.
 	containers []peak.Container
 }
@@ -132,7 +135,7 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	// What counts as used in full needs no margin; taking one of it would cut
 	// the promise whenever a revocable task's regular overhead comes along.
 	t.Margin = resources.CeilMilli(seen.allocated.Float() * r.cfg.Margin)
-	t.Unmanaged = r.beyond(seen.readable, s)
+	t.Unmanaged = r.beyond(seen, s)
 
 	t.Slack = max(0, t.Allocated-t.Peak-t.Margin.Plus(t.Unmanaged))
 	t.Target = t.Slack
@@ -155,9 +158,12 @@ type sums struct {
 	allocated resources.Milli
 	// used is Σ used by them, an unreadable one at its allocation.
 	used float64
-	// readable is Σ used by all of the agent's top-level containers that could
-	// be read, revocable ones included.
-	readable float64
+	// managed is Σ used by all of the agent's top-level containers, revocable
+	// ones included, one that could not be read at its allocation.
+	managed float64
+	// newcomers: something new in the agent's tree has no rate yet, so what
+	// others use cannot be told from what it uses.
+	newcomers bool
 }
 
 // look goes through the top-level containers of the agent and lists the
@@ -167,21 +173,38 @@ func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 	r.containers = r.containers[:0]
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		if c.Parent != "" || c.Executor == nil {
+		if c.Parent != "" {
 			continue
 		}
 		used, ok := r.read.container(c)
 		ok = ok && c.OnDisk && fresh(s.At, c.At, cfg.SampleStaleAfter)
-		if ok {
-			sum.readable += used
+		if c.Executor == nil {
+			// The agent's next report will say whose it is; until one is overdue,
+			// what is new in its tree is its own.
+			if isNew := c.OnDisk && c.Age(s.At) < cfg.ReportStaleAfter; isNew && ok {
+				sum.managed += used
+			} else if isNew {
+				sum.newcomers = true
+			}
+			continue
 		}
+		twin := i > 0 && s.Containers[i-1].ID == c.ID
 		allocated := c.Executor.Regular.Get(r.cfg.Name)
+		switch {
+		case ok:
+			sum.managed += used
+		case !twin:
+			// It is counted at its allocation, so that much of the host's use is
+			// its own. Otherwise each launch, whose first sample has no rate yet,
+			// would look like something unmanaged for a whole window.
+			sum.managed += allocated.Plus(c.Executor.Revocable.Get(r.cfg.Name)).Float()
+		}
 		if c.Class() != snapshot.ClassRegular || allocated <= 0 {
 			continue
 		}
-		if twin := i > 0 && s.Containers[i-1].ID == c.ID; twin {
+		if twin {
 			// Two cgroups of one id share one allocation, which is counted at
-			// the first; what the second uses is in readable only if it is read.
+			// the first; what the second uses is in managed only if it is read.
 			continue
 		}
 		if i+1 < len(s.Containers) && s.Containers[i+1].ID == c.ID {
@@ -208,12 +231,21 @@ func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 // never below zero. The highest value of the window counts, since host and
 // containers are not read at one instant and their difference is noisy. An
 // agent that claims the whole node, more, or does not say leaves nothing.
-func (r *slack) beyond(readable float64, s *snapshot.Snapshot) resources.Milli {
+//
+// A tick with newcomers adds nothing above the value before, or each launch
+// would be held against the node for a whole window; but no two ticks in a row
+// are let off.
+func (r *slack) beyond(seen sums, s *snapshot.Snapshot) resources.Milli {
 	used, size, _ := r.read.host(&s.Host)
 	left := 0.0
 	if total := s.Usage.Total.Get(r.cfg.Name); total > 0 {
 		left = max(0, size-total.Float())
 	}
-	now := max(0, used-readable-left)
+	now := max(0, used-seen.managed-left)
+	r.letOff = seen.newcomers && !r.letOff
+	if r.letOff {
+		now = min(now, r.outside)
+	}
+	r.outside = now
 	return resources.CeilMilli(r.unmanaged.add(s.At, now))
 }
