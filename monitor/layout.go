@@ -19,6 +19,11 @@ type Layout struct {
 	// Bounds are what leaves containers fewer processors than are online, each
 	// in a few words.
 	Bounds []string
+	// StatEvery is the number of ticks between two readings of memory.stat, and
+	// CostStretch how much more that is than configured, to stay within the
+	// budget; OverBudget: that is not enough.
+	StatEvery, CostStretch int
+	OverBudget             bool
 	// OpenedEachTime are files whose descriptors would be too many to keep.
 	OpenedEachTime []string
 	// FileLimit is how many descriptors may be kept.
@@ -35,7 +40,11 @@ type Reading struct {
 
 // Layout is how the node is read now.
 func (m *Monitor) Layout() Layout {
+	statEvery, _ := m.tree.Cadence()
 	return Layout{
+		StatEvery:      statEvery,
+		CostStretch:    m.budget.stretch,
+		OverBudget:     m.budget.exceeded(),
 		Layout:         m.layout,
 		MesosRoot:      m.tree.IdentityRoot(),
 		Readings:       m.readings(),
@@ -81,6 +90,12 @@ func (l Layout) String() string {
 		if !r.Live {
 			fmt.Fprintf(&b, "; no %s: %s", r.Name, r.Why)
 		}
+	}
+	if l.CostStretch > 1 {
+		fmt.Fprintf(&b, "; memory.stat every %d ticks, %d times less often than configured, to cost no more than the budget", l.StatEvery, l.CostStretch)
+	}
+	if l.OverBudget {
+		b.WriteString(", which is exceeded all the same")
 	}
 	for _, bound := range l.Bounds {
 		b.WriteString("; within ")

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/estimatord/estimatord/monitor/cgroup"
@@ -34,6 +35,8 @@ type Monitor struct {
 	// next one is made.
 	turns [2]snapshot.Snapshot
 	stats Stats
+	// budget decides how often what is expensive is read.
+	budget budget
 }
 
 // New finds out how cgroups are mounted and opens what is always there. That
@@ -49,7 +52,7 @@ func New(cfg Config) (*Monitor, error) {
 		return nil, err
 	}
 	files := raiseFileLimit()
-	m := &Monitor{cfg: cfg, layout: layout, files: files, join: newJoin()}
+	m := &Monitor{cfg: cfg, layout: layout, files: files, join: newJoin(), budget: newBudget(cfg.CostBudget)}
 	m.tree = cgroup.NewTree(cgroup.Config{
 		Layout:      layout,
 		MesosRoot:   cfg.MesosRoot,
@@ -69,6 +72,10 @@ func New(cfg Config) (*Monitor, error) {
 // report, which may be nil. now is the tick's wall-clock time; rates do not use
 // it. The snapshot is valid until the call after next.
 func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapshot {
+	// A goroutine may go on on another thread, whose time is another.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	spent := m.cfg.ThreadCPU()
 	began := m.cfg.Monotonic()
 	m.seq++
 	s := &m.turns[m.seq%2]
@@ -95,8 +102,12 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 		out.Executor = row.executor
 		m.stats.count(out)
 	}
-	m.stats.Took = m.cfg.Monotonic() - began
+	ended := m.cfg.Monotonic()
+	m.stats.Took = ended - began
+	m.stats.Cost = m.cfg.ThreadCPU() - spent
 	m.stats.fill(m)
+	m.budget.spend(ended, m.stats.Cost)
+	m.tree.Stretch(m.budget.stretch)
 	return s
 }
 

@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,8 @@ func TestNewRefuses(t *testing.T) {
 		{"negative StatEvery", monitor.Config{StatEvery: -1}, monitor.ErrConfig},
 		{"negative CheckEvery", monitor.Config{CheckEvery: -1}, monitor.ErrConfig},
 		{"negative RescanEvery", monitor.Config{RescanEvery: -1}, monitor.ErrConfig},
+		{"negative CostBudget", monitor.Config{CostBudget: -0.01}, monitor.ErrConfig},
+		{"CostBudget that is no number", monitor.Config{CostBudget: math.NaN()}, monitor.ErrConfig},
 		{"negative KeepFiles", monitor.Config{KeepFiles: -1}, monitor.ErrConfig},
 		{"the hierarchy itself as the agent's root", monitor.Config{MesosRoot: "/"}, monitor.ErrConfig},
 		{"an agent's root outside", monitor.Config{MesosRoot: "../mesos"}, monitor.ErrConfig},

@@ -11,6 +11,20 @@ import (
 type Stats struct {
 	// Took is the time of the whole Sample.
 	Took time.Duration
+	// Cost is the CPU time of it.
+	Cost time.Duration
+	// CostShare is the CPU time of sampling as a share of one core over the last
+	// 10 s or more, and CostBudget what it may be.
+	CostShare  snapshot.Value
+	CostBudget float64
+	// StatEvery is the number of ticks between two readings of memory.stat of a
+	// container, and PressureEvery of its memory and I/O pressure (v2), as they
+	// were in this tick. CostStretch is how much more that is than configured:
+	// above 1 they are read less often, to stay within the budget.
+	StatEvery, PressureEvery, CostStretch int
+	// OverBudget: the cadence cannot be stretched further, and sampling costs
+	// more than the budget all the same.
+	OverBudget bool
 	// Containers are those in the snapshot, OnDisk those of them with a cgroup.
 	Containers, OnDisk int
 	// HostFiles is the number of files read of /proc, Tree the work done in
@@ -28,6 +42,9 @@ type Stats struct {
 func (m *Monitor) Stats() Stats { return m.stats }
 
 func (s *Stats) fill(m *Monitor) {
+	s.CostShare, s.CostBudget = m.budget.share, m.budget.limit
+	s.StatEvery, s.PressureEvery = m.tree.Cadence()
+	s.CostStretch, s.OverBudget = m.budget.stretch, m.budget.exceeded()
 	s.HostFiles = m.host.Reads()
 	s.Tree = m.tree.Work()
 	s.OpenFiles = m.tree.OpenFiles() + m.host.OpenFiles()

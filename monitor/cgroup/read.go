@@ -177,11 +177,12 @@ func (t *Tree) readPressure(c *Container, slow bool, out *snapshot.Pressure) {
 	psi, at := t.readPSI(c, kindPSICPU)
 	out.CPUSomeMicros = psi.SomeMicros
 	out.CPUSome, _ = c.pressure[0].Next(psi, at)
-	if t.keep[kindPSIMemory] || slow {
+	turn := t.isPressureTurn(c) || !c.slow.everFilled
+	if t.keep[kindPSIMemory] && turn || slow {
 		psi, at = t.readPSI(c, kindPSIMemory)
 		c.slow.memSome, c.slow.memFull = c.pressure[1].Next(psi, at)
 	}
-	if t.keep[kindPSIIO] || slow {
+	if t.keep[kindPSIIO] && turn || slow {
 		psi, at = t.readPSI(c, kindPSIIO)
 		c.slow.ioSome, c.slow.ioFull = c.pressure[2].Next(psi, at)
 	}

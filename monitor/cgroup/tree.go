@@ -63,6 +63,10 @@ type Tree struct {
 	crowded bool
 	nextAt  uint64 // phase of the next container
 
+	// statEvery and pressureEvery are the cadences in ticks of memory.stat, and
+	// of the pressure of memory and I/O.
+	statEvery, pressureEvery int
+
 	// now and mono are the time of the tick in both clocks.
 	now  time.Time
 	mono time.Duration
@@ -110,6 +114,7 @@ func NewTree(cfg Config) *Tree {
 		// The longest file is memory.stat: 1.5 KiB on v1, up to 4 KiB on v2.
 		buf: make([]byte, 16<<10),
 	}
+	t.Stretch(1)
 	if cfg.Layout.Mode == V2 {
 		t.specs = &specsV2
 	}
@@ -194,7 +199,7 @@ func (t *Tree) Refresh(now time.Time) snapshot.Absence {
 		t.balance()
 	}
 	t.listed = why == snapshot.Present
-	t.earlyLeft = earlyStats(len(t.sorted), t.cfg.SlowEvery)
+	t.earlyLeft = earlyStats(len(t.sorted), t.statEvery)
 	return why
 }
 
@@ -232,8 +237,26 @@ func (t *Tree) refreshRoots() snapshot.Absence {
 
 // isSlowTurn reports whether this tick is c's turn for what is read slowly.
 func (t *Tree) isSlowTurn(c *Container) bool {
-	return (t.tick+c.phase)%uint64(t.cfg.SlowEvery) == 0
+	return (t.tick+c.phase)%uint64(t.statEvery) == 0
 }
+
+// isPressureTurn is the same for the pressure of memory and I/O.
+func (t *Tree) isPressureTurn(c *Container) bool {
+	return (t.tick+c.phase)%uint64(t.pressureEvery) == 0
+}
+
+// maxPressureEvery: a rule on memory pressure has to see it within seconds.
+const maxPressureEvery = 8
+
+// Stretch has what is expensive read n times less often than configured from
+// the next tick on.
+func (t *Tree) Stretch(n int) {
+	t.statEvery, t.pressureEvery = t.cfg.SlowEvery*n, min(n, maxPressureEvery)
+}
+
+// Cadence is how many ticks lie between two readings of memory.stat, and of the
+// pressure of memory and I/O.
+func (t *Tree) Cadence() (statEvery, pressureEvery int) { return t.statEvery, t.pressureEvery }
 
 // isCheckTurn reports whether this tick is c's turn to be checked for what
 // seldom changes. A young container is always: the agent makes its directories
