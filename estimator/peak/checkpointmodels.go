@@ -77,7 +77,7 @@ func (c *calibrator) state() *CalibrationState {
 	s := &CalibrationState{Last: c.last, Samples: c.samples, Horizons: c.horizons, Experts: make([][]Residuals, experts)}
 	for k := range c.residuals {
 		h := &c.residuals[k]
-		for b, w := range h.weight {
+		for b, w := range &h.weight {
 			if w > 0 {
 				s.Experts[k] = append(s.Experts[k], Residuals{Bucket: b, Weight: w / c.weight, Sum: h.sum[b] / c.weight})
 			}
