@@ -1,0 +1,96 @@
+package record
+
+import (
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// state is what both sides know of the tick before. Each file begins with an
+// empty one, so that it can be read alone.
+type state struct {
+	strings  strTable
+	seq      uint64
+	at       uint64 // stamp
+	interval uint64 // between the last two ticks, in ns
+	treeWhy  snapshot.Absence
+	host     snapshot.Host
+	usage    *snapshot.Usage
+
+	// before are the containers of the tick before; ordered is room for the same
+	// in the order of this tick.
+	before, ordered []entry
+	// from is where each entry of a list was in the list before.
+	from  []int32
+	table table
+	// index is where each executor of usage is; for writing only.
+	index map[*snapshot.Executor]uint64
+}
+
+// entry is a container of the tick before.
+type entry struct {
+	snapshot.Container
+	// ref says which executor it had.
+	ref uint64
+}
+
+// reset makes s what it is at the start of a file.
+func (s *state) reset(reading bool) {
+	clear(s.before)
+	clear(s.ordered)
+	*s = state{before: s.before[:0], ordered: s.ordered[:0], from: s.from, index: s.index}
+	s.at = noTime
+	if !reading {
+		s.strings.numbers = make(map[string]uint64)
+		if s.index == nil {
+			s.index = make(map[*snapshot.Executor]uint64)
+		}
+		clear(s.index)
+	}
+}
+
+// tick writes or reads one tick. Reading fills now, whose Containers are room
+// to be used again.
+func (s *state) tick(c *coder, now *snapshot.Snapshot) {
+	c.strings = &s.strings
+	c.delta(&now.Seq, s.seq+1)
+	c.time(&now.At, s.at+s.interval)
+	at := stamp(now.At)
+	c.why(&now.TreeWhy)
+	host(c, &now.Host, &s.host, at)
+	s.usageOf(c, now, at)
+	s.containersOf(c, now, at)
+	if c.err != nil {
+		return
+	}
+	if s.at != noTime {
+		s.interval = at - s.at
+	}
+	s.seq, s.at, s.treeWhy, s.host = now.Seq, at, now.TreeWhy, now.Host
+}
+
+func host(c *coder, now, before *snapshot.Host, at uint64) {
+	c.time(&now.At, at)
+	count(c, &now.CPUs, before.CPUs)
+	value(c, &now.BusyCores, before.BusyCores)
+	value(c, &now.Load1, before.Load1)
+	value(c, &now.Load5, before.Load5)
+	value(c, &now.Load15, before.Load15)
+	count(c, &now.MemTotalBytes, before.MemTotalBytes)
+	count(c, &now.MemAvailableBytes, before.MemAvailableBytes)
+	p, q := &now.Pressure, &before.Pressure
+	value(c, &p.CPUSome, q.CPUSome)
+	value(c, &p.MemorySome, q.MemorySome)
+	value(c, &p.MemoryFull, q.MemoryFull)
+	value(c, &p.IOSome, q.IOSome)
+	value(c, &p.IOFull, q.IOFull)
+	count(c, &p.CPUSomeMicros, q.CPUSomeMicros)
+}
+
+func count(c *coder, v *snapshot.Count, before snapshot.Count) {
+	c.why(&v.Why)
+	c.delta(&v.N, before.N)
+}
+
+func value(c *coder, v *snapshot.Value, before snapshot.Value) {
+	c.why(&v.Why)
+	c.float(&v.V, before.V)
+}
