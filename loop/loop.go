@@ -44,8 +44,15 @@ type Observer interface {
 	Observe(r *decision.Record)
 }
 
-// Config is what a Loop is made of. All fields but Policy and Observers are
-// required.
+// Watcher is told of every snapshot, once it has been acted on, on the loop's
+// goroutine: it must not wait, and it copies what it keeps for longer than
+// snapshot.Snapshot says.
+type Watcher interface {
+	Watch(s *snapshot.Snapshot)
+}
+
+// Config is what a Loop is made of. All fields but Policy, Observers and
+// Watchers are required.
 type Config struct {
 	Sampler   Sampler
 	Agent     Agent
@@ -56,6 +63,7 @@ type Config struct {
 	// what was just freed is not handed out again at once.
 	HoldAfterKill time.Duration
 	Observers     []Observer
+	Watchers      []Watcher
 	Log           *slog.Logger
 }
 
@@ -95,6 +103,9 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	l.log.record(r)
 	for _, o := range l.cfg.Observers {
 		o.Observe(r)
+	}
+	for _, w := range l.cfg.Watchers {
+		w.Watch(s)
 	}
 	return r
 }

@@ -34,6 +34,8 @@ type node struct {
 	killed   []qos.Victim
 	inFlight []qos.InFlight
 	observed []uint64
+	// published counts the offers.
+	published uint64
 }
 
 func newNode() *node {
@@ -62,7 +64,7 @@ func (n *node) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapshot {
 func (n *node) Usage() *snapshot.Usage       { return n.report }
 func (n *node) Observe(s *snapshot.Snapshot) { n.observed = append(n.observed, s.Seq) }
 func (n *node) InFlight() []qos.InFlight     { return n.inFlight }
-func (n *node) Publish(o estimator.Offer)    { n.offer = o }
+func (n *node) Publish(o estimator.Offer)    { n.offer, n.published = o, n.published+1 }
 
 func (n *node) Kill(v qos.Victim) error {
 	if n.refuse != nil {
