@@ -44,8 +44,8 @@ process::Future<Outcome> call(
     milliseconds deadline) {
   const auto promise = std::make_shared<process::Promise<Outcome>>();
   const process::Future<Outcome> future = promise->future();
-  const Channel::CallId id = channel->call(
-      method, usage, deadline, [promise](Outcome&& outcome) {
+  const Channel::CallId id =
+      channel->call(method, usage, deadline, [promise](Outcome&& outcome) {
         promise->set(std::move(outcome));
       });
 

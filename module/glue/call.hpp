@@ -42,20 +42,20 @@ process::Future<Option<T>> within(
   // Future::recover would be shorter; Mesos 1.4 does not have it.
   const auto promise = std::make_shared<process::Promise<Option<T>>>();
   future
-    .after(
-        toDuration(limit),
-        [](const process::Future<T>& late) -> process::Future<T> {
-          process::Future<T> copy = late;
-          copy.discard();
-          return process::Failure("late");
-        })
-    .onAny([promise](const process::Future<T>& ended) {
-      if (ended.isReady()) {
-        promise->set(Option<T>(ended.get()));
-      } else {
-        promise->set(Option<T>::none());
-      }
-    });
+      .after(
+          toDuration(limit),
+          [](const process::Future<T>& late) -> process::Future<T> {
+            process::Future<T> copy = late;
+            copy.discard();
+            return process::Failure("late");
+          })
+      .onAny([promise](const process::Future<T>& ended) {
+        if (ended.isReady()) {
+          promise->set(Option<T>(ended.get()));
+        } else {
+          promise->set(Option<T>::none());
+        }
+      });
   return promise->future();
 }
 

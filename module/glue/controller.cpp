@@ -54,10 +54,10 @@ class ControllerProcess : public process::Process<ControllerProcess> {
   Future<Corrections> corrections() {
     const Clock::time_point asked = Clock::now();
     return within(usage_(), settings_.timeout)
-      .then(process::defer(
-          self(), [this, asked](const Option<ResourceUsage>& usage) {
-            return ask(asked, usage);
-          }));
+        .then(process::defer(
+            self(), [this, asked](const Option<ResourceUsage>& usage) {
+              return ask(asked, usage);
+            }));
   }
 
  protected:
@@ -74,8 +74,8 @@ class ControllerProcess : public process::Process<ControllerProcess> {
     inFlight_ = call(
         channel_, Method::kCorrections, bytes, kLongPoll + settings_.timeout);
     const Guard sent = guardOf(usage.get());
-    return inFlight_.then(process::defer(
-        self(), [this, asked, sent](const Outcome& outcome) {
+    return inFlight_.then(
+        process::defer(self(), [this, asked, sent](const Outcome& outcome) {
           return answer(asked, sent, outcome);
         }));
   }
@@ -109,11 +109,11 @@ class ControllerProcess : public process::Process<ControllerProcess> {
     // The poll may have taken seconds: what counts is what is revocable now.
     // Should the agent not say in time, what it said before the poll counts.
     return within(usage_(), settings_.timeout)
-      .then(process::defer(
-          self(), [this, wanted, sent](const Option<ResourceUsage>& usage) {
-            return give(admitted(
-                wanted, usage.isSome() ? guardOf(usage.get()) : sent));
-          }));
+        .then(process::defer(
+            self(), [this, wanted, sent](const Option<ResourceUsage>& usage) {
+              return give(admitted(
+                  wanted, usage.isSome() ? guardOf(usage.get()) : sent));
+            }));
   }
 
   // The corrections that the guard lets through. What becomes of each is
@@ -157,10 +157,10 @@ class ControllerProcess : public process::Process<ControllerProcess> {
       return corrections;
     }
     return process::after(toDuration(pause))
-      .then(process::defer(self(), [this, corrections](const Nothing&) {
-        pace_.gave(Clock::now());
-        return corrections;
-      }));
+        .then(process::defer(self(), [this, corrections](const Nothing&) {
+          pace_.gave(Clock::now());
+          return corrections;
+        }));
   }
 
   const Settings settings_;
@@ -195,8 +195,9 @@ Try<Nothing> Controller::initialize(
 Future<Corrections> Controller::corrections() {
   if (process_.get() == nullptr) {
     // Not at once, or the agent would ask again at once.
-    return process::after(toDuration(kLeastPause))
-      .then([](const Nothing&) { return Corrections(); });
+    return process::after(toDuration(kLeastPause)).then([](const Nothing&) {
+      return Corrections();
+    });
   }
   return process::dispatch(process_.get(), &ControllerProcess::corrections);
 }

@@ -39,10 +39,10 @@ class EstimatorProcess : public process::Process<EstimatorProcess> {
   Future<Resources> oversubscribable() {
     const Clock::time_point asked = Clock::now();
     return within(usage_(), settings_.timeout)
-      .then(process::defer(
-          self(), [this, asked](const Option<ResourceUsage>& usage) {
-            return ask(asked, usage);
-          }));
+        .then(process::defer(
+            self(), [this, asked](const Option<ResourceUsage>& usage) {
+              return ask(asked, usage);
+            }));
   }
 
  protected:
@@ -57,16 +57,16 @@ class EstimatorProcess : public process::Process<EstimatorProcess> {
       journal_.failed("the agent did not say its usage", "nothing is offered");
       return Resources();
     }
-    const auto spent = std::chrono::duration_cast<milliseconds>(
-        Clock::now() - asked);
+    const auto spent =
+        std::chrono::duration_cast<milliseconds>(Clock::now() - asked);
     inFlight_ = call(
         channel_,
         Method::kEstimate,
         bytes,
         std::max(milliseconds(1), settings_.timeout - spent));
     const Amounts revocable = allocatedRevocable(usage.get());
-    return inFlight_.then(process::defer(
-        self(), [this, revocable](const Outcome& outcome) {
+    return inFlight_.then(
+        process::defer(self(), [this, revocable](const Outcome& outcome) {
           return answer(outcome, revocable);
         }));
   }
@@ -132,8 +132,7 @@ Future<Resources> Estimator::oversubscribable() {
   if (process_.get() == nullptr) {
     return Resources();
   }
-  return process::dispatch(
-      process_.get(), &EstimatorProcess::oversubscribable);
+  return process::dispatch(process_.get(), &EstimatorProcess::oversubscribable);
 }
 
 }  // namespace estimatord

@@ -18,6 +18,7 @@
 #include <iostream>
 #include <iterator>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <sstream>
 #include <string>
@@ -183,8 +184,8 @@ class Driver {
       return "error " + created.error();
     }
     object->reset(created.get());
-    const Try<Nothing> initialized = (*object)->initialize(
-        process::defer(agent_.self(), &Agent::usage));
+    const Try<Nothing> initialized =
+        (*object)->initialize(process::defer(agent_.self(), &Agent::usage));
     return initialized.isError() ? "error " + initialized.error() : "ok";
   }
 

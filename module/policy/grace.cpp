@@ -20,7 +20,9 @@ void Grace::remember(
   revocable_ = revocable;
 }
 
-void Grace::forget() { known_ = false; }
+void Grace::forget() {
+  known_ = false;
+}
 
 Amounts Grace::standIn(Clock::time_point now, const Amounts& revocable) const {
   Amounts result;
@@ -30,8 +32,7 @@ Amounts Grace::standIn(Clock::time_point now, const Amounts& revocable) const {
   for (const auto& each : free_) {
     const std::int64_t launched =
         amountOf(revocable, each.first) - amountOf(revocable_, each.first);
-    const std::int64_t left =
-        each.second - std::max<std::int64_t>(0, launched);
+    const std::int64_t left = each.second - std::max<std::int64_t>(0, launched);
     if (left > 0) {
       result[each.first] = left;
     }

@@ -38,7 +38,8 @@ std::string Guard::refusal(const Kill& kill) const {
   if (kill.nested) {
     return "it is for a nested container";
   }
-  const auto at = executors_.find(std::make_pair(kill.framework, kill.executor));
+  const auto at =
+      executors_.find(std::make_pair(kill.framework, kill.executor));
   if (at == executors_.end()) {
     return "the agent has no such executor";
   }

@@ -11,7 +11,9 @@ constexpr std::size_t kQuoted = 60;
 // Most entries that are worth a line of their own.
 constexpr std::size_t kMostDropped = 8;
 
-bool isDigit(char c) { return c >= '0' && c <= '9'; }
+bool isDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string quote(const std::string& entry) {
   std::string result = "\"";

@@ -32,9 +32,10 @@ bool fail(
 
 bool parseSocket(
     const std::string& value, Settings* settings, std::string* error) {
-  const std::string allowed = "it takes the absolute path of a Unix socket, of "
-                              "at most " +
-                              std::to_string(kMaxSocketPath) + " bytes";
+  const std::string allowed =
+      "it takes the absolute path of a Unix socket, of "
+      "at most " +
+      std::to_string(kMaxSocketPath) + " bytes";
   if (value.empty() || value[0] != '/' || value.size() > kMaxSocketPath ||
       value.find('\0') != std::string::npos) {
     return fail(error, "socket", value, allowed);
@@ -71,7 +72,9 @@ bool parseKinds(
     const std::string kind = value.substr(start, end - start);
     if (knownKinds().count(kind) == 0) {
       return fail(
-          error, "kinds", value,
+          error,
+          "kinds",
+          value,
           "it takes cpus, mem and disk, separated by commas");
     }
     kinds.insert(kind);
@@ -89,8 +92,14 @@ bool parseDuration(const std::string& text, milliseconds* duration) {
     double toMilliseconds;
   };
   static const Unit kUnits[] = {
-      {"ns", 1e-6},   {"us", 1e-3},    {"ms", 1.0},     {"secs", 1e3},
-      {"s", 1e3},     {"mins", 60e3},  {"m", 60e3},     {"hrs", 3600e3}};
+      {"ns", 1e-6},
+      {"us", 1e-3},
+      {"ms", 1.0},
+      {"secs", 1e3},
+      {"s", 1e3},
+      {"mins", 60e3},
+      {"m", 60e3},
+      {"hrs", 3600e3}};
 
   std::size_t at = 0;
   double value = 0;
@@ -147,13 +156,21 @@ bool parseSettings(
       ok = parseSocket(value, settings, error);
     } else if (key == "timeout") {
       ok = parseWithin(
-          key, value, kShortestTimeout, kLongestTimeout,
-          "it takes a duration from 10ms to 60secs", &settings->timeout,
+          key,
+          value,
+          kShortestTimeout,
+          kLongestTimeout,
+          "it takes a duration from 10ms to 60secs",
+          &settings->timeout,
           error);
     } else if (key == "stale_grace") {
       ok = parseWithin(
-          key, value, milliseconds::zero(), kLongestGrace,
-          "it takes a duration from 0secs to 10mins", &settings->staleGrace,
+          key,
+          value,
+          milliseconds::zero(),
+          kLongestGrace,
+          "it takes a duration from 0secs to 10mins",
+          &settings->staleGrace,
           error);
     } else if (key == "kinds") {
       ok = parseKinds(value, settings, error);

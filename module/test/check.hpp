@@ -35,12 +35,12 @@ void equal(
 }  // namespace test
 }  // namespace estimatord
 
-#define CHECK_TRUE(condition)                                          \
-  do {                                                                 \
-    if (!(condition)) {                                                \
-      ::estimatord::test::fail(__FILE__, __LINE__)                     \
-          << #condition << " does not hold\n";                         \
-    }                                                                  \
+#define CHECK_TRUE(condition)                      \
+  do {                                             \
+    if (!(condition)) {                            \
+      ::estimatord::test::fail(__FILE__, __LINE__) \
+          << #condition << " does not hold\n";     \
+    }                                              \
   } while (false)
 
 #define CHECK_EQUAL(got, want) \

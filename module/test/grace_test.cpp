@@ -35,7 +35,8 @@ void testGrace() {
   CHECK_EQUAL(cpus(grace.standIn(at(15), {})), 4000);
   // To the end of the grace, and no further.
   CHECK_EQUAL(cpus(grace.standIn(at(30), {{"cpus", 1000}})), 4000);
-  CHECK_EQUAL(cpus(grace.standIn(at(30) + milliseconds(1), {{"cpus", 1000}})), 0);
+  CHECK_EQUAL(
+      cpus(grace.standIn(at(30) + milliseconds(1), {{"cpus", 1000}})), 0);
 
   grace.remember(at(40), {}, {});
   CHECK_EQUAL(grace.standIn(at(41), {}).size(), 0U);

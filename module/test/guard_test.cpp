@@ -28,18 +28,31 @@ void testGuard() {
   guard.executor("g", "batch", "c3", false);
 
   CHECK_EQUAL(guard.refusal(kill("f", "batch", "c1")), "");
-  CHECK_EQUAL(guard.refusal(kill("f", "web", "c2")), "the executor holds no revocable resources");
-  CHECK_EQUAL(guard.refusal(kill("g", "batch", "c3")), "the executor holds no revocable resources");
-  CHECK_EQUAL(guard.refusal(kill("f", "batch", "c3")), "the executor runs in another container");
-  CHECK_EQUAL(guard.refusal(kill("h", "batch", "c1")), "the agent has no such executor");
-  CHECK_EQUAL(guard.refusal(kill("f", "", "c1")), "it does not say which executor");
-  CHECK_EQUAL(guard.refusal(kill("", "batch", "c1")), "it does not say which executor");
-  CHECK_EQUAL(guard.refusal(kill("f", "batch", "")), "it does not say which container");
+  CHECK_EQUAL(
+      guard.refusal(kill("f", "web", "c2")),
+      "the executor holds no revocable resources");
+  CHECK_EQUAL(
+      guard.refusal(kill("g", "batch", "c3")),
+      "the executor holds no revocable resources");
+  CHECK_EQUAL(
+      guard.refusal(kill("f", "batch", "c3")),
+      "the executor runs in another container");
+  CHECK_EQUAL(
+      guard.refusal(kill("h", "batch", "c1")),
+      "the agent has no such executor");
+  CHECK_EQUAL(
+      guard.refusal(kill("f", "", "c1")), "it does not say which executor");
+  CHECK_EQUAL(
+      guard.refusal(kill("", "batch", "c1")), "it does not say which executor");
+  CHECK_EQUAL(
+      guard.refusal(kill("f", "batch", "")), "it does not say which container");
 
   Kill nested = kill("f", "batch", "c1");
   nested.nested = true;
   CHECK_EQUAL(guard.refusal(nested), "it is for a nested container");
-  CHECK_EQUAL(Guard().refusal(kill("f", "batch", "c1")), "the agent has no such executor");
+  CHECK_EQUAL(
+      Guard().refusal(kill("f", "batch", "c1")),
+      "the agent has no such executor");
 
   CHECK_EQUAL(
       describe(kill("f\n1", "e", "c")),

@@ -13,7 +13,8 @@ void testLimiter() {
   CHECK_TRUE(limiter.admit(start, &suppressed));
   CHECK_EQUAL(suppressed, 0U);
   CHECK_TRUE(!limiter.admit(start, &suppressed));
-  CHECK_TRUE(!limiter.admit(start + kWarningPause - milliseconds(1), &suppressed));
+  CHECK_TRUE(
+      !limiter.admit(start + kWarningPause - milliseconds(1), &suppressed));
   CHECK_TRUE(limiter.admit(start + kWarningPause, &suppressed));
   CHECK_EQUAL(suppressed, 2U);
   limiter.reset();

@@ -31,7 +31,10 @@ void testOffer() {
       {"both kinds", "cpus:1.5;mem:512", "cpus=1500 mem=512000 ", 0},
       {"spaces and empty entries", " ; cpus : 2 ;; ", "cpus=2000 ", 0},
       {"three decimals", "cpus:0.001", "cpus=1 ", 0},
-      {"more decimals are cut, not rounded", "cpus:0.0019999999999999999999999", "cpus=1 ", 0},
+      {"more decimals are cut, not rounded",
+       "cpus:0.0019999999999999999999999",
+       "cpus=1 ",
+       0},
       {"zero is nothing", "cpus:0;mem:0.0", "", 0},
       {"negative", "cpus:-1;mem:1", "mem=1000 ", 1},
       {"signed", "cpus:+1", "", 1},
@@ -65,7 +68,8 @@ void testOffer() {
     CHECK_CASE(each.name, offer.dropped.size(), each.dropped);
   }
 
-  CHECK_EQUAL(print(parseOffer("cpus:1;mem:1", {"cpus"}).amounts), "cpus=1000 ");
+  CHECK_EQUAL(
+      print(parseOffer("cpus:1;mem:1", {"cpus"}).amounts), "cpus=1000 ");
 
   // A flood of bad entries is a few lines, and no byte of it steers the log.
   std::string flood;

@@ -14,7 +14,9 @@ void testPace() {
   pace.gave(start);
   CHECK_TRUE(pace.afterAnswer(start).count() >= 1000);
   CHECK_TRUE(pace.afterAnswer(at(1)).count() >= 999);
-  CHECK_TRUE(pace.afterAnswer(at(1) + std::chrono::microseconds(500)) >= milliseconds(999));
+  CHECK_TRUE(
+      pace.afterAnswer(at(1) + std::chrono::microseconds(500)) >=
+      milliseconds(999));
   CHECK_EQUAL(pace.afterAnswer(at(1000)).count(), 0);
   CHECK_EQUAL(pace.afterAnswer(at(10000)).count(), 0);
 

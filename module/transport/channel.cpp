@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <exception>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -41,8 +43,7 @@ struct CurlMultiCleanup {
 // Why this libcurl cannot be used; empty when it can. Looked at when the agent
 // runs: the library need not be the one of the build.
 std::string unfitLibcurl() {
-  const curl_version_info_data* const info =
-      curl_version_info(CURLVERSION_NOW);
+  const curl_version_info_data* const info = curl_version_info(CURLVERSION_NOW);
   std::string missing;
   if ((info->features & CURL_VERSION_HTTP2) == 0) {
     missing += " HTTP/2";
@@ -165,8 +166,8 @@ bool Channel::Loop::init(std::string* error) {
           multi_.get(),
           CURLMOPT_PIPELINING,
           static_cast<long>(CURLPIPE_NOTHING)) != CURLM_OK ||
-      curl_multi_setopt(
-          multi_.get(), CURLMOPT_MAXCONNECTS, kKeptConnections) != CURLM_OK) {
+      curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kKeptConnections) !=
+          CURLM_OK) {
     *error = "libcurl refused an option";
     return false;
   }
@@ -308,7 +309,9 @@ void Channel::Loop::collect() {
     const CURL* const easy = message->easy_handle;
     const CURLcode code = message->data.result;
     const auto at = std::find_if(
-        calls_.begin(), calls_.end(), [&](const std::pair<const CallId, Call>& each) {
+        calls_.begin(),
+        calls_.end(),
+        [&](const std::pair<const CallId, Call>& each) {
           return each.second.transfer != nullptr &&
                  each.second.transfer->easy() == easy;
         });
@@ -342,11 +345,11 @@ milliseconds Channel::Loop::sleepFor() const {
   milliseconds sleep = kIdle;
   const Clock::time_point now = Clock::now();
   for (const auto& each : calls_) {
-    const auto left = std::chrono::duration_cast<milliseconds>(
-        each.second.deadline - now);
+    const auto left =
+        std::chrono::duration_cast<milliseconds>(each.second.deadline - now);
     // Rounded up, so as not to wake just before it.
-    sleep = std::min(
-        sleep, std::max(left, milliseconds::zero()) + milliseconds(1));
+    sleep =
+        std::min(sleep, std::max(left, milliseconds::zero()) + milliseconds(1));
   }
   return sleep;
 }
@@ -411,10 +414,7 @@ Channel::~Channel() {
 }
 
 Channel::CallId Channel::call(
-    Method method,
-    const std::string& usage,
-    milliseconds deadline,
-    Done done) {
+    Method method, const std::string& usage, milliseconds deadline, Done done) {
   std::string frame = startFrame();
   appendUsageRequest(usage, &frame);
   if (!finishFrame(&frame)) {
@@ -428,6 +428,8 @@ Channel::CallId Channel::call(
       std::move(done));
 }
 
-void Channel::cancel(CallId id) { loop_->cancel(id); }
+void Channel::cancel(CallId id) {
+  loop_->cancel(id);
+}
 
 }  // namespace estimatord

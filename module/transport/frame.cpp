@@ -5,7 +5,9 @@
 
 namespace estimatord {
 
-std::string startFrame() { return std::string(kPrefixBytes, '\0'); }
+std::string startFrame() {
+  return std::string(kPrefixBytes, '\0');
+}
 
 bool finishFrame(std::string* frame) {
   if (frame->size() - kPrefixBytes > UINT32_MAX) {

@@ -33,9 +33,8 @@ struct Outcome {
   bool passing() const {
     return ending == Ending::kUnreachable || ending == Ending::kLate ||
            ending == Ending::kCancelled ||
-           (ending == Ending::kRefused &&
-            (status == kStatusUnavailable ||
-             status == kStatusDeadlineExceeded));
+           (ending == Ending::kRefused && (status == kStatusUnavailable ||
+                                           status == kStatusDeadlineExceeded));
   }
 };
 
