@@ -17,6 +17,10 @@ const (
 type Estimator struct {
 	// Label names it in the report.
 	Label string
+	// Name and Set are how the daemon would be told to use it: the predictor's
+	// name, and its settings; "" when it is not in the table of predictors.
+	Name string
+	Set  func(*peak.Config)
 	// New makes a fresh one, for one node, resource and horizon.
 	New func(cfg peak.Config) (peak.Predictor, error)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/estimatord/estimatord/config"
 	"github.com/estimatord/estimatord/estimator"
 )
 
@@ -30,6 +31,7 @@ func Command() *cobra.Command {
 	req := Request{}
 	var out outputs
 	var hold time.Duration
+	var policy string
 	cmd := &cobra.Command{
 		Use:   "replay --trace FILE [--trace FILE ...]",
 		Short: "Judge estimators on recorded usage",
@@ -38,6 +40,12 @@ func Command() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req.Timelines = out.html != ""
 			req.Governor = governorHolding(hold)
+			if policy != "" {
+				var err error
+				if req.Policy, err = config.LoadPolicy(policy); err != nil {
+					return err
+				}
+			}
 			report, err := Run(&req)
 			if err != nil {
 				return err
@@ -56,6 +64,8 @@ func Command() *cobra.Command {
 	f.DurationVar(&req.BurnIn, "burn-in", -1, "time at the start that is not scored (default 24h; a sixth of traces shorter than four days)")
 	f.DurationVar(&req.Until, "until", 0, "end the replay so long after the start of a trace")
 	f.DurationVar(&req.BestEffort, "best-effort", 30*time.Minute, "length of the best-effort tasks of the closed loop; at most 5m on traces with steps below a minute; 0 for none")
+	f.StringVar(&policy, "config", "", "also run the whole loop, estimator and policy, with this policy `file` (CPU only)")
+	f.DurationVar(&req.Tick, "tick", defaultTick, "the daemon's interval in the whole loop")
 	f.DurationVar(&hold, "hold", -1, "time of which the governor offers the least target (default: that of the daemon)")
 	f.BoolVar(&req.SkipMalformed, "skip-malformed", false, "leave malformed rows out and count them, instead of refusing the trace")
 	f.BoolVar(&out.json, "json", false, "print JSON")

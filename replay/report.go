@@ -12,6 +12,8 @@ import (
 type Report struct {
 	Traces []TraceSummary
 	Cells  []Cell
+	// Whole are the whole loops, when a policy was given.
+	Whole []WholeScore
 	// Timelines are of the first node of each trace, for the first estimator.
 	Timelines []*Timeline
 	// Target is the violation rate that was asked for.
@@ -159,7 +161,8 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		Traces          []TraceSummary `json:"traces"`
 		Results         []result       `json:"results"`
 		Totals          []Total        `json:"totals"`
-	}{r.Target, r.Traces, results, r.Totals()})
+		Whole           []WholeScore   `json:"whole_loop,omitempty"`
+	}{r.Target, r.Traces, results, r.Totals(), r.Whole})
 }
 
 // WriteText writes the report for people.
@@ -193,6 +196,14 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, t := range r.Totals() {
 		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%s\t%s\n", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
 			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.goodput(), t.squeeze())
+	}
+	if len(r.Whole) > 0 {
+		put("\nwhole loop\testimator\tgoodput\tlost\tkills\twrong\tsqueezed\trelief mean\trelief max\tmessages/h\n")
+	}
+	for i := range r.Whole {
+		s := &r.Whole[i]
+		put("%s\t%s\t%.3f\t%.0f h\t%d of %d\t%d\t%s\t%.0f s\t%.0f s\t%.1f\n", s.Dataset, s.Estimator, s.Goodput, s.LostHours,
+			s.Kills, s.Started, s.WrongKills, percent(s.SqueezeRate), s.ReliefMeanSeconds, s.ReliefMaxSeconds, s.MessagesPerHour)
 	}
 	return tw.Flush()
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/peak"
+	"github.com/estimatord/estimatord/qos"
 )
 
 // Request is what a replay is asked for.
@@ -37,6 +38,10 @@ type Request struct {
 	BestEffort time.Duration
 	// Governor is that of the closed loop; nil: estimator.DefaultGovernor.
 	Governor func(resource string) estimator.GovernorConfig
+	// Policy, when not nil, also runs the whole loop with it, at ticks of Tick
+	// (0: 5 s) and with the first of Horizons (none: 5 min).
+	Policy *qos.Policy
+	Tick   time.Duration
 	// SkipMalformed leaves malformed rows out instead of failing.
 	SkipMalformed bool
 	// Timelines records the first node of each trace.
@@ -69,12 +74,45 @@ func Run(req *Request) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
+		if req.Policy != nil {
+			if err := req.whole(report, trace, estimators); err != nil {
+				return nil, err
+			}
+		}
 		report.Cells = append(report.Cells, cells...)
 		report.Timelines = append(report.Timelines, timelines...)
 		report.Traces = append(report.Traces, trace.summary(opts.burnIn(trace)))
 	}
 	return report, nil
 }
+
+// whole runs the whole loop of every estimator on the trace.
+func (req *Request) whole(r *Report, t *Trace, estimators []Estimator) error {
+	o := WholeOptions{
+		Policy: req.Policy, Tick: req.Tick, Length: req.BestEffort, HoldAfterKill: holdAfterKill, Governor: req.Governor,
+	}
+	if o.Tick == 0 {
+		o.Tick = defaultTick
+	}
+	if t.Interval < time.Minute {
+		o.Length = min(o.Length, 5*time.Minute)
+	}
+	cfg := peak.Config{TargetViolation: req.TargetViolation, EarlyTarget: req.EarlyTarget, Horizon: 5 * time.Minute}
+	if len(req.Horizons) > 0 {
+		cfg.Horizon = req.Horizons[0]
+	}
+	for _, e := range estimators {
+		score, err := EvaluateWhole(t, e, cfg, o)
+		if err != nil {
+			return err
+		}
+		r.Whole = append(r.Whole, score)
+	}
+	return nil
+}
+
+// holdAfterKill is the daemon's default.
+const holdAfterKill = 5 * time.Minute
 
 func (req *Request) options(t *Trace, estimators []Estimator) Options {
 	fine := t.Interval < time.Minute

@@ -23,10 +23,13 @@ func ParseEstimator(text string) (Estimator, error) {
 		}
 		settings = append(settings, set)
 	}
-	e := Estimator{Label: text, New: func(cfg peak.Config) (peak.Predictor, error) {
-		for _, set := range settings {
-			set(&cfg)
+	set := func(cfg *peak.Config) {
+		for _, s := range settings {
+			s(cfg)
 		}
+	}
+	e := Estimator{Label: text, Name: name, Set: set, New: func(cfg peak.Config) (peak.Predictor, error) {
+		set(&cfg)
 		return peak.New(name, cfg)
 	}}
 	// Refuse at the command line what would be refused at the first node.
