@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/config"
@@ -23,8 +24,9 @@ import (
 )
 
 // runDaemon runs until ctx ends, and then leaves nothing behind. What cannot
-// work is found before the daemon says that it is ready.
-func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance, stderr io.Writer) error {
+// work is found before the daemon says that it is ready. rec is where it
+// records, nil for nowhere.
+func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance, rec *recording, stderr io.Writer) error {
 	log := newLogger(stderr, cfg)
 	est, err := newEstimator(&cfg)
 	if err != nil {
@@ -47,11 +49,21 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 	}
 
 	sampling := web.NewSampling(mon.Stats)
+	collectors := []prometheus.Collector{sampling, web.NewAgentAPI(srv.Status)}
+	var watchers []loop.Watcher
+	if rec != nil {
+		if err := rec.start(log); err != nil {
+			return usageError{err}
+		}
+		defer rec.stop()
+		watchers = append(watchers, rec)
+		collectors = append(collectors, web.NewRecording(rec.writer.Stats))
+	}
 	l := &lateLoop{}
-	metrics, registry := web.NewMetrics(l.last, build(), sampling, web.NewAgentAPI(srv.Status))
+	metrics, registry := web.NewMetrics(l.last, build(), collectors...)
 	l.Loop = loop.New(loop.Config{
 		Sampler: mon, Agent: srv, Estimator: est, Policy: policy, HoldAfterKill: cfg.Governor.HoldAfterKill,
-		Observers: []loop.Observer{metrics, sampling, &alive{srv: srv, log: log, limit: cfg.SampleStaleAfter}}, Log: log,
+		Observers: []loop.Observer{metrics, sampling, &alive{srv: srv, log: log, limit: cfg.SampleStaleAfter}}, Watchers: watchers, Log: log,
 	})
 
 	if err := srv.Listen(); err != nil {

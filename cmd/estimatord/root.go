@@ -37,11 +37,11 @@ file.`,
 			if err != nil {
 				return usageError{err}
 			}
-			return runDaemon(cmd.Context(), cfg, origins, cmd.ErrOrStderr())
+			return runDaemon(cmd.Context(), cfg, origins, nil, cmd.ErrOrStderr())
 		},
 	}
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newVersion(), newDemo(), replay.Command())
+	root.AddCommand(newVersion(), newDemo(), replay.Command(), newRecord())
 	return root
 }
