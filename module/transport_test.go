@@ -249,18 +249,19 @@ func TestCloseWithCallsInFlight(t *testing.T) {
 func TestAbsentDaemon(t *testing.T) {
 	eachVariant(t, func(t *testing.T, programs string) {
 		for _, tc := range []struct {
-			name string
-			make func(t *testing.T, socket string)
+			name  string
+			error string
+			make  func(t *testing.T, socket string)
 		}{
-			{"no file", func(*testing.T, string) {}},
-			{"stale socket file", func(t *testing.T, socket string) {
+			{"no file", "No such file or directory", func(*testing.T, string) {}},
+			{"stale socket file", "Connection refused", func(t *testing.T, socket string) {
 				listener := listen(t, socket)
 				listener.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 				if err := listener.Close(); err != nil {
 					t.Fatal(err)
 				}
 			}},
-			{"not a socket", func(t *testing.T, socket string) {
+			{"not a socket", "Connection refused", func(t *testing.T, socket string) {
 				if err := os.WriteFile(socket, nil, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -271,8 +272,8 @@ func TestAbsentDaemon(t *testing.T) {
 				tc.make(t, socket)
 				d := startDriver(t, programs, socket)
 				got := d.do("estimate", patience, recordedUsage(t))
-				if got.Ending != "unreachable" || got.Error == "" {
-					t.Errorf("%+v", got)
+				if want := "cannot connect to " + socket + ": " + tc.error; got.Ending != "unreachable" || got.Error != want {
+					t.Errorf("%+v, want %q", got, want)
 				}
 			})
 		}

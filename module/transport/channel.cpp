@@ -289,7 +289,7 @@ void Channel::Loop::transfer(
       std::chrono::duration_cast<milliseconds>(left) + milliseconds(1);
   std::unique_ptr<Transfer> transfer(
       new Transfer(options_, connection, std::move(frame)));
-  if (!transfer->prepare(options_.socket, call.method, told) ||
+  if (!transfer->prepare(call.method, told) ||
       curl_multi_add_handle(multi_.get(), transfer->easy()) != CURLM_OK) {
     end(at, ended(Ending::kUnreachable, "libcurl refused the call"));
     return;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cstddef>
+#include <system_error>
 #include <utility>
 
 #include "transport/identity.hpp"
@@ -40,14 +41,12 @@ TransferEnd transferEnd(CURLcode code) {
 
 Transfer::Transfer(
     const ChannelOptions& options, Connection connection, std::string frame)
-  : connection_(connection),
+  : socket_(options.socket),
+    connection_(connection),
     frame_(std::move(frame)),
     answer_(options.maxAnswerBytes) {}
 
-bool Transfer::prepare(
-    const std::string& socket,
-    Method method,
-    std::chrono::milliseconds timeout) {
+bool Transfer::prepare(Method method, std::chrono::milliseconds timeout) {
   // An empty value takes out a header that libcurl would add by itself; it
   // would wait for the "100 Continue" that it expects for a large body.
   const std::string lines[] = {
@@ -80,7 +79,7 @@ bool Transfer::prepare(
   };
   set(CURLOPT_PRIVATE, static_cast<void*>(this));
   set(CURLOPT_URL, url(method));
-  set(CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
+  set(CURLOPT_UNIX_SOCKET_PATH, socket_.c_str());
   set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::onOpenSocket);
   set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
   if (connection_ == Connection::kNew) {
@@ -121,10 +120,25 @@ void Transfer::abandon() {
 }
 
 Outcome Transfer::finish(CURLcode code) {
+  if (code == CURLE_COULDNT_CONNECT) {
+    return answer_.finish(TransferEnd::kBroken, connectReason());
+  }
   // libcurl fills the buffer in most cases only.
   const std::string reason =
       reason_[0] != '\0' ? reason_ : curl_easy_strerror(code);
   return answer_.finish(transferEnd(code), reason);
+}
+
+// libcurl's own words are about the host and port of the URL, which mean
+// nothing here.
+std::string Transfer::connectReason() const {
+  std::string reason = "cannot connect to " + socket_;
+  long error = 0;
+  if (curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error) == CURLE_OK &&
+      error != 0) {
+    reason += ": " + std::generic_category().message(static_cast<int>(error));
+  }
+  return reason;
 }
 
 curl_socket_t Transfer::onOpenSocket(

@@ -38,10 +38,7 @@ class Transfer {
   Transfer& operator=(const Transfer&) = delete;
 
   // Sets the transfer up; false when libcurl refuses, out of memory mostly.
-  bool prepare(
-      const std::string& socket,
-      Method method,
-      std::chrono::milliseconds timeout);
+  bool prepare(Method method, std::chrono::milliseconds timeout);
 
   CURL* easy() const { return easy_.get(); }
 
@@ -73,7 +70,10 @@ class Transfer {
   static std::size_t onBody(
       char* data, std::size_t size, std::size_t count, void* self);
 
+  std::string connectReason() const;
+
   // libcurl points into these: they outlive easy_, which is destroyed first.
+  const std::string socket_;
   const Connection connection_;
   bool wantedNewConnection_ = false;
   std::string frame_;
