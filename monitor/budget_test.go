@@ -97,7 +97,7 @@ func TestStretchedCadenceIsWhatIsRead(t *testing.T) {
 	p := newPriced(t, c.Root, 0.015, func(int, int) time.Duration { return 16 * time.Millisecond })
 	p.settle()
 	p.price = func(int, int) time.Duration { return 10 * time.Millisecond } // nor is it relaxed
-	stats, pressures, reads := 0, 0, 0
+	stats, reads := 0, 0
 	at := only(t, p.tick(time.Second, nil)).Memory.StatAt
 	for i := range 640 {
 		total := 10_000_000 + i*100_000 // a tenth of each second
@@ -116,7 +116,7 @@ func TestStretchedCadenceIsWhatIsRead(t *testing.T) {
 		reads += p.Stats().Tree.Reads
 	}
 	// Each tick: CPU, memory usage, CPU pressure, tasks.
-	pressures = (reads - 640*4 - stats) / 2
+	pressures := (reads - 640*4 - stats) / 2
 	if stats != 2 || pressures != 640/8 {
 		t.Errorf("memory.stat was read %d times in 640 ticks, pressure %d times; want 2 and 80", stats, pressures)
 	}

@@ -59,8 +59,8 @@ func New(cfg Config) (*Monitor, error) {
 		SlowEvery:   cfg.StatEvery,
 		CheckEvery:  cfg.CheckEvery,
 		RescanEvery: cfg.RescanEvery,
-		MaxFiles:    files,
-		KeepFiles:   min(cfg.KeepFiles, files),
+		MaxFiles:    files - fastShare(files),
+		KeepFiles:   min(cfg.KeepFiles, files-fastShare(files)),
 		Monotonic:   cfg.Monotonic,
 	})
 	m.host = host.NewReader(cfg.ProcRoot, cfg.Monotonic)

@@ -1,0 +1,344 @@
+package monitor
+
+import (
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/estimatord/estimatord/monitor/cgroup"
+	"github.com/estimatord/estimatord/monitor/internal/kernel"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// FastEvery is how often Poll is to be called.
+const FastEvery = 100 * time.Millisecond
+
+// DefaultMaxWakes is how many early ticks the fast lane may ask for in a
+// second: they cost as much as any.
+const DefaultMaxWakes = 2
+
+const (
+	// fastPerPoll bounds what one poll reads. More containers take turns.
+	fastPerPoll = 128
+	// fastFiles bounds the descriptors of the fast lane, with 4.4 KiB of kernel
+	// memory each.
+	fastFiles = 1024
+	// busyAbove is a share of time in which some task on the host waited for
+	// a CPU. On an idle one it is well below a hundredth.
+	busyAbove = 0.1
+)
+
+// FastConfig is what a Fast is made of; its zero value is the defaults.
+type FastConfig struct {
+	// MaxWakes is how often in a second a Squeeze may say Wake.
+	MaxWakes int
+}
+
+// Fast asks ten times a second one thing only: are regular tasks being squeezed
+// right now? The only use of its answer is an early tick, which looks at
+// everything and decides; one that is wrong costs that tick.
+//
+// Contract: after each tick, Follow tells it which containers are regular. A
+// goroutine of the caller's calls Poll every FastEvery, and has the loop tick at
+// once when Wake is set. Both may be called at the same time; Close ends it
+// once neither is.
+//
+// On cgroup v2 it reads cpu.pressure of each regular container, on v1
+// cpuacct.usage, which tells only against what it was before and on a host
+// whose tasks wait (/proc/pressure/cpu). It is blind on v1 to a container that
+// is squeezed since before it was watched.
+type Fast struct {
+	mono  func() time.Duration
+	v2    bool
+	root  string // where containers are; "" when that does not tell of CPU
+	limit int    // descriptors
+	gap   time.Duration
+
+	mu      sync.Mutex
+	watched []*watched // sorted by key
+	regular int
+	follows uint64
+	polls   int
+	open    int
+	hostFD  int
+	host    pace
+	// owed is news that was not told yet; told is when something was.
+	owed bool
+	told time.Time
+	buf  []byte
+}
+
+// watched is one regular container.
+type watched struct {
+	key     snapshot.Key
+	fd      int // -1: not open
+	pace    pace
+	judged  bool
+	follows uint64 // the last Follow that knew it
+	// What its own quota held back, as of the tick.
+	throttledNanos snapshot.Count
+	throttledAt    time.Time
+	throttled      float64 // share of time
+}
+
+// NewFast makes the fast lane of m, which watches nothing before Follow.
+func (m *Monitor) NewFast(cfg FastConfig) *Fast {
+	setDefault(&cfg.MaxWakes, DefaultMaxWakes)
+	f := &Fast{
+		mono:   m.cfg.Monotonic,
+		v2:     m.layout.Mode == cgroup.V2,
+		limit:  fastShare(m.files),
+		gap:    time.Second / time.Duration(max(1, cfg.MaxWakes)),
+		hostFD: -1,
+		buf:    make([]byte, 4<<10),
+	}
+	if at := m.layout.Mount("cpuacct"); at != "" {
+		f.root = filepath.Join(at, m.cfg.MesosRoot)
+	}
+	// The host's pressure says whether there is any, and on v1 whether it is
+	// busy.
+	if fd, errno := kernel.Open(unix.AT_FDCWD, kernel.NewPath(filepath.Join(m.cfg.ProcRoot, "pressure", "cpu")), unix.O_RDONLY); errno == 0 {
+		f.hostFD = fd
+	}
+	return f
+}
+
+// fastShare is how many of the descriptors that may be kept are for the fast
+// lane.
+func fastShare(files int) int { return min(fastFiles, files/8) }
+
+// Follow watches the regular containers of s from now on.
+func (f *Fast) Follow(s *snapshot.Snapshot) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.follows++
+	f.regular = 0
+	changed := false
+	i := 0 // both lists are sorted by key
+	known := len(f.watched)
+	for k := range s.Containers {
+		c := &s.Containers[k]
+		if c.Parent != "" || !c.OnDisk || c.Class() != snapshot.ClassRegular || f.root == "" {
+			continue
+		}
+		f.regular++
+		for i < known && compareKeys(f.watched[i].key, c.Key) < 0 {
+			i++
+		}
+		var w *watched
+		if i < known && f.watched[i].key == c.Key {
+			w = f.watched[i]
+		} else if w = f.watch(c.Key); w != nil {
+			f.watched = append(f.watched, w)
+			changed = true
+		}
+		if w != nil {
+			w.follows = f.follows
+			w.throttle(c)
+		}
+	}
+	for _, w := range f.watched {
+		if w.follows != f.follows {
+			f.close(w)
+			changed = true
+		}
+	}
+	if changed {
+		f.watched = slices.DeleteFunc(f.watched, func(w *watched) bool { return w.follows != f.follows })
+		slices.SortFunc(f.watched, func(a, b *watched) int { return compareKeys(a.key, b.key) })
+	}
+}
+
+func compareKeys(a, b snapshot.Key) int {
+	switch {
+	case a.ID != b.ID:
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	case a.Inode < b.Inode:
+		return -1
+	case a.Inode > b.Inode:
+		return 1
+	}
+	return 0
+}
+
+// throttle takes over how much of the last tick the container's own quota held
+// it back, which is pressure too, but not of others' making.
+func (w *watched) throttle(c *snapshot.Container) {
+	nanos, at := c.CPU.ThrottledNanos, c.At
+	before := *w
+	w.throttledNanos, w.throttledAt, w.throttled = nanos, at, 0
+	dt := at.Sub(before.throttledAt)
+	if nanos.OK() && before.throttledNanos.OK() && nanos.N >= before.throttledNanos.N && dt > 0 {
+		// The kernel adds up over all CPUs.
+		w.throttled = min(1, float64(nanos.N-before.throttledNanos.N)/float64(dt))
+	}
+}
+
+// watch opens the file of a container, nil when there is no descriptor left or
+// it is gone already.
+func (f *Fast) watch(key snapshot.Key) *watched {
+	if f.open >= f.limit || f.hostFD < 0 {
+		return nil
+	}
+	path := kernel.NewPath(filepath.Join(f.root, key.ID))
+	dir, errno := kernel.Open(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW)
+	if errno != 0 {
+		return nil
+	}
+	defer unix.Close(dir)
+	var buf unix.Statx_t
+	if state, errno := kernel.StatDir(dir, emptyPath, &buf); errno != 0 || state.Inode != key.Inode {
+		return nil
+	}
+	name := fileUsage
+	if f.v2 {
+		name = filePressure
+	}
+	fd, errno := kernel.Open(dir, name, unix.O_RDONLY)
+	if errno != 0 {
+		return nil
+	}
+	f.open++
+	return &watched{key: key, fd: fd}
+}
+
+var (
+	emptyPath    = kernel.NewPath("")
+	fileUsage    = kernel.NewPath("cpuacct.usage")
+	filePressure = kernel.NewPath("cpu.pressure")
+)
+
+func (f *Fast) close(w *watched) {
+	if w.fd >= 0 {
+		unix.Close(w.fd)
+		f.open--
+	}
+	w.fd, w.judged = -1, false
+	w.pace.forget()
+}
+
+// Close closes every descriptor.
+func (f *Fast) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, w := range f.watched {
+		f.close(w)
+	}
+	f.watched = nil
+	if f.hostFD >= 0 {
+		unix.Close(f.hostFD)
+		f.hostFD = -1
+	}
+}
+
+// Poll answers at time now. It allocates nothing.
+func (f *Fast) Poll(now time.Time) Squeeze {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := Squeeze{At: now, Regular: f.regular, Every: max(1, (len(f.watched)+fastPerPoll-1)/fastPerPoll)}
+	busy, ok := f.hostBusy()
+	if !ok {
+		q.Why = SqueezeNoPressure
+		return q
+	}
+	f.polls++
+	worst := 0.0
+	for i, w := range f.watched {
+		if w.fd >= 0 && i%q.Every == f.polls%q.Every {
+			f.judge(w, busy)
+		}
+		f.add(&q, w, &worst)
+	}
+	switch {
+	case q.State == SqueezeSqueezed:
+	case q.Regular == 0:
+		q.State, q.Why = SqueezeCalm, SqueezeNothingRegular
+	case q.Judged > 0:
+		q.State, q.Why = SqueezeCalm, SqueezeNone
+	case q.Watched == 0:
+		q.Why = SqueezeUnreadable
+	}
+	if q.State != SqueezeSqueezed {
+		f.owed = false
+	} else if f.owed && (f.told.IsZero() || now.Sub(f.told) >= f.gap || now.Before(f.told)) {
+		q.Wake, f.owed, f.told = true, false, now
+	}
+	return q
+}
+
+// judge reads one container.
+func (f *Fast) judge(w *watched, busy bool) {
+	text, why := kernel.Read(w.fd, f.buf)
+	at := f.mono()
+	if why == snapshot.Vanished {
+		f.close(w)
+		return
+	}
+	c := snapshot.Count{Why: why}
+	var news bool
+	switch {
+	case f.v2:
+		if why == snapshot.Present {
+			c = kernel.ParsePSI(text).SomeMicros
+		}
+		w.judged, news = w.pace.stalled(c, at, w.throttled)
+	default:
+		if why == snapshot.Present {
+			c = kernel.ParseNumber(text)
+		}
+		w.judged, news = w.pace.slowed(c, at, busy)
+	}
+	f.owed = f.owed || news
+}
+
+// add adds w to the answer, which names the worst.
+func (f *Fast) add(q *Squeeze, w *watched, worst *float64) {
+	if w.fd < 0 {
+		return
+	}
+	q.Watched++
+	if !w.judged {
+		return
+	}
+	q.Judged++
+	if !w.pace.squeezed {
+		return
+	}
+	if q.State == SqueezeSqueezed && w.pace.degree <= *worst {
+		return
+	}
+	*worst = w.pace.degree
+	q.State, q.Container, q.Why = SqueezeSqueezed, w.key.ID, SqueezeSlowed
+	if f.v2 {
+		q.Why = SqueezeStalled
+	}
+}
+
+// hostBusy reports whether tasks of the host wait for a CPU; false if that
+// cannot be told at all.
+func (f *Fast) hostBusy() (busy, ok bool) {
+	if f.hostFD < 0 {
+		return false, false
+	}
+	if f.v2 {
+		return true, true // a container's own file says it
+	}
+	text, why := kernel.Read(f.hostFD, f.buf)
+	if why != snapshot.Present {
+		return false, false
+	}
+	some := kernel.ParsePSI(text).SomeMicros
+	if !some.OK() {
+		return false, false
+	}
+	if rate, _, ok := f.host.next(some.N, f.mono()); ok {
+		f.host.squeezed = rate*1e3 > busyAbove
+	}
+	return f.host.squeezed, true
+}

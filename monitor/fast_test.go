@@ -1,0 +1,340 @@
+package monitor_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// lane is a fast lane on a copied tree and a stepped clock.
+type lane struct {
+	*cgrouptest.Copied
+	t     *testing.T
+	n     *node
+	fast  *monitor.Fast
+	proc  string
+	usage *snapshot.Usage
+	host  int // the host's total, in µs
+}
+
+func newLane(t *testing.T, shape cgrouptest.Shape, cfg monitor.FastConfig, ids ...string) *lane {
+	t.Helper()
+	l := &lane{t: t, Copied: cgrouptest.NewCopied(t, t.TempDir(), shape), proc: t.TempDir(), usage: &snapshot.Usage{}}
+	l.MakeRoot()
+	if err := os.Mkdir(filepath.Join(l.proc, "pressure"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.busy(0)
+	l.n = newNode(t, monitor.Config{CgroupRoot: l.Root, ProcRoot: l.proc})
+	l.fast = l.n.NewFast(cfg)
+	t.Cleanup(l.fast.Close)
+	l.regular(ids...)
+	return l
+}
+
+// regular makes containers of that class, and follows them.
+func (l *lane) regular(ids ...string) {
+	l.t.Helper()
+	for _, id := range ids {
+		l.Make(id)
+		l.usage.Executors = append(l.usage.Executors, snapshot.Executor{ContainerID: id, Class: snapshot.ClassRegular})
+	}
+	l.follow()
+}
+
+func (l *lane) follow() { l.fast.Follow(l.n.tick(0, l.usage)) }
+
+// busy adds to the time in which tasks of the host waited.
+func (l *lane) busy(d time.Duration) {
+	l.t.Helper()
+	l.host += int(d.Microseconds())
+	text := fmt.Sprintf("some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", l.host)
+	if err := os.WriteFile(filepath.Join(l.proc, "pressure", "cpu"), []byte(text), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// waited and used set the counters of one container.
+func (l *lane) waited(id string, total time.Duration) {
+	l.Write("cpu", id, "cpu.pressure", fmt.Sprintf("some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", total.Microseconds()))
+}
+
+func (l *lane) used(id string, total time.Duration) {
+	l.Write("cpuacct", id, "cpuacct.usage", fmt.Sprintln(total.Nanoseconds()))
+}
+
+func (l *lane) poll() monitor.Squeeze {
+	l.n.clock.mono += monitor.FastEvery
+	return l.fast.Poll(epoch.Add(l.n.clock.mono))
+}
+
+func (l *lane) expect(what string, want monitor.Squeeze) {
+	l.t.Helper()
+	got := l.poll()
+	want.At, want.Every = got.At, max(1, want.Every)
+	if diff := cmp.Diff(want, got); diff != "" {
+		l.t.Errorf("%s: %s", what, diff)
+	}
+}
+
+func TestFastOnV2(t *testing.T) {
+	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
+	l.Make("hog") // not regular: nobody asks about it
+	l.follow()
+	watch := monitor.Squeeze{Regular: 1, Watched: 1}
+	l.expect("first", watch)
+	calm := watch
+	calm.State, calm.Why, calm.Judged = monitor.SqueezeCalm, monitor.SqueezeNone, 1
+	l.expect("second", calm)
+	l.waited("hog", time.Hour)
+	l.expect("the revocable one waits", calm)
+	l.waited("web", 1050*time.Millisecond)
+	squeezed := calm
+	squeezed.State, squeezed.Why, squeezed.Container = monitor.SqueezeSqueezed, monitor.SqueezeStalled, "web"
+	news := squeezed
+	news.Wake = true
+	l.expect("half of the time", news)
+	l.waited("web", 1100*time.Millisecond)
+	l.expect("it goes on", squeezed)
+	l.expect("it is over", calm)
+	l.Write("cpu", "web", "cpu.pressure", "some\n")
+	l.expect("what cannot be understood", watch)
+}
+
+func TestFastOnV1(t *testing.T) {
+	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.CoMounted, cgrouptest.HybridV1} {
+		t.Run(string(shape), func(t *testing.T) {
+			l := newLane(t, shape, monitor.FastConfig{}, "db", "web")
+			watch := monitor.Squeeze{Regular: 2, Watched: 2}
+			used := 10 * time.Second
+			run := func(db, web, waited time.Duration) {
+				used += 100 * time.Millisecond
+				l.busy(waited)
+				l.used("db", used+db)
+				l.used("web", used+web)
+			}
+			run(0, 0, 0)
+			l.expect("first", watch)
+			run(0, 0, 0)
+			l.expect("second", watch)
+			calm := watch
+			calm.State, calm.Why, calm.Judged = monitor.SqueezeCalm, monitor.SqueezeNone, 2
+			for range 5 {
+				run(0, 0, 0)
+				l.expect("a core each", calm)
+			}
+			run(-20*time.Millisecond, -50*time.Millisecond, 0)
+			l.expect("less, on an idle host", calm)
+			for range 30 {
+				run(-20*time.Millisecond, -50*time.Millisecond, 0)
+				l.expect("a core each again", calm)
+			}
+			run(-50*time.Millisecond, -110*time.Millisecond, 50*time.Millisecond)
+			squeezed := calm
+			squeezed.State, squeezed.Why, squeezed.Container, squeezed.Wake = monitor.SqueezeSqueezed, monitor.SqueezeSlowed, "web", true
+			l.expect("less, on a busy host", squeezed)
+		})
+	}
+}
+
+func TestFastUnknown(t *testing.T) {
+	t.Run("nothing regular", func(t *testing.T) {
+		l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{})
+		l.expect("at once", monitor.Squeeze{State: monitor.SqueezeCalm, Why: monitor.SqueezeNothingRegular})
+	})
+	t.Run("a kernel without pressure", func(t *testing.T) {
+		for _, shape := range cgrouptest.Shapes() {
+			c := cgrouptest.NewCopied(t, t.TempDir(), shape)
+			c.MakeRoot()
+			c.Make("web")
+			n := newNode(t, monitor.Config{CgroupRoot: c.Root, ProcRoot: t.TempDir()})
+			fast := n.NewFast(monitor.FastConfig{})
+			fast.Follow(n.tick(0, &snapshot.Usage{Executors: []snapshot.Executor{{ContainerID: "web", Class: snapshot.ClassRegular}}}))
+			if q := fast.Poll(epoch); q.State != monitor.SqueezeUnknown || q.Why != monitor.SqueezeNoPressure {
+				t.Errorf("%s: %+v", shape, q)
+			}
+			fast.Close()
+		}
+	})
+	t.Run("nothing can be read", func(t *testing.T) {
+		l := newLane(t, cgrouptest.Split, monitor.FastConfig{})
+		l.Make("web")
+		if err := os.Remove(filepath.Join(l.Dir("cpuacct", "web"), "cpuacct.usage")); err != nil {
+			t.Fatal(err)
+		}
+		l.usage.Executors = []snapshot.Executor{{ContainerID: "web", Class: snapshot.ClassRegular}}
+		l.follow()
+		l.expect("at once", monitor.Squeeze{Why: monitor.SqueezeUnreadable, Regular: 1})
+	})
+}
+
+// At most so many wakes a second, and news that came too early is told later,
+// if it still holds.
+func TestFastWakesAreBounded(t *testing.T) {
+	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{MaxWakes: 2}, "web")
+	total := time.Second
+	wakes := []int{}
+	for i := range 60 { // waits in every other poll, until the last second
+		if i >= 2 && (i%2 == 0 || i >= 50) {
+			total += 80 * time.Millisecond
+		}
+		l.waited("web", total)
+		if l.poll().Wake {
+			wakes = append(wakes, i)
+		}
+	}
+	for i, at := range wakes[1:] {
+		if at-wakes[i] < 5 {
+			t.Errorf("wakes at %v, less than half a second apart", wakes)
+		}
+	}
+	if len(wakes) < 3 || wakes[0] != 2 {
+		t.Errorf("wakes at %v", wakes)
+	}
+}
+
+// More containers than are read in one poll take turns.
+func TestFastTakesTurns(t *testing.T) {
+	ids := make([]string, 300)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("c%03d", i)
+	}
+	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, ids...)
+	for range 6 {
+		l.poll()
+	}
+	calm := monitor.Squeeze{
+		State: monitor.SqueezeCalm, Why: monitor.SqueezeNone,
+		Regular: 300, Watched: 300, Judged: 300, Every: 3,
+	}
+	l.expect("calm", calm)
+	l.waited("c007", 2*time.Second)
+	wakes := 0
+	for range 3 {
+		if q := l.poll(); q.Wake && q.Container == "c007" {
+			wakes++
+		}
+	}
+	if wakes != 1 {
+		t.Errorf("%d wakes in a round", wakes)
+	}
+}
+
+// What a container's own quota held back in the last tick is none of others'.
+func TestFastLeavesThrottlingOut(t *testing.T) {
+	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
+	l.poll()
+	l.poll()
+	l.Write("cpu", "web", "cpu.stat", "usage_usec 2000000\nnr_periods 100\nnr_throttled 10\nthrottled_usec 1300000\n")
+	l.fast.Follow(l.n.tick(time.Second, l.usage)) // 0.8 s of it
+	l.poll()
+	l.waited("web", 1080*time.Millisecond)
+	if q := l.poll(); q.State != monitor.SqueezeCalm {
+		t.Errorf("%+v", q)
+	}
+}
+
+// A container that was made anew under its old name is another one, and what
+// goes leaves no descriptor behind.
+func TestRealFastFollowsContainers(t *testing.T) {
+	r := cgrouptest.NewReal(t)
+	m, err := monitor.New(monitor.Config{MesosRoot: r.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeMonitor(t, m)
+	fast := m.NewFast(monitor.FastConfig{})
+	defer fast.Close()
+	if q := fast.Poll(time.Now()); q.Why == monitor.SqueezeNoPressure {
+		t.Skip("this kernel has no pressure")
+	}
+	usage := &snapshot.Usage{Executors: []snapshot.Executor{{ContainerID: "c1", Class: snapshot.ClassRegular}, {ContainerID: "c2", Class: snapshot.ClassRegular}}}
+	m.Sample(time.Now(), nil)
+	before := openFiles(t) - m.Stats().OpenFiles
+	watched := func(what string, regular, want int) {
+		t.Helper()
+		m.Sample(time.Now(), usage)
+		fast.Follow(m.Sample(time.Now(), usage))
+		if q := fast.Poll(time.Now()); q.Regular != regular || q.Watched != want {
+			t.Errorf("%s: %+v, want %d of %d", what, q, want, regular)
+		}
+		if got := openFiles(t) - before - m.Stats().OpenFiles; got != want {
+			t.Errorf("%s: %d descriptors, want %d", what, got, want)
+		}
+	}
+	r.Make("c1")
+	r.Make("c2")
+	watched("both", 2, 2)
+	r.Remove("c1")
+	if q := fast.Poll(time.Now()); q.Watched != 1 {
+		t.Errorf("one was removed since the tick: %+v", q)
+	}
+	r.Make("c1")
+	watched("made anew", 2, 2)
+	r.Remove("c1")
+	r.Remove("c2")
+	watched("none", 0, 0)
+}
+
+func TestFastAllocatesNothing(t *testing.T) {
+	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.UnifiedV2} {
+		l := newLane(t, shape, monitor.FastConfig{}, "c1", "c2", "c3")
+		s := l.n.tick(time.Second, l.usage)
+		if got := testing.AllocsPerRun(100, func() { l.poll(); l.fast.Follow(s) }); got != 0 {
+			t.Errorf("%s: %v allocations", shape, got)
+		}
+	}
+}
+
+// Follow and Poll belong to two goroutines.
+func TestRealFastTwoGoroutines(t *testing.T) {
+	r := cgrouptest.NewReal(t)
+	m, err := monitor.New(monitor.Config{MesosRoot: r.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeMonitor(t, m)
+	fast := m.NewFast(monitor.FastConfig{})
+	defer fast.Close()
+	usage := &snapshot.Usage{}
+	for i := range 10 {
+		id := fmt.Sprintf("c%d", i)
+		usage.Executors = append(usage.Executors, snapshot.Executor{ContainerID: id, Class: snapshot.ClassRegular})
+	}
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	polled := 0
+	wg.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				fast.Poll(time.Now())
+				polled++
+			}
+		}
+	})
+	for i := range 30 {
+		id := fmt.Sprintf("c%d", i%10)
+		r.Make(id)
+		fast.Follow(m.Sample(time.Now(), usage))
+		if i%3 == 0 {
+			r.Remove(id)
+		}
+	}
+	close(done)
+	wg.Wait()
+	if polled == 0 {
+		t.Error("never polled")
+	}
+}

@@ -1,0 +1,193 @@
+package monitor_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/monitor/cgroup"
+	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// stepsEnv is how many steps are measured; two are enough to see that it works.
+const stepsEnv = "ESTIMATORD_TEST_STEPS"
+
+// squeezed is a regular container with a spinner, and one with a revocable
+// spinner on the same processor, which is stopped.
+type squeezed struct {
+	r     *cgrouptest.Real
+	m     *monitor.Monitor
+	fast  *monitor.Fast
+	hog   int
+	usage *snapshot.Usage
+}
+
+func newSqueezed(t *testing.T) *squeezed {
+	t.Helper()
+	s := &squeezed{r: cgrouptest.NewReal(t), usage: &snapshot.Usage{Executors: []snapshot.Executor{
+		{ContainerID: "web", Class: snapshot.ClassRegular}, {ContainerID: "hog", Class: snapshot.ClassRevocable},
+	}}}
+	for _, id := range []string{"web", "hog"} {
+		s.r.Make(id)
+		pid, start := cgrouptest.NewBurner(t)
+		s.r.Enter(id, pid)
+		start()
+		pin(t, pid)
+		if id == "hog" {
+			s.hog = pid
+		}
+	}
+	s.signal(t, unix.SIGSTOP)
+	// Whatever else runs here shall not be what squeezes.
+	name, weight := "cpu.shares", "262144"
+	if s.r.Layout.Mode == cgroup.V2 {
+		name, weight = "cpu.weight", "10000"
+	}
+	if err := os.WriteFile(s.r.Dir("cpu", "")+"/"+name, []byte(weight), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := monitor.New(monitor.Config{MesosRoot: s.r.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeMonitor(t, m) })
+	s.m, s.fast = m, m.NewFast(monitor.FastConfig{MaxWakes: 1000})
+	t.Cleanup(s.fast.Close)
+	return s
+}
+
+// pin leaves every thread of a process the last processor only.
+func pin(t *testing.T, pid int) {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Fatal(err)
+	}
+	last := 0
+	for cpu := range 1024 {
+		if set.IsSet(cpu) {
+			last = cpu
+		}
+	}
+	set.Zero()
+	set.Set(last)
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		tid, err := strconv.Atoi(thread.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.SchedSetaffinity(tid, &set); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (s *squeezed) signal(t *testing.T, sig unix.Signal) {
+	t.Helper()
+	if err := unix.Kill(s.hog, sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A spinner that starts beside a regular one is noticed, and so is that it
+// stopped. How fast is logged: it depends on the machine.
+func TestRealFastNoticesAStep(t *testing.T) {
+	s := newSqueezed(t)
+	if q := s.fast.Poll(time.Now()); q.Why == monitor.SqueezeNoPressure {
+		t.Skip("this kernel has no pressure")
+	}
+	steps := 2
+	if n, err := strconv.Atoi(os.Getenv(stepsEnv)); err == nil {
+		steps = n
+	}
+	ticks := time.NewTicker(monitor.FastEvery)
+	defer ticks.Stop()
+	polls, wakes := 0, 0
+	poll := func() monitor.Squeeze {
+		<-ticks.C
+		if polls%10 == 0 {
+			s.fast.Follow(s.m.Sample(time.Now(), s.usage))
+		}
+		polls++
+		return s.fast.Poll(time.Now())
+	}
+	calm := func() {
+		t.Helper()
+		for row, deadline := 0, time.Now().Add(time.Minute); row < 15; {
+			if time.Now().After(deadline) {
+				t.Fatalf("not calm: %+v", s.fast.Poll(time.Now()))
+			}
+			q := poll()
+			if row++; q.State != monitor.SqueezeCalm {
+				row = 0
+			}
+			if q.Wake {
+				wakes++
+			}
+		}
+	}
+	var noticed []time.Duration
+	for i := range steps {
+		calm()
+		// Anywhere between two polls.
+		time.Sleep(time.Duration(i*37%100) * time.Millisecond)
+		began := time.Now()
+		s.signal(t, unix.SIGCONT)
+		for {
+			q := poll()
+			if q.Wake && q.Container == "web" && q.State == monitor.SqueezeSqueezed {
+				break
+			}
+			if time.Since(began) > 30*time.Second {
+				t.Fatalf("step %d was not noticed: %+v", i, q)
+			}
+		}
+		noticed = append(noticed, time.Since(began))
+		s.signal(t, unix.SIGSTOP)
+	}
+	slices.Sort(noticed)
+	t.Logf("%d steps: p50 %v, p90 %v, slowest %v; %d wakes without a step in %d polls",
+		steps, noticed[steps/2], noticed[steps*9/10], noticed[steps-1], wakes, polls)
+}
+
+// BenchmarkFast is one poll of real containers that used CPU.
+func BenchmarkFast(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("real/%d", n), func(b *testing.B) {
+			r, names := realContainers(b, n)
+			m, err := monitor.New(monitor.Config{MesosRoot: r.Name})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer closeMonitor(b, m)
+			usage := &snapshot.Usage{}
+			for _, name := range names {
+				usage.Executors = append(usage.Executors, snapshot.Executor{ContainerID: name, Class: snapshot.ClassRegular})
+			}
+			fast := m.NewFast(monitor.FastConfig{})
+			defer fast.Close()
+			fast.Follow(m.Sample(time.Now(), usage))
+			now := time.Now()
+			if q := fast.Poll(now); q.Watched != n {
+				b.Skipf("%+v", q)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				fast.Poll(now)
+			}
+			// Ten polls a second, as a share of one core.
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)*10/1e9*100, "%core")
+		})
+	}
+}

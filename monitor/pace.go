@@ -1,0 +1,133 @@
+package monitor
+
+import (
+	"math"
+	"time"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// The judgement of the fast lane about one container, from one counter that is
+// polled ten times a second.
+
+const (
+	// minPoll: over less, the kernel's timer tick (4 to 10 ms) is most of what
+	// is measured.
+	minPoll = 20 * time.Millisecond
+	// stalledAbove is a share of time in which some task of the container
+	// waited. Polled at 100 ms, a threshold of a fifth notices a neighbor that
+	// takes half of a CPU at the first whole poll after it began.
+	stalledAbove = 0.2
+	// slowedBelow is a part of the CPU that the container had just before. What
+	// the timer tick leaves uncertain of 100 ms is below a tenth.
+	slowedBelow = 0.85
+	// slowedFloor is what it must have had, in cores: less says nothing.
+	slowedFloor = 0.1
+	// slowedDeviations is how many mean deviations below what it had a
+	// container has to be, so that one whose use goes up and down by itself is
+	// not news at each turn (2.5 of them are 2 σ of a normal distribution).
+	slowedDeviations = 2.5
+	// calmMemory and squeezedMemory are the time constants of what is usual.
+	// While it is squeezed, that is forgotten slowly: a container that simply
+	// has less to do is calm again after some seconds.
+	calmMemory     = time.Second
+	squeezedMemory = 5 * time.Second
+)
+
+// pace is what is known of one counter.
+type pace struct {
+	n       uint64
+	at      time.Duration
+	sampled bool
+	// usual and deviation are running means of the rate, and of how far it is
+	// from that; known: there is one.
+	usual, deviation float64
+	known            bool
+	// squeezed is the last judgement, by how much in [0, 1]; worse: it waits
+	// for more than is usual.
+	squeezed bool
+	worse    bool
+	degree   float64
+}
+
+// next is the growth per ns since the sample before; false when there is
+// nothing to compare with.
+func (p *pace) next(n uint64, at time.Duration) (rate float64, dt time.Duration, ok bool) {
+	before := *p
+	if before.sampled && at-before.at < minPoll && at >= before.at && n >= before.n {
+		return 0, 0, false // the interval stays open
+	}
+	p.n, p.at, p.sampled = n, at, true
+	if !before.sampled || n < before.n || at < before.at {
+		return 0, 0, false
+	}
+	dt = at - before.at
+	return float64(n-before.n) / float64(dt), dt, true
+}
+
+// forget is for a counter that could not be read.
+func (p *pace) forget() { *p = pace{} }
+
+// learn moves what is usual towards rate. The drop at which it begins to be
+// squeezed is a deviation like any, so that drops that come again and again are
+// usual; what follows it is not.
+func (p *pace) learn(rate float64, dt time.Duration, was bool) {
+	if !p.known {
+		p.usual, p.deviation, p.known = rate, 0, true
+		return
+	}
+	p.deviation += weight(dt, p.squeezed && was) * (math.Abs(rate-p.usual) - p.deviation)
+	p.usual += weight(dt, p.squeezed) * (rate - p.usual)
+}
+
+// weight is that of an interval of dt in a running mean.
+func weight(dt time.Duration, squeezed bool) float64 {
+	memory := calmMemory
+	if squeezed {
+		memory = squeezedMemory
+	}
+	return float64(dt) / float64(dt+memory)
+}
+
+// stalled judges the share of time in which some task waited for a CPU, without
+// that in which its own quota held it back. Waiting is news when it is more
+// than usual: a container with more threads than CPUs always waits.
+func (p *pace) stalled(c snapshot.Count, at time.Duration, throttled float64) (judged, news bool) {
+	if !c.OK() {
+		p.forget()
+		return false, false
+	}
+	rate, dt, ok := p.next(c.N, at)
+	if !ok {
+		return p.known, false
+	}
+	share := max(0, min(rate*1e3, 1)-throttled) // µs per ns
+	was := p.worse
+	p.worse = share > stalledAbove && (!p.known || share > p.usual+stalledAbove)
+	p.squeezed, p.degree = share > stalledAbove, share
+	news = p.worse && !was
+	p.learn(share, dt, true)
+	return true, news
+}
+
+// slowed judges CPU use, in ns per ns, on a host that is busy or not.
+func (p *pace) slowed(c snapshot.Count, at time.Duration, busy bool) (judged, news bool) {
+	if !c.OK() {
+		p.forget()
+		return false, false
+	}
+	cores, dt, ok := p.next(c.N, at)
+	if !ok {
+		return p.known, false
+	}
+	was := p.squeezed
+	least := min(slowedBelow*p.usual, p.usual-slowedDeviations*p.deviation)
+	p.squeezed = busy && p.known && p.usual >= slowedFloor && cores < least
+	p.degree = 0
+	if p.squeezed {
+		p.degree = 1 - cores/p.usual
+	}
+	judged = p.known
+	p.learn(cores, dt, was)
+	return judged, p.squeezed && !was
+}
