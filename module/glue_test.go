@@ -215,7 +215,7 @@ func TestGlueEstimates(t *testing.T) {
 func TestGlueAnswersEmptyWithoutADaemon(t *testing.T) {
 	requireGlue(t)
 	socket := socketPath(t)
-	g := startGlue(t, map[string]string{"socket": socket, "timeout": "300ms"})
+	g := startGlue(t, map[string]string{"socket": socket, "timeout": "3secs"})
 	g.wantEstimate("absent", nothingOffered)
 
 	hang := make(chan struct{})
