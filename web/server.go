@@ -24,6 +24,8 @@ type Config struct {
 	Listen string
 	// Registry is what /metrics shows.
 	Registry *prometheus.Registry
+	// Containers is what /metrics/containers shows; nil: there is no such page.
+	Containers http.Handler
 	// Last is the newest record, nil before the first.
 	Last func() *decision.Record
 	// Unhealthy is how old the newest record may be before /healthz fails.
@@ -47,6 +49,9 @@ func Listen(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, listener: l}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{Registry: cfg.Registry}))
+	if cfg.Containers != nil {
+		mux.Handle("GET /metrics/containers", cfg.Containers)
+	}
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /{$}", index)
 	s.http = &http.Server{
@@ -114,6 +119,7 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 func index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = io.WriteString(w, `<!doctype html><title>estimatord</title><h1>estimatord</h1>
-<p><a href="/metrics">/metrics</a> for Prometheus, <a href="/healthz">/healthz</a> for probes.</p>
+<p><a href="/metrics">/metrics</a> and, for each container, <a href="/metrics/containers">/metrics/containers</a>
+for Prometheus, <a href="/healthz">/healthz</a> for probes.</p>
 `)
 }

@@ -59,6 +59,10 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 		watchers = append(watchers, rec)
 		collectors = append(collectors, web.NewRecording(rec.writer.Stats))
 	}
+	containers := web.NewContainers(web.DefaultMaxContainers, cfg.SampleStaleAfter)
+	if cfg.Listen != config.Off {
+		watchers = append(watchers, containers)
+	}
 	l := &lateLoop{}
 	metrics, registry := web.NewMetrics(l.last, build(), collectors...)
 	l.Loop = loop.New(loop.Config{
@@ -72,7 +76,7 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 	services := []func(context.Context) error{srv.Serve}
 	if cfg.Listen != config.Off {
 		page, err := web.Listen(web.Config{
-			Listen: cfg.Listen, Registry: registry, Last: l.last, Unhealthy: cfg.SampleStaleAfter, Log: log,
+			Listen: cfg.Listen, Registry: registry, Containers: containers, Last: l.last, Unhealthy: cfg.SampleStaleAfter, Log: log,
 		})
 		if err != nil {
 			return errors.Join(err, stop(ctx, srv.Serve))

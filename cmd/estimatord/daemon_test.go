@@ -234,6 +234,9 @@ func TestMetricsAndHealthOfTheRunningDaemon(t *testing.T) {
 	if body := get("/healthz"); !strings.HasPrefix(body, "ok: ") {
 		t.Errorf("/healthz says %q", body)
 	}
+	if body := get("/metrics/containers"); !strings.Contains(body, "estimatord_container_left_out 0") {
+		t.Errorf("/metrics/containers says %q", body)
+	}
 	body := get("/metrics")
 	for _, want := range []string{
 		`estimatord_promised{resource="cpus",unit="cores"} 4`, `estimatord_agent_connected 1`,
