@@ -52,7 +52,11 @@ type Total struct {
 	SqueezeRate      float64 `json:"squeeze_rate"`
 	WorstSqueezeRate float64 `json:"worst_squeeze_rate"`
 	OfferedSavings   float64 `json:"offered_savings"`
-	// Looped: a closed loop was run, the four numbers before are of it.
+	// MessagesPerHour and RawMessagesPerHour are per node, with and without
+	// the governor.
+	MessagesPerHour    float64 `json:"messages_per_node_hour"`
+	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
+	// Looped: a closed loop was run, the six numbers before are of it.
 	Looped bool `json:"closed_loop"`
 }
 
@@ -93,6 +97,8 @@ func (t *Total) add(c *Cell, target float64) {
 		t.SqueezeRate += c.Loop.SqueezeRate
 		t.WorstSqueezeRate = max(t.WorstSqueezeRate, c.Loop.SqueezeRate)
 		t.OfferedSavings += c.Loop.Offered
+		t.MessagesPerHour += c.Loop.ChangesPerHour
+		t.RawMessagesPerHour += c.Loop.RawChangesPerHour
 	}
 }
 
@@ -100,6 +106,7 @@ func (t *Total) divide() {
 	n := float64(t.Cells)
 	for _, sum := range []*float64{
 		&t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean, &t.Goodput, &t.SqueezeRate, &t.OfferedSavings,
+		&t.MessagesPerHour, &t.RawMessagesPerHour,
 	} {
 		*sum /= n
 	}
@@ -216,12 +223,13 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 			_, err = fmt.Fprintf(w, format, args...)
 		}
 	}
-	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated | goodput | worst squeeze |\n", percent(r.Target))
-	put("|---|---|---|---|---|---|---|---|\n")
+	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated | offered | goodput | worst squeeze | messages/h (raw) |\n", percent(r.Target))
+	put("|---|---|---|---|---|---|---|---|---|---|\n")
 	totals := r.Totals()
 	for _, t := range totals {
-		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %s | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
-			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean), t.goodput(), t.squeeze())
+		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %s | %s | %s | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
+			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean),
+			t.looped("%.3f", t.OfferedSavings), t.goodput(), t.squeeze(), t.looped("%.1f (%.1f)", t.MessagesPerHour, t.RawMessagesPerHour))
 	}
 	if len(totals) == 0 {
 		return err
@@ -248,20 +256,18 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-// goodput and squeeze are for people: a dash when no closed loop was run.
-func (t *Total) goodput() string {
+// looped formats numbers of the closed loop for people: a dash when none was
+// run.
+func (t *Total) looped(format string, args ...any) string {
 	if !t.Looped {
 		return "–"
 	}
-	return fmt.Sprintf("%.3f", t.Goodput)
+	return fmt.Sprintf(format, args...)
 }
 
-func (t *Total) squeeze() string {
-	if !t.Looped {
-		return "–"
-	}
-	return percent(t.WorstSqueezeRate)
-}
+func (t *Total) goodput() string { return t.looped("%.3f", t.Goodput) }
+
+func (t *Total) squeeze() string { return t.looped("%.2f%%", 100*t.WorstSqueezeRate) }
 
 func percent(share float64) string { return fmt.Sprintf("%.2f%%", 100*share) }
 
