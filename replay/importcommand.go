@@ -1,0 +1,73 @@
+package replay
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// importCommand is the command "replay import-prometheus".
+func importCommand() *cobra.Command {
+	var paths [4]string
+	var nodes, containers []string
+	var out string
+	cmd := &cobra.Command{
+		Use:   "import-prometheus --cpu-used FILE --cpu-alloc FILE --out FILE",
+		Short: "Make a trace of Prometheus range exports",
+		Long: `Make a trace of what Prometheus answers to range queries
+(/api/v1/query_range, JSON), one per column: usage in cores and MiB, and what
+is allocated. All with the same step, which becomes that of the trace.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			e := PrometheusExport{NodeLabels: nodes, ContainerLabels: containers}
+			for i, to := range []*io.Reader{&e.CPUUsed, &e.CPUAllocated, &e.MemoryUsed, &e.MemoryAllocated} {
+				if paths[i] == "" {
+					continue
+				}
+				f, err := os.Open(paths[i])
+				if err != nil {
+					return err
+				}
+				defer func() { _ = f.Close() }() // only read from
+				*to = f
+			}
+			return importTo(out, e)
+		},
+	}
+	f := cmd.Flags()
+	for i, name := range []string{"cpu-used", "cpu-alloc", "mem-used", "mem-alloc"} {
+		f.StringVar(&paths[i], name, "", fmt.Sprintf("answer of the query for the column %s", strings.ReplaceAll(name, "-", "_")))
+	}
+	f.StringSliceVar(&nodes, "node-label", []string{"node"}, "labels that identify the node")
+	f.StringSliceVar(&containers, "container-label", []string{"namespace", "pod", "container"}, "labels that identify the container on its node")
+	f.StringVar(&out, "out", "", "trace to write; gzipped when it ends in .gz")
+	for _, name := range []string{"cpu-used", "cpu-alloc", "out"} {
+		_ = cmd.MarkFlagRequired(name) // the flag is defined above
+	}
+	cmd.MarkFlagsRequiredTogether("mem-used", "mem-alloc")
+	return cmd
+}
+
+// importTo writes the trace whole or not at all.
+func importTo(path string, e PrometheusExport) error {
+	var trace bytes.Buffer
+	if !strings.HasSuffix(path, ".gz") {
+		if err := ConvertPrometheus(&trace, e); err != nil {
+			return err
+		}
+		return replaceFile(path, trace.Bytes())
+	}
+	z := gzip.NewWriter(&trace)
+	if err := ConvertPrometheus(z, e); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return replaceFile(path, trace.Bytes())
+}
