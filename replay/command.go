@@ -32,6 +32,7 @@ func Command() *cobra.Command {
 	var out outputs
 	var hold time.Duration
 	var policy string
+	var cost bool
 	cmd := &cobra.Command{
 		Use:   "replay --trace FILE [--trace FILE ...]",
 		Short: "Judge estimators on recorded usage",
@@ -40,6 +41,10 @@ func Command() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			req.Timelines = out.html != ""
 			req.Governor = governorHolding(hold)
+			if cost {
+				began := time.Now()
+				req.Stopwatch = func() int64 { return time.Since(began).Nanoseconds() }
+			}
 			if policy != "" {
 				var err error
 				if req.Policy, err = config.LoadPolicy(policy); err != nil {
@@ -66,6 +71,7 @@ func Command() *cobra.Command {
 	f.DurationVar(&req.BestEffort, "best-effort", 30*time.Minute, "length of the best-effort tasks of the closed loop; at most 5m on traces with steps below a minute; 0 for none")
 	f.StringVar(&policy, "config", "", "also run the whole loop, estimator and policy, with this policy `file` (CPU only)")
 	f.DurationVar(&req.Tick, "tick", defaultTick, "the daemon's interval in the whole loop")
+	f.BoolVar(&cost, "cost", false, "also measure what a prediction costs (not reproducible)")
 	f.DurationVar(&hold, "hold", -1, "time of which the governor offers the least target (default: that of the daemon)")
 	f.BoolVar(&req.SkipMalformed, "skip-malformed", false, "leave malformed rows out and count them, instead of refusing the trace")
 	f.BoolVar(&out.json, "json", false, "print JSON")

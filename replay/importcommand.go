@@ -3,7 +3,6 @@ package replay
 import (
 	"bytes"
 	"compress/gzip"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -29,19 +28,18 @@ is allocated. All with the same step, which becomes that of the trace.`,
 				if paths[i] == "" {
 					continue
 				}
-				f, err := os.Open(paths[i])
+				answer, err := os.ReadFile(paths[i])
 				if err != nil {
 					return err
 				}
-				defer func() { _ = f.Close() }() // only read from
-				*to = f
+				*to = bytes.NewReader(answer)
 			}
 			return importTo(out, e)
 		},
 	}
 	f := cmd.Flags()
 	for i, name := range []string{"cpu-used", "cpu-alloc", "mem-used", "mem-alloc"} {
-		f.StringVar(&paths[i], name, "", fmt.Sprintf("answer of the query for the column %s", strings.ReplaceAll(name, "-", "_")))
+		f.StringVar(&paths[i], name, "", "answer of the query for the column "+strings.ReplaceAll(name, "-", "_"))
 	}
 	f.StringSliceVar(&nodes, "node-label", []string{"node"}, "labels that identify the node")
 	f.StringSliceVar(&containers, "container-label", []string{"namespace", "pod", "container"}, "labels that identify the container on its node")

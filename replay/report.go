@@ -44,6 +44,9 @@ type Total struct {
 	ViolationRate float64 `json:"violation_rate"`
 	// WorstViolationRate is that of the worst cell.
 	WorstViolationRate float64 `json:"worst_violation_rate"`
+	// Cost is the mean cost of a prediction in ns per container and step; 0
+	// when it was not measured.
+	Cost float64 `json:"cost_ns_per_container_sample,omitempty"`
 	// CellsAboveTarget counts the cells that violate more often than asked for.
 	CellsAboveTarget int     `json:"cells_above_target"`
 	SeverityMean     float64 `json:"severity_mean"`
@@ -89,6 +92,7 @@ func (t *Total) add(c *Cell, target float64) {
 	if c.ViolationRate > target {
 		t.CellsAboveTarget++
 	}
+	t.Cost += c.NanosPerSample
 	t.SeverityMean += c.SeverityMean
 	t.SeverityP99 = max(t.SeverityP99, c.SeverityP99)
 	if c.Loop != nil {
@@ -105,7 +109,7 @@ func (t *Total) add(c *Cell, target float64) {
 func (t *Total) divide() {
 	n := float64(t.Cells)
 	for _, sum := range []*float64{
-		&t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean, &t.Goodput, &t.SqueezeRate, &t.OfferedSavings,
+		&t.Cost, &t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean, &t.Goodput, &t.SqueezeRate, &t.OfferedSavings,
 		&t.MessagesPerHour, &t.RawMessagesPerHour,
 	} {
 		*sum /= n
@@ -127,6 +131,8 @@ type result struct {
 	SeverityP99        float64 `json:"severity_p99"`
 	ChurnChanges       float64 `json:"churn_changes"`
 	ChurnShrinks       float64 `json:"churn_shrinks"`
+	// Cost is only there when it was asked for: it is not reproducible.
+	Cost float64 `json:"cost_ns_per_container_sample,omitempty"`
 	*loopResult
 }
 
@@ -151,7 +157,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 			Estimator: c.Estimator, Dataset: c.Dataset, Resource: c.Resource, HorizonS: c.Horizon.Seconds(),
 			Steps: c.Steps, Savings: c.Savings, OracleSavings: c.Oracle, ViolationRate: c.ViolationRate,
 			WorstNodeViolation: c.WorstNodeViolationRate, SeverityMean: c.SeverityMean, SeverityP99: c.SeverityP99,
-			ChurnChanges: c.Changes, ChurnShrinks: c.Shrinks,
+			ChurnChanges: c.Changes, ChurnShrinks: c.Shrinks, Cost: c.NanosPerSample,
 		}
 		if l := c.Loop; l != nil {
 			results[i].loopResult = &loopResult{
@@ -201,8 +207,12 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\tgoodput\tworst squeeze\n")
 	for _, t := range r.Totals() {
-		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%s\t%s\n", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
+		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%s\t%s", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
 			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.goodput(), t.squeeze())
+		if t.Cost > 0 {
+			put("\t%.0f ns per container-sample", t.Cost)
+		}
+		put("\n")
 	}
 	if len(r.Whole) > 0 {
 		put("\nwhole loop\testimator\tgoodput\tlost\tkills\twrong\tsqueezed\trelief mean\trelief max\tmessages/h\n")

@@ -162,6 +162,9 @@ func TestCommand(t *testing.T) {
 	if text, err = run("--trace", trace, "--estimator", "latest", "--markdown"); err != nil || !strings.HasPrefix(text, "| estimator |") {
 		t.Errorf("--markdown: %v, %s", err, text)
 	}
+	if text, err = run("--trace", trace, "--estimator", "latest", "--cost"); err != nil || !strings.Contains(text, "ns per container-sample") {
+		t.Errorf("--cost: %v, %s", err, text)
+	}
 	for name, args := range map[string][]string{
 		"no trace":          {"--json"},
 		"no such trace":     {"--trace", "nowhere.csv"},
