@@ -306,7 +306,7 @@ func TestRealFastTwoGoroutines(t *testing.T) {
 	fast := m.NewFast(monitor.FastConfig{})
 	defer fast.Close()
 	usage := &snapshot.Usage{}
-	for i := range 10 {
+	for i := range 30 {
 		id := fmt.Sprintf("c%d", i)
 		usage.Executors = append(usage.Executors, snapshot.Executor{ContainerID: id, Class: snapshot.ClassRegular})
 	}
@@ -325,7 +325,7 @@ func TestRealFastTwoGoroutines(t *testing.T) {
 		}
 	})
 	for i := range 30 {
-		id := fmt.Sprintf("c%d", i%10)
+		id := fmt.Sprintf("c%d", i)
 		r.Make(id)
 		fast.Follow(m.Sample(time.Now(), usage))
 		if i%3 == 0 {

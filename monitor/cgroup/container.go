@@ -25,8 +25,14 @@ type Container struct {
 	// seen is the scan that saw it last; born the tick that found it.
 	seen, born uint64
 	// gone: it was removed, and is only left in a list made before.
-	gone  bool
+	gone bool
+	// dead: the kernel said that its cgroup is no more. One that is listed under
+	// its name is another, whatever its inode: kernels of 32 bits, and those
+	// before 5.5, give inode numbers again.
+	dead  bool
 	depth int
+	// up is the container it is nested in, nil at top level.
+	up *Container
 	// phase is its turn among the ticks for what is read slowly.
 	phase uint64
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/estimatord/estimatord/monitor/internal/kernel"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
@@ -42,6 +43,7 @@ func TestKernelFiles(t *testing.T) {
 		want memoryStat
 	}{
 		{"linux-6.18-v1/memory.stat", V1, memoryStat{count(577097728), count(1169166336)}},
+		{"linux-6.12-v2/memory.stat", V2, memoryStat{count(36065280), count(0)}},
 		{"linux-6.1-v2/memory.stat", V2, memoryStat{count(8687616), count(0)}},
 	} {
 		if got := parseMemoryStat(read(tc.path), tc.mode); got != tc.want {
@@ -66,5 +68,17 @@ func TestKernelFiles(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, throttled); diff != "" {
 		t.Error(diff)
+	}
+	// With nice_usec, which kernels before 6.12 do not have.
+	var nice snapshot.CPU
+	parseCPUV2(read("linux-6.12-v2/cpu.stat"), &nice)
+	want = snapshot.CPU{
+		UsageNanos: count(1793238000), Periods: count(95), ThrottledPeriods: count(83), ThrottledNanos: count(841800000),
+	}
+	if diff := cmp.Diff(want, nice); diff != "" {
+		t.Error(diff)
+	}
+	if got, want := kernel.ParsePSI(read("linux-6.12-v2/cpu.pressure")), (kernel.PSI{SomeMicros: count(3348452), FullMicros: count(3098900)}); got != want {
+		t.Errorf("pressure: %+v, want %+v", got, want)
 	}
 }

@@ -209,7 +209,7 @@ func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
 		if !t.keep[k] || t.fds >= t.cfg.MaxFiles {
 			t.crowded = t.crowded || k == kindCPU
 			text, why := t.readOnce(c, *s)
-			return text, t.settle(f, why)
+			return text, t.settle(c, k, why)
 		}
 		if f.why != snapshot.NotRead && !t.isCheckTurn(c) {
 			return nil, f.why
@@ -217,7 +217,7 @@ func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
 		fd, errno := kernel.Open(t.roots[t.rootOf[s.controller]].fd, t.pathOf(c, s.name), unix.O_RDONLY)
 		t.work.Opens++
 		if errno != 0 {
-			f.why = t.settle(f, kernel.WhyErrno(errno))
+			f.why = t.settle(c, k, kernel.WhyErrno(errno))
 			return nil, f.why
 		}
 		t.keepFile(f, fd)
@@ -226,18 +226,35 @@ func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
 	text, why := kernel.Read(int(f.fd), t.buf)
 	if why == snapshot.Vanished {
 		t.closeFile(f, why)
-		t.dirty = true
+		t.lost(c, k)
 	}
 	return text, why
 }
 
+// lost asks for a listing after a file that was there is not. Most may go while
+// their cgroup stays: the agent removes one hierarchy after the other, a
+// controller or pressure can be turned off. The first of the identity's
+// directory goes with the container.
+func (t *Tree) lost(c *Container, k kind) {
+	t.dirty = true
+	if c.up != nil {
+		c.up.nestedDirty = true
+	}
+	first := kindCPU
+	if t.rootOf[CPUAcct] != t.identity {
+		first = kindMemUsage
+	}
+	c.dead = c.dead || k == first
+}
+
 // settle turns "no such file" into Vanished where there was one before.
-func (t *Tree) settle(f *file, why snapshot.Absence) snapshot.Absence {
+func (t *Tree) settle(c *Container, k kind, why snapshot.Absence) snapshot.Absence {
+	f := &c.files[k]
 	switch {
 	case why == snapshot.Present:
 		f.wasOpen = true
 	case why == snapshot.NoFile && f.wasOpen:
-		t.dirty = true
+		t.lost(c, k)
 		return snapshot.Vanished
 	}
 	return why

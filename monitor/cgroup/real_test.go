@@ -149,6 +149,36 @@ func TestRealNested(t *testing.T) {
 	}
 }
 
+// One that goes and another that comes leave the link count as it was. What
+// tells is reading the one that went.
+func TestRealNestedIsReplaced(t *testing.T) {
+	r := cgrouptest.NewReal(t)
+	tree := newRealTree(t, r)
+	tree.Tree = cgroup.NewTree(cgroup.Config{
+		Layout: r.Layout, MesosRoot: r.Name, SlowEvery: 2, CheckEvery: 6, RescanEvery: 1000,
+		MaxFiles: 1000, KeepFiles: 1000, Monotonic: func() time.Duration { return tree.mono },
+	})
+	t.Cleanup(tree.Close)
+	r.Make("c1/mesos/n1")
+	var out snapshot.Container
+	tick := func() (ids []string) {
+		for _, c := range tree.refresh(t) {
+			tree.Read(c, &out)
+			ids = append(ids, c.Parent+"/"+c.ID)
+		}
+		return ids
+	}
+	for range 10 { // until it is no longer young
+		tick()
+	}
+	r.Remove("c1/mesos/n1")
+	r.Make("c1/mesos/n2")
+	tick() // tells of the one that went
+	if got, want := tick(), []string{"/c1", "c1/n2"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // A user may make any number of cgroups below his own; that must not cost any
 // number of descriptors.
 func TestRealNestedAreBounded(t *testing.T) {

@@ -65,7 +65,7 @@ var dot = kernel.NewPath(".")
 // of the top level.
 func (t *Tree) meet(known map[string]*Container, parent *Container, name []byte, inode uint64) {
 	if c, ok := known[string(name)]; ok {
-		if c.dirInode == inode {
+		if c.dirInode == inode && !c.dead {
 			c.seen = t.scans
 			return
 		}
@@ -102,7 +102,7 @@ func (t *Tree) add(parent *Container, name string, inode uint64) *Container {
 		c.files[k] = file{fd: -1}
 	}
 	if parent != nil {
-		c.Parent = parent.ID
+		c.Parent, c.up = parent.ID, parent
 		c.depth = parent.depth + 1
 		c.rel = parent.rel + "/" + separator + "/" + name
 	}

@@ -187,6 +187,15 @@ func TestKernelFiles(t *testing.T) {
 	if got, want := parseMeminfo(read("linux-6.1/meminfo")), (meminfo{count(2026024 << 10), count(1886200 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
+	if got, want := parseStat(read("linux-6.12/stat"), nil), (stat{busyNanos: count((114 + 1414 + 61) * 10_000_000), cpus: count(1), setNanos: absent(snapshot.NoKey)}); got != want {
+		t.Errorf("stat: %+v, want %+v", got, want)
+	}
+	if got, want := parseMeminfo(read("linux-6.12/meminfo")), (meminfo{count(2021004 << 10), count(1851784 << 10)}); got != want {
+		t.Errorf("meminfo: %+v, want %+v", got, want)
+	}
+	if got, want := kernel.ParsePSI(read("linux-6.12/pressure-cpu")), (kernel.PSI{SomeMicros: count(13049795), FullMicros: count(0)}); got != want {
+		t.Errorf("pressure: %+v, want %+v", got, want)
+	}
 	if got, want := kernel.ParsePSI(read("linux-6.18/pressure-cpu")), (kernel.PSI{SomeMicros: count(677650129), FullMicros: count(0)}); got != want {
 		t.Errorf("pressure: %+v, want %+v", got, want)
 	}
