@@ -3,6 +3,7 @@ package replay
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator/peak"
@@ -80,6 +81,9 @@ func Evaluate(trace *Trace, opts Options) ([]Cell, error) {
 func evaluate(trace *Trace, opts *Options) ([]Cell, []*Timeline, error) {
 	if err := opts.check(); err != nil {
 		return nil, nil, err
+	}
+	if least := slices.Min(opts.Horizons); least < trace.Interval {
+		return nil, nil, fmt.Errorf("%w: a horizon of %s is shorter than the steps of %s, %s", ErrOptions, least, trace.Dataset, trace.Interval)
 	}
 	courts := newCourts(trace, opts)
 	if err := trace.EachNode(func(n *Node) error { return replayNode(trace, n, courts, opts.Until) }); err != nil {

@@ -160,10 +160,13 @@ func TestDefaultBurnIn(t *testing.T) {
 func TestEvaluateRefuses(t *testing.T) {
 	t.Parallel()
 	trace := synthetic{seed: 1, nodes: 1, steady: 1, steps: 10, interval: 300}.open(t, "s.csv")
-	good := Options{Resources: []string{CPU}, Horizons: []time.Duration{time.Minute}, Estimators: []Estimator{says("e")}}
+	good := Options{Resources: []string{CPU}, Horizons: []time.Duration{time.Hour}, Estimators: []Estimator{says("e")}}
 	for name, change := range map[string]func(*Options){
-		"no estimator":    func(o *Options) { o.Estimators = nil },
-		"no horizon":      func(o *Options) { o.Horizons = nil },
+		"no estimator": func(o *Options) { o.Estimators = nil },
+		"no horizon":   func(o *Options) { o.Horizons = nil },
+		"horizon within a step": func(o *Options) {
+			o.Horizons = []time.Duration{time.Hour, time.Minute}
+		},
 		"horizon of zero": func(o *Options) { o.Horizons = []time.Duration{0} },
 		"unknown resource": func(o *Options) {
 			o.Resources = []string{"disk"}
