@@ -1,6 +1,7 @@
 package peak_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -128,7 +129,7 @@ func TestContainerMax(t *testing.T) {
 			cfg: peak.Config{Window: time.Hour, Interval: time.Second},
 			story: []tick{
 				{0, cs{running("a", 4, 3)}, 3},
-				// 1 + (4 − 1)·(1 − e^(−7199/600))
+				// 1 + (4 − 1)·(1 − e^(−7197/600))
 				{2 * time.Hour, cs{running("a", 4, 1)}, 3.9999815},
 			},
 		},
@@ -137,6 +138,41 @@ func TestContainerMax(t *testing.T) {
 			t.Parallel()
 			play(t, mustNew(t, "container-max", tc.cfg), tc.story)
 		})
+	}
+}
+
+// A gap widens the margin, and is forgotten; a slower pace is no gap.
+func TestMissingTicksWidenTheMargin(t *testing.T) {
+	t.Parallel()
+	p := mustNew(t, "latest", peak.Config{Interval: time.Second})
+	at := epoch
+	look := func(after time.Duration) float64 {
+		at = at.Add(after)
+		return p.Predict(peak.Step{At: at, Containers: []peak.Container{running("a", 4, 1)}})
+	}
+	for range 10 {
+		if got := look(time.Second); got != 1 {
+			t.Fatalf("predicted %v while every tick came, want 1", got)
+		}
+	}
+	if got := look(2500 * time.Millisecond); got != 1 {
+		t.Errorf("predicted %v after one late tick, want 1", got)
+	}
+	gap := look(5 * time.Minute)
+	if want := 1 + 3*(1-math.Exp(-296.5/600)); math.Abs(gap-want) > 0.01 {
+		t.Errorf("predicted %v after five minutes unseen, want about %v", gap, want)
+	}
+	for range 600 {
+		gap = look(time.Second)
+	}
+	if want := 1 + 3*(1-math.Exp(-296.5/600))/math.E; math.Abs(gap-want) > 0.01 {
+		t.Errorf("predicted %v ten minutes later, want about %v", gap, want)
+	}
+	for range 3600 {
+		gap = look(5 * time.Second)
+	}
+	if math.Abs(gap-1) > 1e-3 {
+		t.Errorf("predicted %v at a slower pace, want 1", gap)
 	}
 }
 

@@ -5,10 +5,15 @@ import (
 	"time"
 )
 
-// gapDecay is how fast a gap in the readings is forgotten: its share in the
-// margin falls by e in this time. Ten minutes, the time for which the governor
-// holds back a raise anyway.
-const gapDecay = 10 * time.Minute
+const (
+	// gapDecay is how fast a gap in the readings is forgotten: its share in the
+	// margin falls by e in this time. Ten minutes, the time for which the
+	// governor holds back a raise anyway.
+	gapDecay = 10 * time.Minute
+	// lateTicks is how many of the usual intervals may pass without a gap: a
+	// late tick loses resolution, but counters lose nothing.
+	lateTicks = 3
+)
 
 // model is the heart of a predictor. The guard around it applies what all
 // predictors share, so that a model only does its own arithmetic.
@@ -23,6 +28,8 @@ type view struct {
 	at time.Time
 	// elapsed is the time since the view before, 0 for the first.
 	elapsed time.Duration
+	// usual is the usual time between views; 0 when none is expected.
+	usual time.Duration
 	// containers are all of the step's, in its order.
 	containers []sample
 	// used and allocated are sums over the containers that count.
@@ -49,15 +56,15 @@ type sample struct {
 //	P + (allocated − P)·g,  g(t) = g(t−dt)·e^(−dt/τ) + 1 − e^(−missed/τ)
 //
 // with τ = 10 min (10 intervals when that is longer) and missed the time
-// beyond the expected interval: what happened then was not seen, and it may
-// have been a peak.
+// beyond three of the usual intervals: what happened then was not seen, and it
+// may have been a peak.
 type guard struct {
-	name     string
-	model    model
-	interval time.Duration
-	last     time.Time
-	gap      float64
-	view     view
+	name  string
+	model model
+	pace  pace
+	last  time.Time
+	gap   float64
+	view  view
 }
 
 // Predict implements Predictor.
@@ -70,6 +77,7 @@ func (g *guard) Predict(step Step) float64 {
 	if g.last.IsZero() || step.At.After(g.last) {
 		g.last = step.At
 	}
+	v.usual = g.pace.follow(v.elapsed)
 	v.at = g.last
 	v.containers = v.containers[:0]
 	v.used, v.allocated = 0, 0
@@ -89,21 +97,20 @@ func (g *guard) Predict(step Step) float64 {
 		p = v.allocated
 	}
 	p = max(p, v.used)
-	p += (v.allocated - p) * g.missed(v.elapsed)
+	p += (v.allocated - p) * g.missed(v.elapsed, v.usual)
 	return min(max(p, v.used), v.allocated) + unknown
 }
 
 // missed updates and returns the weight of missing ticks.
-func (g *guard) missed(elapsed time.Duration) float64 {
-	if g.interval <= 0 || elapsed <= 0 {
+func (g *guard) missed(elapsed, usual time.Duration) float64 {
+	if usual <= 0 || elapsed <= 0 {
 		return g.gap
 	}
-	tau := max(gapDecay, 10*g.interval).Seconds()
+	tau := max(gapDecay, 10*g.pace.interval).Seconds()
 	if g.gap > 0 {
 		g.gap *= math.Exp(-elapsed.Seconds() / tau)
 	}
-	// Half an interval of lateness is jitter, not a missing tick.
-	if late := elapsed - g.interval; late > g.interval/2 {
+	if late := elapsed - lateTicks*usual; late > 0 {
 		g.gap = min(1, g.gap+1-math.Exp(-late.Seconds()/tau))
 	}
 	return g.gap

@@ -11,7 +11,7 @@ import (
 // and resource; a predictor whose answer is used for nothing else, a shadow,
 // is graded the same way.
 type Judge struct {
-	interval time.Duration
+	pace     pace
 	last     time.Time
 	seq      int64
 	promises promises
@@ -45,7 +45,7 @@ func NewJudge(cfg Config) (*Judge, error) {
 	if cfg.Horizon <= 0 || cfg.Interval < 0 {
 		return nil, fmt.Errorf("%w: a judge needs a horizon, not %s, and an interval, not %s", ErrConfig, cfg.Horizon, cfg.Interval)
 	}
-	return &Judge{interval: cfg.Interval, promises: promises{horizon: cfg.Horizon}}, nil
+	return &Judge{pace: pace{interval: cfg.Interval}, promises: promises{horizon: cfg.Horizon}}, nil
 }
 
 // Observe takes the next step and what was predicted at it. Steps after a gap
@@ -59,7 +59,7 @@ func (j *Judge) Observe(step Step, predicted float64) {
 		j.last = step.At
 	}
 	j.seq++
-	if j.promises.skipped(elapsed, j.interval) {
+	if j.promises.skipped(elapsed, j.pace.follow(elapsed)) {
 		j.promises.drop()
 	}
 	for j.promises.n > 0 && j.last.After(j.promises.at(0).at.Add(j.promises.horizon)) {

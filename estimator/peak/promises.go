@@ -59,12 +59,10 @@ func (p *promises) push() *promise {
 }
 
 // skipped reports whether so much time went unseen since the step before that
-// the truths under way cannot be known any more.
-func (p *promises) skipped(elapsed, interval time.Duration) bool {
-	if interval <= 0 {
-		return elapsed > p.horizon
-	}
-	return elapsed > max(interval+interval/2, p.horizon/20)
+// the truths under way cannot be known any more. usual is the usual time
+// between steps, 0 when that is not known.
+func (p *promises) skipped(elapsed, usual time.Duration) bool {
+	return elapsed > p.horizon || usual > 0 && elapsed > max(usual+usual/2, p.horizon/20)
 }
 
 // due reports whether it is time for another promise.

@@ -77,7 +77,7 @@ func New(name string, cfg Config) (Predictor, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		return &guard{name: name, model: m, interval: cfg.Interval}, nil
+		return &guard{name: name, model: m, pace: pace{interval: cfg.Interval}}, nil
 	}
 	return nil, fmt.Errorf("%w: %q (known: %s)", ErrUnknownPredictor, name, strings.Join(Names(), ", "))
 }

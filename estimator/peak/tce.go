@@ -48,9 +48,8 @@ const (
 // tenants add up like their root of squares. S makes the margin of a node with
 // few containers larger, as a share of A, than that of one with many.
 //
-// Uses Interval, Horizon, TargetViolation and EarlyTarget.
+// Uses Horizon, TargetViolation and EarlyTarget.
 type tce struct {
-	interval      time.Duration
 	target, first float64
 	began         time.Time
 	hour, six,
@@ -73,7 +72,7 @@ type tceContainer struct {
 
 func newTCE(cfg Config) (model, error) {
 	t := &tce{
-		interval: cfg.Interval, target: cfg.TargetViolation, first: cfg.EarlyTarget,
+		target: cfg.TargetViolation, first: cfg.EarlyTarget,
 		hour: newBlockClock(time.Hour), six: newBlockClock(6 * time.Hour), day: newBlockClock(24 * time.Hour),
 		calibrator: newCalibrator(),
 	}
@@ -129,7 +128,7 @@ func (t *tce) predict(v *view) float64 {
 // settle learns from the promises that ended before this step, unless too
 // much of what came after them was not seen.
 func (t *tce) settle(v *view) {
-	if t.promises.skipped(v.elapsed, t.interval) {
+	if t.promises.skipped(v.elapsed, v.usual) {
 		t.promises.drop()
 		return
 	}

@@ -186,6 +186,21 @@ func TestTCELearnsNothingFromWhatItDidNotSee(t *testing.T) {
 	}
 }
 
+// A daemon that samples more slowly than it was told still learns.
+func TestTCELearnsAtASlowerPace(t *testing.T) {
+	t.Parallel()
+	p := mustNew(t, "tce", peak.Config{Interval: time.Second, Horizon: 30 * time.Second})
+	calm := []peak.Container{running("a", 10, 1)}
+	first := p.Predict(peak.Step{At: epoch, Containers: calm})
+	var last float64
+	for i := range 1000 {
+		last = p.Predict(peak.Step{At: epoch.Add(time.Duration(i+1) * 5 * time.Second), Containers: calm})
+	}
+	if last > first-2 {
+		t.Errorf("predicted %v at first and %v after an hour of calm, want much less", first, last)
+	}
+}
+
 func TestTCEBlindContainerComesBack(t *testing.T) {
 	t.Parallel()
 	p := mustNew(t, "tce", peak.Config{Interval: time.Second, Horizon: 10 * time.Second})
