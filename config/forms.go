@@ -137,6 +137,37 @@ func number(field func(*Config) *float64, least, most float64) form {
 	return parsed("number", field, func(s string) (float64, error) { return parseNumber(s, least, most) }, printNumber)
 }
 
+// Limits of a promise: no estimator kept a rarer violation than one in 500, and
+// a predictor of what happens half of the time predicts no peak.
+const (
+	leastTarget = 0.002
+	mostTarget  = 0.5
+)
+
+// target takes the share of time in which a promise may be broken, as a number
+// or in percent.
+func target(field func(*Config) *float64) form {
+	return parsed("share", field, func(s string) (float64, error) {
+		number, percent := strings.CutSuffix(s, "%")
+		v, err := parseNumber(strings.TrimSpace(number), 0, math.MaxFloat64)
+		if err != nil {
+			return 0, fmt.Errorf("%q is no share, such as 0.01 or 1%%", s)
+		}
+		if percent {
+			v /= 100
+		}
+		if v < leastTarget || v > mostTarget {
+			return 0, fmt.Errorf("%q is not between %s and %s", s, printShare(leastTarget), printShare(mostTarget))
+		}
+		return v, nil
+	}, printShare)
+}
+
+// printShare prints percents with the digits of the share: 0.01 is 1%.
+func printShare(v float64) string {
+	return strconv.FormatFloat(math.Round(v*1e6)/1e4, 'f', -1, 64) + "%"
+}
+
 func printNumber(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // parseNumber takes a finite decimal number.
@@ -175,13 +206,26 @@ func address(field func(*Config) *string) form {
 
 // words takes a list: in a file a YAML list, elsewhere separated by commas.
 func words(field func(*Config) *[]string, of ...string) form {
+	f := wordsOrNone(field, of...)
+	orNone := f.set
+	f.set = func(c *Config, s string, read ReadFile) error {
+		if s == "" {
+			return errors.New("is empty")
+		}
+		return orNone(c, s, read)
+	}
+	return f
+}
+
+// wordsOrNone takes a list that may be empty.
+func wordsOrNone(field func(*Config) *[]string, of ...string) form {
 	f := parsed("list", field, func(s string) ([]string, error) {
 		var out []string
-		for _, w := range strings.Split(s, ",") {
+		for w := range strings.SplitSeq(s, ",") {
 			w = strings.TrimSpace(w)
 			switch {
 			case s == "":
-				return nil, errors.New("is empty")
+				return nil, nil
 			case !slices.Contains(of, w):
 				return nil, fmt.Errorf("%q is not one of %s%s", w, strings.Join(of, ", "), suggest(w, of))
 			case slices.Contains(out, w):

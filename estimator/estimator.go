@@ -53,6 +53,9 @@ type Offer struct {
 	// ValidFor is how long after At the offer may be answered with; past it
 	// the answer is empty. 0: for ever (it depends on no reading).
 	ValidFor time.Duration
+	// Grades is how each predictor has kept its promises since the start,
+	// shadows included.
+	Grades []Graded
 }
 
 // ResourceOffer holds the terms for one resource; all amounts in its unit.

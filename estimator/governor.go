@@ -99,6 +99,17 @@ func (g *Governor) HoldUntil(t time.Time) {
 	}
 }
 
+// Gross is what is promised.
+func (g *Governor) Gross() resources.Milli { return g.gross }
+
+// Remember takes up, before the first tick, what another Governor promised
+// last: for Hold no more is promised than that.
+func (g *Governor) Remember(at time.Time, gross resources.Milli) {
+	if g.cfg.Hold > 0 {
+		g.least.add(at, max(0, gross).FloorTo(g.cfg.Quantum))
+	}
+}
+
 // Cut promises nothing from now on, because the slack is not known. It says
 // nothing about the slack, so the Hold window does not remember it.
 func (g *Governor) Cut(at time.Time) {

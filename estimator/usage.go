@@ -14,15 +14,18 @@ import (
 type usage struct {
 	cfg       UsageConfig
 	resources []*slack
+	// last is the time of the last tick.
+	last time.Time
 }
 
 // slack is the state of one resource.
 type slack struct {
-	cfg       ResourceConfig
-	cap       resources.Milli
-	capped    bool
-	read      reading
-	predictor peak.Predictor
+	cfg    ResourceConfig
+	cap    resources.Milli
+	capped bool
+	read   reading
+	// rivals are the predictor that counts, then its shadows.
+	rivals    []rival
 	governor  *Governor
 	unmanaged extreme[float64]
 	// outside is the last value of unmanaged; letOff: that tick had newcomers.
@@ -54,16 +57,20 @@ func NewUsage(cfg UsageConfig) (Estimator, error) {
 }
 
 func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) {
-	predictor, err := peak.New(rc.Predictor, rc.Peak)
-	if err != nil {
-		return nil, err
+	var rivals []rival
+	for _, name := range append([]string{rc.Predictor}, rc.Shadows...) {
+		one, err := newRival(name, rc.Peak)
+		if err != nil {
+			return nil, err
+		}
+		rivals = append(rivals, one)
 	}
 	governor, err := NewGovernor(rc.Governor)
 	if err != nil {
 		return nil, err
 	}
 	greater := func(a, b float64) bool { return a > b }
-	r := &slack{cfg: rc, read: read, predictor: predictor, governor: governor, unmanaged: newExtreme(cfg.UnmanagedWindow, greater)}
+	r := &slack{cfg: rc, read: read, rivals: rivals, governor: governor, unmanaged: newExtreme(cfg.UnmanagedWindow, greater)}
 	for _, q := range cfg.Cap {
 		if q.Name == rc.Name {
 			r.cap, r.capped = q.Amount, true
@@ -87,6 +94,7 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 		Regular:   resources.Quantities{},
 		ValidFor:  u.cfg.SampleStaleAfter,
 	}
+	u.last = s.At
 	var held resources.Quantities
 	if s.Usage != nil {
 		o.Regular.AddAll(s.Usage.Regular())
@@ -110,6 +118,7 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 			r.governor.Cut(s.At)
 		}
 		t.hold(held.Get(t.Name))
+		o.Grades = r.grades(o.Grades)
 	}
 	return o
 }
@@ -123,7 +132,11 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	unseen := max(0, t.Allocated-seen.allocated)
 	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
 
-	predicted := r.predictor.Predict(peak.Step{At: s.At, Containers: r.containers})
+	step := peak.Step{At: s.At, Containers: r.containers}
+	predicted := r.rivals[0].predict(step)
+	for k := range r.rivals[1:] {
+		r.rivals[1+k].predict(step)
+	}
 	t.Peak = t.Allocated
 	if !math.IsNaN(predicted) {
 		// Use above an allocation is as real as any: it is taken from the rest.

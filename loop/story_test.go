@@ -120,7 +120,7 @@ func shortUsage(t *testing.T) estimator.Estimator {
 	cfg := estimator.DefaultUsage()
 	cfg.WarmUp, cfg.UnmanagedWindow = 10*time.Second, 2*time.Second
 	r := &cfg.Resources[0]
-	r.Margin = 0.1
+	r.Predictor, r.Shadows, r.Margin = "container-max", nil, 0.1
 	r.Peak = peak.Config{Interval: time.Second, Window: 10 * time.Second}
 	r.Governor = estimator.GovernorConfig{Quantum: 100, Step: 1000, RaiseEvery: 2 * time.Second, DeadBand: 200}
 	e, err := estimator.NewUsage(cfg)

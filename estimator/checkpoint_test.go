@@ -1,0 +1,156 @@
+package estimator_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/estimator/peak"
+	"github.com/estimatord/estimatord/resources"
+)
+
+// learning is mode usage with a predictor that has something to keep, and a
+// governor that holds.
+func learning() estimator.UsageConfig {
+	cfg := direct()
+	r := &cfg.Resources[0]
+	r.Predictor = "tce"
+	r.Peak = peak.Config{Interval: time.Second, Horizon: time.Minute, TargetViolation: 0.01}
+	r.Governor = estimator.GovernorConfig{Quantum: 100, Step: 1000, RaiseEvery: time.Second, Hold: 30 * time.Second}
+	return cfg
+}
+
+func keeper(t *testing.T) estimator.Keeper {
+	t.Helper()
+	k, ok := mustUsage(t, learning()).(estimator.Keeper)
+	if !ok {
+		t.Fatal("mode usage keeps nothing")
+	}
+	return k
+}
+
+// through is c as a file would give it back.
+func through(t *testing.T, c *estimator.Checkpoint) *estimator.Checkpoint {
+	t.Helper()
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &estimator.Checkpoint{}
+	if err := json.Unmarshal(b, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
+	at := time.Unix(1_000_000, 0)
+	before := keeper(t)
+	if before.Save() != nil {
+		t.Error("there is something to save before the first tick")
+	}
+	gross := func(k estimator.Keeper, web, db float64) resources.Milli {
+		at = at.Add(time.Second)
+		return k.Estimate(scene(at, []actor{{id: "a", uses: web, regular: 4000, class: 1, age: old}, {id: "b", uses: db, regular: 2000, class: 1, age: old}}...)).Resources[0].Gross
+	}
+	// Hours of steady use, with a rise that is still within the hold.
+	for range 2 * 3600 {
+		gross(before, 0.5, 0.5)
+	}
+	gross(before, 0.8, 0.8)
+	promised := gross(before, 0.5, 0.5)
+	saved := through(t, before.Save())
+
+	at = at.Add(10 * time.Second)
+	restored, fresh := keeper(t), keeper(t)
+	if err := restored.Restore(saved, at); err != nil {
+		t.Fatal(err)
+	}
+	var highest, ofFresh resources.Milli
+	start := at
+	for at.Sub(start) < 29*time.Second {
+		highest = max(highest, gross(restored, 0.5, 0.5))
+	}
+	if highest > promised {
+		t.Errorf("%v promised within the hold after the restart, %v before", highest, promised)
+	}
+	// Once the hold is over it goes on from what was learned, which one that
+	// starts anew cannot.
+	for at.Sub(start) < time.Minute {
+		highest = gross(restored, 0.5, 0.5)
+	}
+	at = start
+	for at.Sub(start) < time.Minute {
+		ofFresh = gross(fresh, 0.5, 0.5)
+	}
+	if highest <= ofFresh {
+		t.Errorf("%v promised with what was learned, %v without", highest, ofFresh)
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	at := time.Unix(1_000_000, 0)
+	k := keeper(t)
+	k.Estimate(scene(at, web(1)))
+	good := k.Save()
+	for name, change := range map[string]func(*estimator.Checkpoint) *estimator.Checkpoint{
+		"nothing":          func(*estimator.Checkpoint) *estimator.Checkpoint { return nil },
+		"another version":  func(c *estimator.Checkpoint) *estimator.Checkpoint { c.Version++; return c },
+		"from the future":  func(c *estimator.Checkpoint) *estimator.Checkpoint { c.At = at.Add(time.Hour); return c },
+		"another resource": func(c *estimator.Checkpoint) *estimator.Checkpoint { c.Resources[0].Name = "mem"; return c },
+		"another predictor": func(c *estimator.Checkpoint) *estimator.Checkpoint {
+			c.Resources[0].Predictor.Predictor = "vpa"
+			return c
+		},
+		"a predictor's clock": func(c *estimator.Checkpoint) *estimator.Checkpoint {
+			c.Resources[0].Predictor.At = time.Time{}
+			return c
+		},
+	} {
+		fresh := keeper(t)
+		if err := fresh.Restore(change(through(t, good)), at.Add(time.Second)); !errors.Is(err, estimator.ErrCheckpoint) {
+			t.Errorf("%s: error %v, want ErrCheckpoint", name, err)
+		}
+		if o := fresh.Estimate(scene(at.Add(time.Second), web(1))); len(o.Resources) != 1 {
+			t.Errorf("%s: the estimator does not work after that", name)
+		}
+	}
+	if err := k.Restore(good, at); !errors.Is(err, estimator.ErrCheckpoint) {
+		t.Errorf("one that has begun was restored: %v", err)
+	}
+}
+
+func TestShadowsAreGradedAndChangeNothing(t *testing.T) {
+	cfg := learning()
+	plain := mustUsage(t, cfg)
+	cfg.Resources[0].Shadows = []string{"latest", "container-max"}
+	shadowed := mustUsage(t, cfg)
+	at := time.Unix(1_000_000, 0)
+	var last estimator.Offer
+	for i := range 600 {
+		at = at.Add(time.Second)
+		use := 0.5
+		if i%50 == 0 {
+			use = 2 // what latest never sees coming
+		}
+		want := plain.Estimate(scene(at, web(use))).Resources[0]
+		last = shadowed.Estimate(scene(at, web(use)))
+		if got := last.Resources[0]; got != want {
+			t.Fatalf("tick %d: %+v with shadows, %+v without", i, got, want)
+		}
+	}
+	grades := map[string]estimator.Graded{}
+	for _, g := range last.Grades {
+		grades[g.Predictor] = g
+	}
+	latest, highest := grades["latest"], grades["container-max"]
+	if len(grades) != 3 || latest.Promises == 0 || latest.Broken == 0 || highest.Broken >= latest.Broken {
+		t.Errorf("grades %+v: want three, latest with broken promises, container-max with fewer", last.Grades)
+	}
+	cfg.Resources[0].Shadows = []string{"tce"}
+	if _, err := estimator.NewUsage(cfg); !errors.Is(err, estimator.ErrConfig) {
+		t.Errorf("a predictor as its own shadow: %v, want ErrConfig", err)
+	}
+}

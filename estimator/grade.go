@@ -1,0 +1,47 @@
+package estimator
+
+import "github.com/estimatord/estimatord/estimator/peak"
+
+// Graded is how one predictor has kept its promises so far.
+type Graded struct {
+	Resource, Predictor string
+	peak.Grade
+}
+
+// rival is a predictor with its judge: the one whose answer counts, or a
+// shadow. Without a horizon it promises nothing, and has no judge.
+type rival struct {
+	name      string
+	predictor peak.Predictor
+	judge     *peak.Judge
+}
+
+func newRival(name string, cfg peak.Config) (rival, error) {
+	r := rival{name: name}
+	var err error
+	if r.predictor, err = peak.New(name, cfg); err != nil || cfg.Horizon == 0 {
+		return r, err
+	}
+	r.judge, err = peak.NewJudge(cfg)
+	return r, err
+}
+
+// predict asks the predictor and remembers what it said, to be judged when the
+// horizon is over.
+func (r *rival) predict(step peak.Step) float64 {
+	p := r.predictor.Predict(step)
+	if r.judge != nil {
+		r.judge.Observe(step, p)
+	}
+	return p
+}
+
+// grades are those of the rivals that promise something.
+func (r *slack) grades(to []Graded) []Graded {
+	for i := range r.rivals {
+		if one := &r.rivals[i]; one.judge != nil {
+			to = append(to, Graded{Resource: r.cfg.Name, Predictor: one.name, Grade: one.judge.Grade()})
+		}
+	}
+	return to
+}
