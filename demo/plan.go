@@ -92,8 +92,11 @@ func (p plan) configuration() string {
 	return fmt.Sprintf(configText, window, warmUp, outside, p.cpus, raiseEvery, hold, hold)
 }
 
-const configText = `# For a story of half a minute.
+const configText = `# For a story of half a minute. The default predictor learns what it takes to
+# keep a promise, which is a matter of hours; a maximum is right from the start.
 estimator:
+  predictor: container-max
+  margin: 0.1
   window: %s
   warm_up: %s
   unmanaged_window: %s

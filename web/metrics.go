@@ -87,7 +87,8 @@ type lastRecord struct {
 }
 
 var (
-	perResource = []string{"resource", "unit"}
+	perResource  = []string{"resource", "unit"}
+	perPredictor = []string{"resource", "predictor"}
 
 	descLastTick   = prometheus.NewDesc("estimatord_last_tick_timestamp_seconds", "When the last tick was done, in seconds since 1970.", nil, nil)
 	descConnected  = prometheus.NewDesc("estimatord_agent_reported", "1 once an agent has reported its usage, 0 before.", nil, nil)
@@ -96,6 +97,11 @@ var (
 	descOffDisk    = prometheus.NewDesc("estimatord_containers_not_on_disk", "Containers the agent lists that have no cgroup.", nil, nil)
 	descUnreadable = prometheus.NewDesc("estimatord_containers_unreadable", "Containers on disk whose CPU use could not be read.", nil, nil)
 	descInFlight   = prometheus.NewDesc("estimatord_kills_in_flight", "Kills decided whose container is not gone yet.", nil, nil)
+
+	descPromises = prometheus.NewDesc("estimatord_predictor_promises_total", "Predictions of a predictor whose horizon is over and that were judged.", perPredictor, nil)
+	descBroken   = prometheus.NewDesc("estimatord_predictor_promises_broken_total", "Those that demand rose above: divided by estimatord_predictor_promises_total, the violation rate.", perPredictor, nil)
+	descJudged   = prometheus.NewDesc("estimatord_predictor_judged_allocated_total", "Allocated to regular containers, summed over the predictions that were judged.", perPredictor, nil)
+	descPromised = prometheus.NewDesc("estimatord_predictor_judged_slack_total", "Slack by the predictions that were judged, summed: divided by estimatord_predictor_judged_allocated_total, the savings.", perPredictor, nil)
 
 	descSignal    = prometheus.NewDesc("estimatord_rule_signal", "Reading of a policy rule, in the rule's own unit; absent while it is unknown.", []string{"rule"}, nil)
 	descThreshold = prometheus.NewDesc("estimatord_rule_threshold", "Threshold of a policy rule, in the rule's own unit.", []string{"rule"}, nil)
@@ -135,7 +141,7 @@ var amounts = []amount{
 func (c lastRecord) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descLastTick, descConnected, descUsageAge, descContainers, descOffDisk, descUnreadable, descInFlight,
-		descSignal, descThreshold, descExceeded,
+		descPromises, descBroken, descJudged, descPromised, descSignal, descThreshold, descExceeded,
 	} {
 		ch <- d
 	}
@@ -173,6 +179,9 @@ func (c lastRecord) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 	}
+	for i := range r.Offer.Grades {
+		collectGrade(ch, &r.Offer.Grades[i])
+	}
 	for i := range r.QoS.Rules {
 		rule := &r.QoS.Rules[i]
 		if rule.Signal.OK() {
@@ -180,6 +189,21 @@ func (c lastRecord) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(descThreshold, rule.Above, rule.Name)
 		gauge(descExceeded, boolean(rule.Exceeded), rule.Name)
+	}
+}
+
+func collectGrade(ch chan<- prometheus.Metric, g *estimator.Graded) {
+	_, scale := unitOf(g.Resource)
+	for _, c := range []struct {
+		desc *prometheus.Desc
+		v    float64
+	}{
+		{descPromises, float64(g.Promises)},
+		{descBroken, float64(g.Broken)},
+		{descJudged, g.Allocated * scale},
+		{descPromised, g.Slack * scale},
+	} {
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, c.v, g.Resource, g.Predictor)
 	}
 }
 

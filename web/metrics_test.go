@@ -9,6 +9,7 @@ import (
 
 	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/estimator/peak"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/reason"
 	"github.com/estimatord/estimatord/resources"
@@ -35,7 +36,10 @@ func record(t *testing.T) *decision.Record {
 		Took:       2 * time.Millisecond,
 		Containers: decision.ContainerCounts{Regular: 2, Revocable: 1, UnknownToAgent: 3},
 		InFlight:   1,
-		Offer: estimator.Offer{Resources: []estimator.ResourceOffer{
+		Offer: estimator.Offer{Grades: []estimator.Graded{
+			{Resource: "cpus", Predictor: "tce", Grade: peak.Grade{Promises: 400, Broken: 3, Slack: 900, Allocated: 1200}},
+			{Resource: "mem", Predictor: "latest", Grade: peak.Grade{Promises: 1, Broken: 1, Slack: 2, Allocated: 4}},
+		}, Resources: []estimator.ResourceOffer{
 			{
 				Name: "cpus", Allocated: 4000, Usage: 1250, Peak: 1500, Margin: 400, Unmanaged: 100, Slack: 2000,
 				Cap: 1800, Capped: true, Target: 1800, Gross: 1800, AllocatedRevocable: 1000, Free: 800, Why: reason.Cap,
@@ -89,6 +93,14 @@ estimatord_offer_decisions_total{reason="slack",resource="mem"} 2
 # TYPE estimatord_offered gauge
 estimatord_offered{resource="cpus",unit="cores"} 0.8
 estimatord_offered{resource="mem",unit="bytes"} 5.36870912e+08
+# HELP estimatord_predictor_judged_slack_total Slack by the predictions that were judged, summed: divided by estimatord_predictor_judged_allocated_total, the savings.
+# TYPE estimatord_predictor_judged_slack_total counter
+estimatord_predictor_judged_slack_total{predictor="latest",resource="mem"} 2.097152e+06
+estimatord_predictor_judged_slack_total{predictor="tce",resource="cpus"} 900
+# HELP estimatord_predictor_promises_broken_total Those that demand rose above: divided by estimatord_predictor_promises_total, the violation rate.
+# TYPE estimatord_predictor_promises_broken_total counter
+estimatord_predictor_promises_broken_total{predictor="latest",resource="mem"} 1
+estimatord_predictor_promises_broken_total{predictor="tce",resource="cpus"} 3
 # HELP estimatord_qos_kills_total Revocable containers that were decided to be killed, by rule.
 # TYPE estimatord_qos_kills_total counter
 estimatord_qos_kills_total{rule="busy"} 2
@@ -106,7 +118,7 @@ estimatord_ticks_total 2
 	names := []string{
 		"estimatord_agent_reported", "estimatord_agent_usage_age_seconds", "estimatord_build_info", "estimatord_cap",
 		"estimatord_containers", "estimatord_last_tick_timestamp_seconds", "estimatord_offer_decisions_total",
-		"estimatord_offered", "estimatord_qos_kills_total", "estimatord_regular_usage", "estimatord_rule_signal",
+		"estimatord_offered", "estimatord_predictor_judged_slack_total", "estimatord_predictor_promises_broken_total", "estimatord_qos_kills_total", "estimatord_regular_usage", "estimatord_rule_signal",
 		"estimatord_ticks_total",
 	}
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), names...); err != nil {

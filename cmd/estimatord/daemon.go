@@ -32,6 +32,7 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 	if err != nil {
 		return usageError{err}
 	}
+	learned := newState(cfg.StateFile, est, time.Now(), log)
 	policy, err := loadPolicy(&cfg)
 	if err != nil {
 		return usageError{err}
@@ -51,6 +52,9 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 	sampling := web.NewSampling(mon.Stats)
 	collectors := []prometheus.Collector{sampling, web.NewAgentAPI(srv.Status)}
 	var watchers []loop.Watcher
+	if learned != nil {
+		watchers = append(watchers, learned)
+	}
 	if rec != nil {
 		if err := rec.start(log); err != nil {
 			return usageError{err}
@@ -87,8 +91,11 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 	services = append(services, func(ctx context.Context) error { return l.Run(ctx, cfg.Interval) })
 
 	announce(log, &cfg, origins, mon.Layout(), policy)
+	defer context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })()
 	err = runAll(ctx, services)
-	notify(log, daemon.SdNotifyStopping)
+	if learned != nil {
+		learned.stop()
+	}
 	log.Info("stopped")
 	return err
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/estimatord/estimatord/config"
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/peak"
+	"github.com/estimatord/estimatord/resources"
 )
 
 // newEstimator makes the estimator that the settings ask for.
@@ -25,7 +28,8 @@ func usageConfig(cfg *config.Config) estimator.UsageConfig {
 		u.Resources = append(u.Resources, estimator.ResourceConfig{
 			Name:      name,
 			Predictor: cfg.Estimator.Predictor,
-			Peak:      peak.Config{Interval: cfg.Interval, Window: cfg.Estimator.Window, Horizon: cfg.Estimator.Horizon},
+			Peak:      promise(cfg, name),
+			Shadows:   shadows(cfg),
 			Margin:    cfg.Estimator.Margin,
 			Governor: estimator.GovernorConfig{
 				Quantum:    cfg.Governor.Quantum.Get(name),
@@ -37,4 +41,23 @@ func usageConfig(cfg *config.Config) estimator.UsageConfig {
 		})
 	}
 	return u
+}
+
+// promise is what is to be kept for the resource.
+func promise(cfg *config.Config, resource string) peak.Config {
+	e := &cfg.Estimator
+	p := peak.Config{
+		Interval: cfg.Interval, Window: e.Window,
+		Horizon: e.Horizon, TargetViolation: e.TargetViolation, EarlyTarget: e.EarlyTargetViolation,
+	}
+	if resource == resources.Mem {
+		p.Horizon, p.TargetViolation, p.EarlyTarget = e.MemHorizon, e.MemTargetViolation, e.MemEarlyTargetViolation
+	}
+	return p
+}
+
+// shadows are those of the settings but the predictor itself: who switches to
+// one of them need not change both.
+func shadows(cfg *config.Config) []string {
+	return slices.DeleteFunc(slices.Clone(cfg.Estimator.Shadows), func(name string) bool { return name == cfg.Estimator.Predictor })
 }
