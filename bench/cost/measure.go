@@ -1,0 +1,369 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/estimatord/estimatord/monitor/cgroup"
+	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
+	mesosv1 "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
+)
+
+// cost is what one run came to.
+type cost struct {
+	share           float64 // of a core
+	rss, rssAtStart uint64
+	kernel          uint64
+	// CPU time of one scrape
+	metrics, containers time.Duration
+	recorded            string
+}
+
+// reportEvery is the agent's --oversubscribed_resources_interval.
+const reportEvery = 15 * time.Second
+
+// scrapes is over how many scrapes their cost is taken.
+const scrapes = 40
+
+func measure(ctx context.Context, o *options, containers int) (c cost, err error) {
+	n, err := newNode(containers)
+	if n != nil {
+		defer func() { err = errors.Join(err, n.remove()) }()
+	}
+	if err != nil {
+		return c, err
+	}
+	dir, err := os.MkdirTemp("", "cost-*")
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	d, err := startDaemon(ctx, o, n, dir)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if o.rival != "" {
+		err = d.measureAlone(ctx, o, &c)
+	} else {
+		err = d.measure(ctx, o, &c)
+	}
+	return c, err
+}
+
+// daemon is the daemon that is measured.
+type daemon struct {
+	node     *node
+	cmd      *exec.Cmd
+	log      bytes.Buffer
+	socket   string
+	listen   string
+	recorded string
+	report   *agentv1.EstimateRequest
+}
+
+func startDaemon(ctx context.Context, o *options, n *node, dir string) (*daemon, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := filepath.Abs(o.daemon)
+	if err != nil {
+		return nil, err
+	}
+	if o.rival != "" {
+		if binary, err = filepath.Abs(o.rival); err != nil {
+			return nil, err
+		}
+		d := &daemon{node: n}
+		d.cmd = exec.Command(self, asEntry, strings.Join(n.own, ","), binary, "/"+n.name)
+		d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+		return d, d.cmd.Start()
+	}
+	d := &daemon{node: n, socket: filepath.Join(dir, "agent.sock"), report: report(n.ids)}
+	if d.listen, err = freePort(ctx); err != nil {
+		return nil, err
+	}
+	args := []string{asEntry, strings.Join(n.own, ","), binary}
+	if o.record {
+		d.recorded = filepath.Join(dir, "recording")
+		args = append(args, "record", d.recorded, "--record-flush-every=10s")
+	}
+	args = append(args, "--mode=usage", "--mesos-cgroups-root="+n.name, "--socket="+d.socket, "--listen="+d.listen)
+	d.cmd = exec.Command(self, args...)
+	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	return d, d.cmd.Start()
+}
+
+func freePort(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}
+
+// stop ends the daemon and waits for it.
+func (d *daemon) stop() error {
+	_ = d.cmd.Process.Signal(os.Interrupt) // it may have ended already, which Wait tells
+	if err := d.cmd.Wait(); err != nil {
+		return fmt.Errorf("the daemon: %w\n%s", err, d.log.String())
+	}
+	return nil
+}
+
+// measure lets the daemon run and fills in c.
+func (d *daemon) measure(ctx context.Context, o *options, c *cost) error {
+	conn, err := grpc.NewClient("unix://"+d.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	client := agentv1.NewOversubscriptionClient(conn)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for d.get(ctx, "/healthz") != nil {
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	if c.rssAtStart, err = d.rss(); err != nil {
+		return err
+	}
+	reported := make(chan error, 1)
+	go func() { reported <- reportFor(ctx, client, d.report) }()
+	if err := d.measureAlone(ctx, o, c); err != nil {
+		return err
+	}
+	if c.metrics, err = d.scrape(ctx, "/metrics", c.share); err != nil {
+		return err
+	}
+	if c.containers, err = d.scrape(ctx, "/metrics/containers", c.share); err != nil {
+		return err
+	}
+	if c.recorded, err = d.recordedSize(ctx); err != nil {
+		return err
+	}
+	cancel()
+	if err := <-reported; err != nil {
+		return fmt.Errorf("a report to the daemon: %w", err)
+	}
+	return nil
+}
+
+// measureAlone fills in what needs no answer.
+func (d *daemon) measureAlone(ctx context.Context, o *options, c *cost) (err error) {
+	if err := wait(ctx, o.settle); err != nil {
+		return err
+	}
+	before, err := d.cpu()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := wait(ctx, o.measure); err != nil {
+		return err
+	}
+	after, err := d.cpu()
+	if err != nil {
+		return err
+	}
+	c.share = (after - before).Seconds() / time.Since(began).Seconds()
+	if c.rss, err = d.rss(); err != nil {
+		return err
+	}
+	c.kernel, err = d.kernelMemory()
+	return err
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// report is what an agent says of the containers.
+func report(ids []string) *agentv1.EstimateRequest {
+	scalar := func(name string, value float64) *mesosv1.Resource {
+		return &mesosv1.Resource{
+			Name: proto.String(name), Type: mesosv1.Value_SCALAR.Enum(), Scalar: &mesosv1.Value_Scalar{Value: proto.Float64(value)},
+		}
+	}
+	u := &mesosv1.ResourceUsage{Total: []*mesosv1.Resource{scalar("cpus", float64(len(ids))), scalar("mem", float64(1024*len(ids)))}}
+	for i, id := range ids {
+		u.Executors = append(u.Executors, &mesosv1.ResourceUsage_Executor{
+			ExecutorInfo: &mesosv1.ExecutorInfo{
+				ExecutorId:  &mesosv1.ExecutorID{Value: proto.String("task-" + id)},
+				FrameworkId: &mesosv1.FrameworkID{Value: proto.String("c7a1e0b2-8d4f-4d0c-a2f7-5b0f6f2f8c11-" + strconv.Itoa(i%10))},
+				Source:      proto.String("task-" + id),
+			},
+			ContainerId: &mesosv1.ContainerID{Value: proto.String(id)},
+			Allocated:   []*mesosv1.Resource{scalar("cpus", 0.5), scalar("mem", 512)},
+		})
+	}
+	return &agentv1.EstimateRequest{Usage: u}
+}
+
+func reportFor(ctx context.Context, client agentv1.OversubscriptionClient, r *agentv1.EstimateRequest) error {
+	for {
+		if _, err := client.Estimate(ctx, r); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reportEvery):
+		}
+	}
+}
+
+// cpu is the CPU time of the daemon's cgroup.
+func (d *daemon) cpu() (time.Duration, error) {
+	if d.node.layout.Mode == cgroup.V2 {
+		n, err := keyed(filepath.Join(d.own("cpu"), "cpu.stat"), "usage_usec")
+		return time.Duration(n) * time.Microsecond, err //nolint:gosec // a CPU time
+	}
+	n, err := number(filepath.Join(d.own("cpuacct"), "cpuacct.usage"))
+	return time.Duration(n), err //nolint:gosec // a CPU time
+}
+
+// kernelMemory is what the kernel keeps for the daemon: descriptors and the
+// buffers of the files it reads, above all.
+func (d *daemon) kernelMemory() (uint64, error) {
+	if d.node.layout.Mode == cgroup.V2 {
+		return keyed(filepath.Join(d.own("memory"), "memory.stat"), "kernel")
+	}
+	return number(filepath.Join(d.own("memory"), "memory.kmem.usage_in_bytes"))
+}
+
+// own is the daemon's cgroup.
+func (d *daemon) own(controller string) string {
+	return filepath.Join(d.node.layout.Mount(controller), d.node.name+"-daemon")
+}
+
+func (d *daemon) rss() (uint64, error) {
+	kb, err := keyed(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid), "VmRSS:")
+	return kb << 10, err
+}
+
+// scrape is the CPU time of one scrape, beyond what the daemon does meanwhile.
+func (d *daemon) scrape(ctx context.Context, path string, share float64) (time.Duration, error) {
+	before, err := d.cpu()
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	for range scrapes {
+		if err := d.get(ctx, path); err != nil {
+			return 0, err
+		}
+		// Across some ticks, whose part is known, with caches that went cold.
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+	after, err := d.cpu()
+	if err != nil {
+		return 0, err
+	}
+	ticks := time.Duration(share * float64(time.Since(began)))
+	return max(0, after-before-ticks) / scrapes, nil
+}
+
+func (d *daemon) get(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.listen+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept-Encoding", "gzip") // as Prometheus does
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, resp.Status)
+	}
+	return nil
+}
+
+func (d *daemon) recordedSize(ctx context.Context) (string, error) {
+	if d.recorded == "" {
+		return "", nil
+	}
+	page, err := d.values(ctx, "estimatord_recorded_bytes_total", "estimatord_recorded_ticks_total")
+	if err != nil {
+		return "", err
+	}
+	return strconv.FormatFloat(page[0]/page[1]/float64(len(d.node.ids)), 'f', 1, 64), nil
+}
+
+// values are metrics without labels.
+func (d *daemon) values(ctx context.Context, names ...string) ([]float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.listen+"/metrics", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, len(names))
+	for i, name := range names {
+		_, rest, ok := strings.Cut("\n"+string(body), "\n"+name+" ")
+		text, _, _ := strings.Cut(rest, "\n")
+		if out[i], err = strconv.ParseFloat(text, 64); !ok || err != nil {
+			return nil, fmt.Errorf("/metrics lacks %s", name)
+		}
+	}
+	return out, nil
+}
+
+func number(path string) (uint64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+}
+
+// keyed is the number after key.
+func keyed(path, key string) (uint64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == key {
+			return strconv.ParseUint(fields[1], 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("%s lacks %s", path, key)
+}
