@@ -9,7 +9,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 2s
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test unit fuzz race lint vulncheck proto proto-check module test-cgroup2 bench install clean help
+.PHONY: all build demo test unit fuzz race lint vulncheck proto proto-check module test-cgroup2 replay-report bench install clean help
 
 all: build
 
@@ -79,6 +79,10 @@ test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qe
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
+
+replay-report: build ## The comparison in docs/estimators.md from traces: make replay-report TRACES=dir.
+	@test -n '$(TRACES)' || { echo "say where the traces are: make replay-report TRACES=dir" >&2; exit 1; }
+	./replay/report.sh $(BIN) '$(TRACES)'
 
 bench: ## Benchmarks of a tick, with allocations.
 	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./loop/... ./agentapi/...
