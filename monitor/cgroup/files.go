@@ -13,15 +13,16 @@ const (
 	kindMemUsage
 	kindPSICPU
 	kindThrottle // v1 only: v2 has it in kindCPU's file
-	kindPids
 	kindPSIMemory
 	kindPSIIO
+	kindPids
 	kindMemStat
 	numKinds
 )
 
-// essential kinds are read at each tick whatever it costs; the others move to
-// the slow turn when their descriptors cannot be kept.
+// essential kinds are read at each tick whatever it costs; pressure moves to
+// the slow turn when its descriptors cannot be kept. The last two are always
+// read there.
 func (k kind) essential() bool { return k <= kindPSICPU }
 
 // spec is where a kind of file is.

@@ -161,8 +161,10 @@ func moved(usage snapshot.Count, then uint64) bool {
 	return d > earlyBytes && d > max(usage.N, then)/earlyShare
 }
 
+// readPids reads the number of tasks, which is shown and recorded, but decides
+// nothing: at each tick it would be a sixth of what a tick costs.
 func (t *Tree) readPids(c *Container, slow bool, out *snapshot.Count) {
-	if t.keep[kindPids] || slow {
+	if slow || !c.slow.pids.OK() && t.isCheckTurn(c) {
 		text, why := t.read(c, kindPids)
 		if why == snapshot.Present {
 			c.slow.pids = kernel.ParseNumber(text)
