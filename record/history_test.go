@@ -147,7 +147,8 @@ func drawNext(t *rapid.T, s *snapshot.Snapshot) *snapshot.Snapshot {
 	n.Host.At = drawTime(t, n.At, "host")
 	if rapid.Bool().Draw(t, "hostMoves") {
 		n.Host = snapshot.Host{
-			At: n.Host.At, CPUs: drawCount(t), BusyCores: drawValue(t), Load1: drawValue(t), Load5: drawValue(t),
+			At: n.Host.At, CPUs: drawCount(t), UsableCPUs: drawValue(t),
+			CapacityFrom: snapshot.CapacityFrom(rapid.IntRange(0, 3).Draw(t, "from")), BusyCores: drawValue(t), Load1: drawValue(t), Load5: drawValue(t),
 			Load15: drawValue(t), MemTotalBytes: drawCount(t), MemAvailableBytes: drawCount(t), Pressure: drawPressure(t),
 		}
 	}

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"fmt"
+
 	"github.com/estimatord/estimatord/snapshot"
 )
 
@@ -70,6 +72,15 @@ func (s *state) tick(c *coder, now *snapshot.Snapshot) {
 func host(c *coder, now, before *snapshot.Host, at uint64) {
 	c.time(&now.At, at)
 	count(c, &now.CPUs, before.CPUs)
+	value(c, &now.UsableCPUs, before.UsableCPUs)
+	from := byte(now.CapacityFrom)
+	c.octet(&from)
+	if c.reading {
+		if from > byte(snapshot.CapacityQuota) {
+			c.fail(fmt.Errorf("a capacity from %d", from))
+		}
+		now.CapacityFrom = snapshot.CapacityFrom(from)
+	}
 	value(c, &now.BusyCores, before.BusyCores)
 	value(c, &now.Load1, before.Load1)
 	value(c, &now.Load5, before.Load5)
