@@ -35,16 +35,21 @@ func TestFilesFollowEachOtherAndTheOldestGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var total int64
+	var total, largest int64
 	for _, path := range r.Files() {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		total += info.Size()
+		largest = max(largest, info.Size())
 	}
-	if files := len(r.Files()); files < 3 || total > 20_000+4000 {
-		t.Errorf("%d files of %d bytes", files, total)
+	// Before the last one was begun there was room for it.
+	if total > opts.MaxTotalBytes-opts.MaxFileBytes+largest {
+		t.Errorf("%d bytes in all, the largest file has %d", total, largest)
+	}
+	if st := w.Stats(); uint64(len(r.Files())) != st.Files-st.Removed {
+		t.Errorf("%d files, want %d begun - %d removed", len(r.Files()), st.Files, st.Removed)
 	}
 	var last uint64
 	for s, err := range r.All() {
