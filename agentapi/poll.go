@@ -122,15 +122,34 @@ func (s *Server) step(p *poll, now time.Time) pollStep {
 	if p.superseded {
 		return pollStep{answer: true}
 	}
-	t := s.kills.take(now, p.report, s.usage.Load())
+	latest := s.usage.Load()
+	t := s.kills.take(now, p.report, latest)
 	until := p.started.Add(s.cfg.PollCap)
-	if len(t.batch) > 0 || t.wantFresh || s.fresh.wanted || !now.Before(until) {
+	if len(t.batch) > 0 || t.wantFresh || s.fresh.wanted || outdated(p.report, latest) || !now.Before(until) {
 		return pollStep{answer: true, batch: t.batch, ended: t.ended}
 	}
 	if retry, ok := s.kills.nextRetry(); ok && retry.Before(until) {
 		until = retry
 	}
 	return pollStep{ended: t.ended, until: until}
+}
+
+// outdated reports whether latest lists an executor that may be killed and that
+// report, which a waiting call came with, does not. Such a call is of no use
+// when that executor is to be killed: it would only end then, and a PollMin
+// would be lost before the next one could hand the kill over.
+func outdated(report, latest *snapshot.Usage) bool {
+	if latest == nil || latest == report {
+		return false
+	}
+	known := make(map[string]struct{}, len(report.Executors))
+	for i := range report.Executors {
+		known[report.Executors[i].ContainerID] = struct{}{}
+	}
+	return slices.ContainsFunc(latest.Executors, func(e snapshot.Executor) bool {
+		_, ok := known[e.ContainerID]
+		return !ok && e.Class == snapshot.ClassRevocable
+	})
 }
 
 // answered settles a batch once its answer was written, or could not be.

@@ -143,14 +143,30 @@ func TestKillIsHandedOverAgainWhileTheContainerStays(t *testing.T) {
 	})
 }
 
-func TestPollAsksForAFreshReportWhenOnlyANewerOneListsTheVictim(t *testing.T) {
+// A call that came before a launch could not hand over a kill of what was
+// launched, so it ends when the launch is reported, not when the kill comes.
+func TestPollEndsWhenANewerReportListsANewVictim(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		p := b.poll(t.Context())
 		time.Sleep(2 * time.Second)
 		b.estimate(bestEffort("x")) // launched since the poll began
-		time.Sleep(time.Second)
+		b.want(p, 2*time.Second)
+		p = b.poll(t.Context(), bestEffort("x"))
+		b.estimate(bestEffort("x"))
+		time.Sleep(3 * time.Second)
 		b.kill("x")
-		b.want(p, 3*time.Second)
+		b.want(p, 3*time.Second, "x")
+	})
+}
+
+// In the first second of a call the kill itself has to ask for a fresh report.
+func TestPollAsksForAFreshReportWhenOnlyANewerOneListsTheVictim(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		p := b.poll(t.Context())
+		time.Sleep(time.Second / 2)
+		b.estimate(bestEffort("x"))
+		b.kill("x")
+		b.want(p, time.Second)
 		b.want(b.poll(t.Context(), bestEffort("x")), time.Second, "x")
 	})
 }

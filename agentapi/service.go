@@ -94,6 +94,7 @@ func (s *Server) accept(ctx context.Context, m *wire.ResourceUsage) (*snapshot.U
 		// Two calls may overlap: the one that came in later has the newer report.
 		if last := s.usage.Load(); in.took || last == nil || !d.usage.At.Before(last.At) {
 			s.usage.Store(d.usage)
+			s.wake() // a waiting call's own report may be outdated now
 		}
 		s.fresh.came()
 	}
