@@ -148,7 +148,7 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	// What counts as used in full needs no margin; taking one of it would cut
 	// the promise whenever a revocable task's regular overhead comes along.
 	t.Margin = resources.CeilMilli(seen.allocated.Float() * r.cfg.Margin)
-	t.Unmanaged = r.beyond(seen, s)
+	t.Unmanaged = r.beyond(seen, s, t.Allocated.Float())
 
 	t.Slack = max(0, t.Allocated-t.Peak-t.Margin.Plus(t.Unmanaged))
 	t.Target = t.Slack
@@ -243,17 +243,20 @@ func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 //
 // never below zero. The highest value of the window counts, since host and
 // containers are not read at one instant and their difference is noisy. An
-// agent that claims the whole node, more, or does not say leaves nothing.
+// agent that does not say its total, or claims more than there is, leaves
+// nothing; and what it has allocated beyond what there is counts as used, since
+// nobody can be handed that.
 //
 // A tick with newcomers adds nothing above the value before, or each launch
 // would be held against the node for a whole window; but no two ticks in a row
 // are let off.
-func (r *slack) beyond(seen sums, s *snapshot.Snapshot) resources.Milli {
+func (r *slack) beyond(seen sums, s *snapshot.Snapshot, allocated float64) resources.Milli {
 	used, size, _ := r.read.host(&s.Host)
 	left := 0.0
 	if total := s.Usage.Total.Get(r.cfg.Name); total > 0 {
 		left = max(0, size-total.Float())
 	}
+	left -= max(0, allocated-size)
 	now := max(0, used-seen.managed-left)
 	r.letOff = seen.newcomers && !r.letOff
 	if r.letOff {

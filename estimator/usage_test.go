@@ -153,6 +153,9 @@ func TestUsageTerms(t *testing.T) {
 		{name: "an agent that claims more than the host has", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("cpus", 12000)
 		}, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
+		{name: "nobody can be handed what is allocated and not there", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
+			s.Host.UsableCPUs = snapshot.ValueOf(3) // 4 are allocated
+		}, usage: 1000, unmanaged: 1000, gross: 2000, free: 2000, why: reason.Slack},
 		{name: "an agent that does not say its total leaves nothing", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total = nil
 			s.Host.BusyCores.V += 0.5
