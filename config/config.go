@@ -57,6 +57,11 @@ type Config struct {
 // Monitor is how the node is read.
 type Monitor struct {
 	StatEvery int
+	// CostBudget is the share of one CPU that sampling may cost.
+	CostBudget float64
+	// MaxWakes is how many early ticks a second the fast lane may ask for; 0
+	// turns it off.
+	MaxWakes int
 }
 
 // Estimator is how the need of regular containers is predicted.
@@ -110,7 +115,8 @@ func Default() Config {
 		// koordlet gives up on a system reading after 10 s as well.
 		SampleStaleAfter: 10 * time.Second,
 		// memory.stat costs more than all other files together and moves slowly.
-		Monitor: Monitor{StatEvery: 10},
+		// 1000 containers at 1 s cost about as much as the budget.
+		Monitor: Monitor{StatEvery: 10, CostBudget: 0.015, MaxWakes: 2},
 		Estimator: Estimator{
 			// Memory is not compressible: what was lent can only be taken back
 			// by killing, so an operator must want it.

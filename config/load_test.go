@@ -88,7 +88,7 @@ func TestPrecedence(t *testing.T) {
 func TestEveryFieldHasOneSetting(t *testing.T) {
 	samples := map[string]string{
 		"mode": "noop", "interval": "7s", "listen": "[::1]:80", "log_format": "json", "log_level": "warn", "resources": "cpus:9",
-		"usage_stale_after": "7s", "sample_stale_after": "7s", "monitor.stat_every": "7", "estimator.resources": "mem",
+		"usage_stale_after": "7s", "sample_stale_after": "7s", "monitor.stat_every": "7", "monitor.cost_budget": "0.7", "monitor.max_wakes": "7", "estimator.resources": "mem",
 		"estimator.predictor": "latest", "estimator.window": "7m", "estimator.horizon": "7s", "estimator.margin": "0.7", "estimator.warm_up": "7s",
 		"governor.quantum": "cpus:7", "governor.step": "cpus:7", "governor.raise_every": "7s", "governor.dead_band": "cpus:7", "governor.hold_after_kill": "7s",
 		"estimator.unmanaged_window": "7s", "governor.hold": "7s",

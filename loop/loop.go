@@ -51,8 +51,8 @@ type Watcher interface {
 	Watch(s *snapshot.Snapshot)
 }
 
-// Config is what a Loop is made of. All fields but Policy, Observers and
-// Watchers are required.
+// Config is what a Loop is made of. All fields but Policy, Observers, Watchers
+// and Wake are required.
 type Config struct {
 	Sampler   Sampler
 	Agent     Agent
@@ -64,7 +64,9 @@ type Config struct {
 	HoldAfterKill time.Duration
 	Observers     []Observer
 	Watchers      []Watcher
-	Log           *slog.Logger
+	// Wake asks for a tick before its time; nil: nobody does.
+	Wake <-chan struct{}
+	Log  *slog.Logger
 }
 
 // Loop is the running daemon's core. Tick and Run are for one goroutine; Last
@@ -130,7 +132,8 @@ func (l *Loop) kill(now time.Time, v qos.Victim) {
 	l.cfg.Estimator.HoldUntil(now.Add(l.cfg.HoldAfterKill))
 }
 
-// Run ticks at once and then every interval until ctx ends. A tick that takes
+// Run ticks at once and then every interval until ctx ends, and whenever it is
+// woken in between. A tick that takes
 // longer than the interval delays the next one; missed ticks are not made up
 // for, since a reading is only worth something when it is fresh.
 func (l *Loop) Run(ctx context.Context, interval time.Duration) error {
@@ -145,6 +148,7 @@ func (l *Loop) Run(ctx context.Context, interval time.Duration) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case <-l.cfg.Wake:
 		}
 	}
 }

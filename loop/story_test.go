@@ -317,6 +317,32 @@ func TestRunTicksAtOnceAndThenEveryInterval(t *testing.T) {
 	})
 }
 
+func TestRunTicksWhenWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode()
+		wake := make(chan struct{})
+		l := New(Config{Sampler: n, Agent: n, Estimator: estimator.NewNoop(), Wake: wake, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Run(ctx, time.Second) }()
+		time.Sleep(500 * time.Millisecond)
+		wake <- struct{}{}
+		synctest.Wait()
+		if n.seq != 2 {
+			t.Errorf("%d ticks half a second after the start, woken once; want 2", n.seq)
+		}
+		time.Sleep(501 * time.Millisecond)
+		synctest.Wait()
+		if n.seq != 3 {
+			t.Errorf("%d ticks after a second; want 3: being woken shifts nothing", n.seq)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
 func TestRunRefusesAnIntervalOfZero(t *testing.T) {
 	l := New(Config{})
 	if err := l.Run(t.Context(), 0); err == nil {

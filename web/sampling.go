@@ -32,12 +32,15 @@ var (
 	descSampled       = prometheus.NewDesc("estimatord_sampled_containers", "Containers in the last sample, nested ones and those without a cgroup included.", nil, nil)
 	descFilesOpen     = prometheus.NewDesc("estimatord_sample_files_open", "Kernel files kept open to be read at each tick.", nil, nil)
 	descFilesLimit    = prometheus.NewDesc("estimatord_sample_files_limit", "Kernel files that may be kept open.", nil, nil)
+	descCostShare     = prometheus.NewDesc("estimatord_sample_cpu_ratio", "Share of one CPU that sampling costs.", nil, nil)
+	descCostBudget    = prometheus.NewDesc("estimatord_sample_cpu_budget_ratio", "Share of one CPU that sampling may cost.", nil, nil)
+	descStretch       = prometheus.NewDesc("estimatord_sample_stretch_ratio", "How many times less often than set the expensive files are read, to stay within the budget.", nil, nil)
 	descAbsent        = prometheus.NewDesc("estimatord_readings_absent", "Readings of containers that were absent in the last sample, by reason.", []string{"reason"}, nil)
 )
 
 // Describe is for prometheus.Collector.
 func (s *Sampling) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descSampleSeconds, descSampled, descFilesOpen, descFilesLimit, descAbsent} {
+	for _, d := range []*prometheus.Desc{descSampleSeconds, descSampled, descFilesOpen, descFilesLimit, descCostShare, descCostBudget, descStretch, descAbsent} {
 		ch <- d
 	}
 }
@@ -55,6 +58,11 @@ func (s *Sampling) Collect(ch chan<- prometheus.Metric) {
 	gauge(descSampled, float64(st.Containers))
 	gauge(descFilesOpen, float64(st.OpenFiles))
 	gauge(descFilesLimit, float64(st.FileLimit))
+	if st.CostShare.OK() {
+		gauge(descCostShare, st.CostShare.V)
+	}
+	gauge(descCostBudget, st.CostBudget)
+	gauge(descStretch, float64(st.CostStretch))
 	for why, n := range st.Absent {
 		if a := snapshot.Absence(why); a != snapshot.Present {
 			gauge(descAbsent, float64(n), a.String())

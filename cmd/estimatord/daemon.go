@@ -28,76 +28,160 @@ import (
 // records, nil for nowhere.
 func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance, rec *recording, stderr io.Writer) error {
 	log := newLogger(stderr, cfg)
-	est, err := newEstimator(&cfg)
+	a, err := assemble(&cfg, rec, log)
 	if err != nil {
 		return usageError{err}
 	}
-	learned := newState(cfg.StateFile, est, time.Now(), log)
-	policy, err := loadPolicy(&cfg)
+	defer a.close()
+	services, err := a.open(ctx, &cfg)
 	if err != nil {
-		return usageError{err}
-	}
-	mon, err := monitor.New(monitor.Config{
-		CgroupRoot: cfg.CgroupRoot, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot, StatEvery: cfg.Monitor.StatEvery,
-	})
-	if err != nil {
-		return usageError{err}
-	}
-	defer func() { _ = mon.Close() }() // it was only read from
-	srv, err := newServer(&cfg, log)
-	if err != nil {
-		return usageError{err}
-	}
-
-	sampling := web.NewSampling(mon.Stats)
-	collectors := []prometheus.Collector{sampling, web.NewAgentAPI(srv.Status)}
-	var watchers []loop.Watcher
-	if learned != nil {
-		watchers = append(watchers, learned)
-	}
-	if rec != nil {
-		if err := rec.start(log); err != nil {
-			return usageError{err}
-		}
-		defer rec.stop()
-		watchers = append(watchers, rec)
-		collectors = append(collectors, web.NewRecording(rec.writer.Stats))
-	}
-	containers := web.NewContainers(web.DefaultMaxContainers, cfg.SampleStaleAfter)
-	if cfg.Listen != config.Off {
-		watchers = append(watchers, containers)
-	}
-	l := &lateLoop{}
-	metrics, registry := web.NewMetrics(l.last, build(), collectors...)
-	l.Loop = loop.New(loop.Config{
-		Sampler: mon, Agent: srv, Estimator: est, Policy: policy, HoldAfterKill: cfg.Governor.HoldAfterKill,
-		Observers: []loop.Observer{metrics, sampling, &alive{srv: srv, log: log, limit: cfg.SampleStaleAfter}}, Watchers: watchers, Log: log,
-	})
-
-	if err := srv.Listen(); err != nil {
 		return err
 	}
-	services := []func(context.Context) error{srv.Serve}
-	if cfg.Listen != config.Off {
-		page, err := web.Listen(web.Config{
-			Listen: cfg.Listen, Registry: registry, Containers: containers, Last: l.last, Unhealthy: cfg.SampleStaleAfter, Log: log,
-		})
-		if err != nil {
-			return errors.Join(err, stop(ctx, srv.Serve))
-		}
-		log.Info("metrics", "listen", page.Addr().String())
-		services = append(services, page.Serve)
-	}
-	services = append(services, func(ctx context.Context) error { return l.Run(ctx, cfg.Interval) })
-
-	announce(log, &cfg, origins, mon.Layout(), policy)
+	announce(log, &cfg, origins, a.mon.Layout(), a.policy)
 	defer context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })()
 	err = runAll(ctx, services)
-	if learned != nil {
-		learned.stop()
+	if a.learned != nil {
+		a.learned.stop()
 	}
 	log.Info("stopped")
 	return err
+}
+
+// assembly is everything that a daemon is made of.
+type assembly struct {
+	log        *slog.Logger
+	mon        *monitor.Monitor
+	srv        *agentapi.Server
+	policy     *qos.Policy
+	learned    *state     // nil: nothing is kept
+	rec        *recording // nil: nothing is recorded
+	fast       *fastLane  // nil: nobody looks between two ticks
+	containers *web.Containers
+	registry   *prometheus.Registry
+	loop       *lateLoop
+}
+
+// assemble makes the parts from the settings. It opens nothing that others
+// could see.
+func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly, err error) {
+	a := &assembly{log: log, loop: &lateLoop{}}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	est, err := newEstimator(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if a.policy, err = loadPolicy(cfg); err != nil {
+		return nil, err
+	}
+	a.mon, err = monitor.New(monitor.Config{
+		CgroupRoot: cfg.CgroupRoot, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot,
+		StatEvery: cfg.Monitor.StatEvery, CostBudget: cfg.Monitor.CostBudget,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.srv, err = newServer(cfg, log); err != nil {
+		return nil, err
+	}
+	a.learned = newState(cfg.StateFile, est, time.Now(), log)
+	if rec != nil {
+		if err = rec.start(log); err != nil {
+			return nil, err
+		}
+		a.rec = rec
+	}
+	if cfg.Monitor.MaxWakes > 0 {
+		a.fast = newFastLane(a.mon.NewFast(monitor.FastConfig{MaxWakes: cfg.Monitor.MaxWakes}))
+	}
+	if cfg.Listen != config.Off {
+		a.containers = web.NewContainers(web.DefaultMaxContainers, cfg.SampleStaleAfter)
+	}
+
+	sampling := web.NewSampling(a.mon.Stats)
+	metrics, registry := web.NewMetrics(a.loop.last, build(), a.collectors(sampling)...)
+	a.registry = registry
+	a.loop.Loop = loop.New(loop.Config{
+		Sampler: a.mon, Agent: a.srv, Estimator: est, Policy: a.policy, HoldAfterKill: cfg.Governor.HoldAfterKill,
+		Observers: []loop.Observer{metrics, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}},
+		Watchers:  a.watchers(), Wake: a.wake(), Log: log,
+	})
+	return a, nil
+}
+
+// collectors are what /metrics shows besides the ticks.
+func (a *assembly) collectors(sampling *web.Sampling) []prometheus.Collector {
+	all := []prometheus.Collector{sampling, web.NewAgentAPI(a.srv.Status)}
+	if a.rec != nil {
+		all = append(all, web.NewRecording(a.rec.writer.Stats))
+	}
+	if a.fast != nil {
+		all = append(all, a.fast.shown)
+	}
+	return all
+}
+
+// watchers see every snapshot.
+func (a *assembly) watchers() (all []loop.Watcher) {
+	if a.learned != nil {
+		all = append(all, a.learned)
+	}
+	if a.rec != nil {
+		all = append(all, a.rec)
+	}
+	if a.fast != nil {
+		all = append(all, a.fast)
+	}
+	if a.containers != nil {
+		all = append(all, a.containers)
+	}
+	return all
+}
+
+// wake is what asks for a tick before its time.
+func (a *assembly) wake() <-chan struct{} {
+	if a.fast == nil {
+		return nil
+	}
+	return a.fast.wake
+}
+
+// open opens the socket and the port, and returns what is to run.
+func (a *assembly) open(ctx context.Context, cfg *config.Config) ([]func(context.Context) error, error) {
+	if err := a.srv.Listen(); err != nil {
+		return nil, err
+	}
+	services := []func(context.Context) error{a.srv.Serve}
+	if cfg.Listen != config.Off {
+		page, err := web.Listen(web.Config{
+			Listen: cfg.Listen, Registry: a.registry, Containers: a.containers, Last: a.loop.last, Unhealthy: cfg.SampleStaleAfter, Log: a.log,
+		})
+		if err != nil {
+			return nil, errors.Join(err, stop(ctx, a.srv.Serve))
+		}
+		a.log.Info("metrics", "listen", page.Addr().String())
+		services = append(services, page.Serve)
+	}
+	if a.fast != nil {
+		services = append(services, a.fast.run)
+	}
+	return append(services, func(ctx context.Context) error { return a.loop.Run(ctx, cfg.Interval) }), nil
+}
+
+// close gives back what assemble took.
+func (a *assembly) close() {
+	if a.fast != nil {
+		a.fast.fast.Close()
+	}
+	if a.rec != nil {
+		a.rec.stop()
+	}
+	if a.mon != nil {
+		_ = a.mon.Close() // it was only read from
+	}
 }
 
 // lateLoop lets metrics name the loop before it is made, since each needs the

@@ -1,0 +1,40 @@
+package web
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/estimatord/estimatord/monitor"
+)
+
+// FastLane shows what the looks between two ticks see. Observe is for one
+// goroutine.
+type FastLane struct {
+	looks *prometheus.CounterVec
+	wakes prometheus.Counter
+}
+
+// NewFastLane makes a FastLane that has seen nothing.
+func NewFastLane() *FastLane {
+	return &FastLane{
+		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "estimatord_fast_looks_total", Help: "Looks between two ticks, by whether regular tasks were squeezed.",
+		}, []string{"state", "reason"}),
+		wakes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "estimatord_fast_wakes_total", Help: "Ticks that were taken before their time because regular tasks were squeezed.",
+		}),
+	}
+}
+
+// Observe counts one look.
+func (f *FastLane) Observe(s monitor.Squeeze) {
+	f.looks.WithLabelValues(s.State.String(), s.Why.String()).Inc()
+	if s.Wake {
+		f.wakes.Inc()
+	}
+}
+
+// Describe is for prometheus.Collector.
+func (f *FastLane) Describe(ch chan<- *prometheus.Desc) { f.looks.Describe(ch); f.wakes.Describe(ch) }
+
+// Collect is for prometheus.Collector.
+func (f *FastLane) Collect(ch chan<- prometheus.Metric) { f.looks.Collect(ch); f.wakes.Collect(ch) }
