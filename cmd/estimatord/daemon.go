@@ -89,7 +89,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	}
 	a.learned = newState(cfg.StateFile, est, time.Now(), log)
 	if rec != nil {
-		if err = rec.start(log); err != nil {
+		if err := rec.start(log); err != nil {
 			return nil, err
 		}
 		a.rec = rec
