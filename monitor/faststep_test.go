@@ -137,28 +137,39 @@ func TestRealFastNoticesAStep(t *testing.T) {
 			}
 		}
 	}
-	var noticed []time.Duration
-	for i := range steps {
+	// step lets the hog go, anywhere between two polls, and returns how long it
+	// took to be noticed.
+	step := func(i int) (time.Duration, bool) {
 		calm()
-		// Anywhere between two polls.
 		time.Sleep(time.Duration(i*37%100) * time.Millisecond)
 		began := time.Now()
 		s.signal(t, unix.SIGCONT)
-		for {
-			q := poll()
-			if q.Wake && q.Container == "web" && q.State == monitor.SqueezeSqueezed {
-				break
-			}
-			if time.Since(began) > 30*time.Second {
-				t.Fatalf("step %d was not noticed: %+v", i, q)
+		defer s.signal(t, unix.SIGSTOP)
+		for time.Since(began) < 3*time.Second {
+			if q := poll(); q.Wake && q.Container == "web" && q.State == monitor.SqueezeSqueezed {
+				return time.Since(began), true
 			}
 		}
-		noticed = append(noticed, time.Since(began))
-		s.signal(t, unix.SIGSTOP)
+		return 0, false
+	}
+	var noticed []time.Duration
+	missed := 0
+	for i := range steps {
+		took, ok := step(i)
+		// What it tells apart is before and after. Where the machine stops this
+		// test over the step there is no before, so it may try again.
+		for try := 1; !ok && try < 5; try++ {
+			missed++
+			took, ok = step(i)
+		}
+		if !ok {
+			t.Fatalf("step %d was not noticed in five tries: %+v", i, s.fast.Poll(time.Now()))
+		}
+		noticed = append(noticed, took)
 	}
 	slices.Sort(noticed)
-	t.Logf("%d steps: p50 %v, p90 %v, slowest %v; %d wakes without a step in %d polls",
-		steps, noticed[steps/2], noticed[steps*9/10], noticed[steps-1], wakes, polls)
+	t.Logf("%d steps: p50 %v, p90 %v, slowest %v; %d missed; %d wakes without a step in %d polls",
+		steps, noticed[steps/2], noticed[steps*9/10], noticed[steps-1], missed, wakes, polls)
 }
 
 // BenchmarkFast is one poll of real containers that used CPU.
