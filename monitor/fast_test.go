@@ -209,17 +209,17 @@ func TestFastTakesTurns(t *testing.T) {
 		ids[i] = fmt.Sprintf("c%03d", i)
 	}
 	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, ids...)
-	for range 6 {
+	for range 12 {
 		l.poll()
 	}
 	calm := monitor.Squeeze{
 		State: monitor.SqueezeCalm, Why: monitor.SqueezeNone,
-		Regular: 300, Watched: 300, Judged: 300, Every: 3,
+		Regular: 300, Watched: 300, Judged: 300, Every: 6,
 	}
 	l.expect("calm", calm)
 	l.waited("c007", 2*time.Second)
 	wakes := 0
-	for range 3 {
+	for range 6 {
 		if q := l.poll(); q.Wake && q.Container == "c007" {
 			wakes++
 		}

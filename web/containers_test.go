@@ -38,12 +38,18 @@ func (c constMetrics) Collect(ch chan<- prometheus.Metric) {
 		if row.Parent != "" {
 			names, values = append(names, "parent"), append(values, row.Parent)
 		}
+		valid := func(values []string) []string {
+			for i := range values {
+				values[i] = string([]rune(values[i])) // each byte that is not valid becomes U+FFFD
+			}
+			return values
+		}
+		whole, all := names, values
 		if e := row.Executor; e != nil {
-			names, values = append(names, "framework", "executor"), append(values, e.FrameworkID, e.ExecutorID)
+			whole, all = append(slices.Clone(names), "framework", "executor"), append(slices.Clone(values), e.FrameworkID, e.ExecutorID)
 		}
-		for i := range values {
-			values[i] = string([]rune(values[i])) // each byte that is not valid becomes U+FFFD
-		}
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(familyPrefix+"info", help["info"].help, whole, nil), prometheus.GaugeValue, 1, valid(all)...)
+		values = valid(values)
 		add := func(name string, kind prometheus.ValueType, ok bool, v float64) {
 			if ok {
 				ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(familyPrefix+name, help[name].help, names, nil), kind, v, values...)
@@ -158,12 +164,16 @@ func TestContainersPage(t *testing.T) {
 	const want = `# HELP estimatord_container_left_out Containers that are not on this page, since there are too many.
 # TYPE estimatord_container_left_out gauge
 estimatord_container_left_out 0
+# HELP estimatord_container_info Always 1; the labels say whose container it is.
+# TYPE estimatord_container_info gauge
+estimatord_container_info{class="regular",container="c1",executor="e\n1",framework="fr\"\\"} 1
+estimatord_container_info{class="unknown",container="c2",parent="c1"} 1
 # HELP estimatord_container_cpu_usage_seconds_total CPU time used since the cgroup was made.
 # TYPE estimatord_container_cpu_usage_seconds_total counter
-estimatord_container_cpu_usage_seconds_total{class="regular",container="c1",executor="e\n1",framework="fr\"\\"} 12345678901.23456789
+estimatord_container_cpu_usage_seconds_total{class="regular",container="c1"} 12345678901.23456789
 # HELP estimatord_container_cpu_cores CPU use between the last two ticks; 1 is one busy core.
 # TYPE estimatord_container_cpu_cores gauge
-estimatord_container_cpu_cores{class="regular",container="c1",executor="e\n1",framework="fr\"\\"} 0.123456789
+estimatord_container_cpu_cores{class="regular",container="c1"} 0.123456789
 # HELP estimatord_container_cpu_waiting_seconds_total`
 	if !strings.HasPrefix(body, want) {
 		t.Errorf("got\n%s\nwant it to begin with\n%s", body, want)

@@ -11,33 +11,40 @@ import (
 // family is one metric of containers.
 type family struct {
 	name, kind, help string
+	// whole: its labels are all there are. The others carry those by which a
+	// container is found and summed up; the rest are long, and would be half
+	// of every page.
+	whole bool
 	// value appends the text of the number; what is absent has none.
 	value func(b []byte, c *snapshot.Container) ([]byte, bool)
 }
 
 var families = []family{
-	{"cpu_usage_seconds_total", "counter", "CPU time used since the cgroup was made.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "info", kind: "gauge", help: "Always 1; the labels say whose container it is.", whole: true, value: func(b []byte, _ *snapshot.Container) ([]byte, bool) {
+		return append(b, '1'), true
+	}},
+	{name: "cpu_usage_seconds_total", kind: "counter", help: "CPU time used since the cgroup was made.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.CPU.UsageNanos, 9)
 	}},
-	{"cpu_cores", "gauge", "CPU use between the last two ticks; 1 is one busy core.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "cpu_cores", kind: "gauge", help: "CPU use between the last two ticks; 1 is one busy core.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return strconv.AppendFloat(b, c.CPU.Cores.V, 'g', -1, 64), c.CPU.Cores.OK()
 	}},
-	{"cpu_throttled_seconds_total", "counter", "Time that tasks were held back by the container's CPU quota; absent without one.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "cpu_throttled_seconds_total", kind: "counter", help: "Time that tasks were held back by the container's CPU quota; absent without one.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.CPU.ThrottledNanos, 9)
 	}},
-	{"cpu_waiting_seconds_total", "counter", "Time in which some task waited for a CPU (pressure); cgroup v2 only.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "cpu_waiting_seconds_total", kind: "counter", help: "Time in which some task waited for a CPU (pressure); cgroup v2 only.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.Pressure.CPUSomeMicros, 6)
 	}},
-	{"memory_usage_bytes", "gauge", "Memory used, the page cache included.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "memory_usage_bytes", kind: "gauge", help: "Memory used, the page cache included.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.Memory.UsageBytes, 0)
 	}},
-	{"memory_working_set_bytes", "gauge", "Memory used without the page cache that the kernel would reclaim first.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "memory_working_set_bytes", kind: "gauge", help: "Memory used without the page cache that the kernel would reclaim first.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.Memory.WorkingSetBytes, 0)
 	}},
-	{"memory_anon_bytes", "gauge", "Anonymous memory used.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "memory_anon_bytes", kind: "gauge", help: "Anonymous memory used.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.Memory.AnonBytes, 0)
 	}},
-	{"threads", "gauge", "Threads in the cgroup.", func(b []byte, c *snapshot.Container) ([]byte, bool) {
+	{name: "threads", kind: "gauge", help: "Threads in the cgroup.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.Pids, 0)
 	}},
 }
@@ -98,7 +105,11 @@ func (t *containerText) render(w io.Writer, p *containerCopy, limit int) error {
 				t.out = t.head(t.out, f.name, f.kind, f.help)
 			}
 			t.out = append(append(t.out, familyPrefix...), f.name...)
-			t.out = append(t.out, t.labels[s.from:s.end]...)
+			if f.whole {
+				t.out = appendLabels(t.out, &p.rows[s.row], true)
+			} else {
+				t.out = append(t.out, t.labels[s.from:s.end]...)
+			}
 			var ok bool
 			if t.out, ok = f.value(t.out, &p.rows[s.row]); !ok {
 				t.out = t.out[:at]
@@ -140,7 +151,7 @@ func (t *containerText) choose(rows []snapshot.Container, limit int) (left int) 
 				continue
 			}
 			from := len(t.labels)
-			t.labels = appendLabels(t.labels, c)
+			t.labels = appendLabels(t.labels, c, false)
 			t.shown = append(t.shown, shownContainer{row: i, from: from, end: len(t.labels)})
 		}
 	}
@@ -148,10 +159,10 @@ func (t *containerText) choose(rows []snapshot.Container, limit int) (left int) 
 }
 
 // appendLabels appends the labels in the order of their names.
-func appendLabels(b []byte, c *snapshot.Container) []byte {
+func appendLabels(b []byte, c *snapshot.Container, whole bool) []byte {
 	b = appendLabel(append(b, '{'), "class", c.Class().String())
 	b = appendLabel(append(b, ','), "container", c.ID)
-	if e := c.Executor; e != nil {
+	if e := c.Executor; e != nil && whole {
 		b = appendLabel(append(b, ','), "executor", e.ExecutorID)
 		b = appendLabel(append(b, ','), "framework", e.FrameworkID)
 	}
