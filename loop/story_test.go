@@ -302,13 +302,13 @@ func TestRunTicksAtOnceAndThenEveryInterval(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { done <- l.Run(ctx, time.Second) }()
 		synctest.Wait()
-		if n.seq != 1 {
-			t.Errorf("%d ticks at the start, want 1", n.seq)
+		if seq := l.Last().Seq; seq != 1 {
+			t.Errorf("%d ticks at the start, want 1", seq)
 		}
 		time.Sleep(3*time.Second + time.Millisecond)
 		synctest.Wait()
-		if n.seq != 4 || l.Last().Seq != 4 {
-			t.Errorf("%d ticks, last record %d after 3 s; want 4", n.seq, l.Last().Seq)
+		if seq := l.Last().Seq; seq != 4 {
+			t.Errorf("%d ticks after 3 s; want 4", seq)
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -328,13 +328,13 @@ func TestRunTicksWhenWoken(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		wake <- struct{}{}
 		synctest.Wait()
-		if n.seq != 2 {
-			t.Errorf("%d ticks half a second after the start, woken once; want 2", n.seq)
+		if seq := l.Last().Seq; seq != 2 {
+			t.Errorf("%d ticks half a second after the start, woken once; want 2", seq)
 		}
 		time.Sleep(501 * time.Millisecond)
 		synctest.Wait()
-		if n.seq != 3 {
-			t.Errorf("%d ticks after a second; want 3: being woken shifts nothing", n.seq)
+		if seq := l.Last().Seq; seq != 3 {
+			t.Errorf("%d ticks after a second; want 3: being woken shifts nothing", seq)
 		}
 		cancel()
 		if err := <-done; err != nil {
