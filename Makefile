@@ -22,7 +22,7 @@ build: ## The daemon, as bin/estimatord (no cgo, no run-time dependency).
 demo: build ## The main job on real containers, in under a minute (needs root or a delegated cgroup2 subtree).
 	./$(BIN) demo
 
-test: unit fuzz ## Every test, and each fuzz target for $(FUZZTIME).
+test: unit fuzz ## Every test, and each fuzz target for FUZZTIME.
 
 # The demo measures CPU shares, so that it does not run beside other tests.
 unit:
