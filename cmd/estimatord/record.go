@@ -22,10 +22,10 @@ func newRecord() *cobra.Command {
 		Short: "Run the daemon and record all that it sees into DIR",
 		Long: `record is the daemon, with the same settings, that also writes every reading and
 every report of the agent into DIR: about 30 MB a day for 50 containers. What is
-recorded can be looked at with "estimatord record show" and replayed with other
-estimators. It holds the ids, names, roles and labels of tasks, and no command
-line or environment. When the disk is slow or full the daemon goes on; the ticks
-that are missing are counted in /metrics and in the log.
+recorded can be looked at with "estimatord record show". It holds the ids, names,
+roles and labels of tasks, and no command line or environment. When the disk is
+slow or full the daemon goes on; the ticks that are missing are counted in
+/metrics and in the log.
 
 A DIR called "show" is written ./show.`,
 		Example: `  estimatord record /var/lib/estimatord/recording --mode=noop
