@@ -9,7 +9,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 2s
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test unit fuzz race lint vulncheck proto proto-check module test-cgroup2 replay-report bench install clean help
+.PHONY: all build demo test unit fuzz privileges race lint vulncheck proto proto-check module test-cgroup2 replay-report bench install clean help
 
 all: build
 
@@ -22,13 +22,23 @@ build: ## The daemon, as bin/estimatord (no cgo, no run-time dependency).
 demo: build ## The main job on real containers, in under a minute (needs root or a delegated cgroup2 subtree).
 	./$(BIN) demo
 
-test: unit fuzz ## Every test, and each fuzz target for FUZZTIME.
+test: unit fuzz privileges ## Every test, and each fuzz target for FUZZTIME.
 
 # The demo measures CPU shares, so that it does not run beside other tests.
 unit:
 	$(GO) vet ./...
 	$(GO) test $$($(GO) list ./... | grep -v /estimatord/demo$$)
 	$(GO) test -count=1 ./demo
+
+# go test is silent about skipped tests, so a user without the rights is told
+# here what was not tried.
+privileges:
+	@test "$$(id -u)" = 0 || printf '%s\n' \
+		'' \
+		'Not root: the tests that make cgroups of their own, and the demo story, were' \
+		'skipped where this user may not do so (go test -v ./... names each). To run' \
+		'them all: sudo make test, or, where systemd runs cgroup v2, in a scope that is' \
+		'delegated to you: systemd-run --user --scope -p Delegate=yes make test'
 
 # go test -fuzz takes one target of one package at a time.
 fuzz: ## Each fuzz target for FUZZTIME.
