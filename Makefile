@@ -37,8 +37,8 @@ privileges:
 		'' \
 		'Not root: the tests that make cgroups of their own, and the demo story, were' \
 		'skipped where this user may not do so (go test -v ./... names each). To run' \
-		'them all: sudo make test, or, where systemd runs cgroup v2, in a scope that is' \
-		'delegated to you: systemd-run --user --scope -p Delegate=yes make test'
+		'them all: sudo make test. For the demo and its tests alone, where systemd runs' \
+		'cgroup v2: systemd-run --user --scope -p Delegate=yes make test'
 
 # go test -fuzz takes one target of one package at a time.
 fuzz: ## Each fuzz target for FUZZTIME.
