@@ -41,7 +41,10 @@ type Config struct {
 	MaxPolls int
 	// HandshakeTimeout is how long a new connection may stay silent.
 	HandshakeTimeout time.Duration
-	// KeepaliveAfter is how long a connection may be idle before it is probed:
+	// KeepaliveAfter is how long a connection may be idle before it is probed.
+	// It is longer than agents sleep between two estimates, since a client that
+	// is not in a call may not answer a probe (libcurl does not look at its idle
+	// connections), and would seem to go and come each time:
 	// a dead peer closes its socket, only a frozen one has to be found so.
 	KeepaliveAfter time.Duration
 	// DrainFor is how long calls may take to end when Serve stops.
@@ -82,7 +85,7 @@ func DefaultConfig() Config {
 		MaxStreams:       32,
 		MaxPolls:         8,
 		HandshakeTimeout: 10 * time.Second,
-		KeepaliveAfter:   30 * time.Second,
+		KeepaliveAfter:   10 * time.Minute,
 		DrainFor:         2 * time.Second,
 		PollCap:          10 * time.Second,
 		PollMin:          time.Second,
