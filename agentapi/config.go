@@ -41,11 +41,11 @@ type Config struct {
 	MaxPolls int
 	// HandshakeTimeout is how long a new connection may stay silent.
 	HandshakeTimeout time.Duration
-	// KeepaliveAfter is how long a connection may be idle before it is probed.
-	// It is longer than agents sleep between two estimates, since a client that
-	// is not in a call may not answer a probe (libcurl does not look at its idle
-	// connections), and would seem to go and come each time:
-	// a dead peer closes its socket, only a frozen one has to be found so.
+	// KeepaliveAfter is how long a connection may be idle before it is probed: a
+	// dead peer closes its socket, only a frozen one has to be found so. It is
+	// longer than agents sleep between two estimates, since a client that is not
+	// in a call may not answer a probe (libcurl does not look at its idle
+	// connections), and would seem to go and come each time.
 	KeepaliveAfter time.Duration
 	// DrainFor is how long calls may take to end when Serve stops.
 	DrainFor time.Duration
