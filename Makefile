@@ -66,7 +66,8 @@ TOOLMOD_govulncheck        := vuln
 TOOLPKG_govulncheck        := golang.org/x/vuln/cmd/govulncheck
 .SECONDARY: $(addprefix $(TOOLBIN)/,golangci-lint protoc-gen-go protoc-gen-go-grpc govulncheck)
 
-lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in tools/lint.mod.
+lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in tools/lint.mod; nothing unused in go.mod.
+	$(GO) mod tidy -diff
 	$(TOOLBIN)/golangci-lint run ./...
 
 # Known vulnerabilities need the public database; where it cannot be reached
