@@ -133,9 +133,9 @@ func (l *Loop) kill(now time.Time, v qos.Victim) {
 }
 
 // Run ticks at once and then every interval until ctx ends, and whenever it is
-// woken in between. A tick that takes
-// longer than the interval delays the next one; missed ticks are not made up
-// for, since a reading is only worth something when it is fresh.
+// woken in between. A tick that takes longer than the interval delays the next
+// one; missed ticks are not made up for, since a reading is only worth something
+// when it is fresh.
 func (l *Loop) Run(ctx context.Context, interval time.Duration) error {
 	if interval <= 0 {
 		return errors.New("loop: the interval must be above zero")
