@@ -115,8 +115,9 @@ func TestStretchedCadenceIsWhatIsRead(t *testing.T) {
 		}
 		reads += p.Stats().Tree.Reads
 	}
-	// Each tick: CPU, memory usage, CPU pressure. With memory.stat: tasks.
-	pressures := (reads - 640*3 - 2*stats) / 2
+	// Each tick: CPU, memory usage, CPU pressure. With memory.stat: tasks. At
+	// each check: the quota.
+	pressures := (reads - 640*3 - 2*stats - 640/monitor.DefaultCheckEvery) / 2
 	if stats != 2 || pressures != 640/8 {
 		t.Errorf("memory.stat was read %d times in 640 ticks, pressure %d times; want 2 and 80", stats, pressures)
 	}

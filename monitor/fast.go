@@ -72,6 +72,11 @@ type Fast struct {
 	owed bool
 	told time.Time
 	buf  []byte
+
+	// last is the newest answer. It has a lock of its own, so that a tick that
+	// takes it never waits for a poll that is reading.
+	lastMu sync.Mutex
+	last   snapshot.Squeeze
 }
 
 // watched is one regular container.
@@ -80,14 +85,17 @@ type watched struct {
 	fd      int // -1: not open
 	pace    pace
 	judged  bool
-	follows uint64 // the last Follow that knew it
+	since   time.Time // of the poll that found it squeezed first; zero when it is not
+	follows uint64    // the last Follow that knew it
 	// What its own quota held back, as of the tick.
 	throttledNanos snapshot.Count
 	throttledAt    time.Time
 	throttled      float64 // share of time
 }
 
-// NewFast makes the fast lane of m, which watches nothing before Follow.
+// NewFast makes the fast lane of m, which watches nothing before Follow. Each
+// Sample from then on tells what the last Poll saw. It is to be called before
+// the first Sample, and once.
 func (m *Monitor) NewFast(cfg FastConfig) *Fast {
 	setDefault(&cfg.MaxWakes, DefaultMaxWakes)
 	f := &Fast{
@@ -106,6 +114,7 @@ func (m *Monitor) NewFast(cfg FastConfig) *Fast {
 	if fd, errno := kernel.Open(unix.AT_FDCWD, kernel.NewPath(filepath.Join(m.cfg.ProcRoot, "pressure", "cpu")), unix.O_RDONLY); errno == 0 {
 		f.hostFD = fd
 	}
+	m.fast = f
 	return f
 }
 
@@ -222,7 +231,7 @@ func (f *Fast) close(w *watched) {
 		unix.Close(w.fd)
 		f.open--
 	}
-	w.fd, w.judged = -1, false
+	w.fd, w.judged, w.since = -1, false, time.Time{}
 	w.pace.forget()
 }
 
@@ -241,33 +250,56 @@ func (f *Fast) Close() {
 }
 
 // Poll answers at time now. It allocates nothing.
-func (f *Fast) Poll(now time.Time) Squeeze {
+func (f *Fast) Poll(now time.Time) snapshot.Squeeze {
+	q := f.poll(now)
+	f.lastMu.Lock()
+	f.last = q
+	f.lastMu.Unlock()
+	return q
+}
+
+// squeezeFresh is how old an answer may be that a tick passes on: that of a lane
+// that stands still says nothing of now.
+const squeezeFresh = time.Second
+
+// lastAt is the newest answer as of a tick at time now.
+func (f *Fast) lastAt(now time.Time) snapshot.Squeeze {
+	f.lastMu.Lock()
+	q := f.last
+	f.lastMu.Unlock()
+	// A poll may be made while the tick is, so that it is a little newer.
+	if age := now.Sub(q.At); !q.At.IsZero() && (age > squeezeFresh || age < -squeezeFresh) {
+		return snapshot.Squeeze{At: q.At, Why: snapshot.SqueezeStale}
+	}
+	return q
+}
+
+func (f *Fast) poll(now time.Time) snapshot.Squeeze {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	q := Squeeze{At: now, Regular: f.regular, Every: turns(len(f.watched))}
+	q := snapshot.Squeeze{At: now, Why: snapshot.SqueezeTooSoon, Regular: f.regular, Every: turns(len(f.watched))}
 	busy, ok := f.hostBusy()
 	if !ok {
-		q.Why = SqueezeNoPressure
+		q.Why = snapshot.SqueezeNoPressure
 		return q
 	}
 	f.polls++
-	worst := 0.0
 	for i, w := range f.watched {
 		if w.fd >= 0 && i%q.Every == f.polls%q.Every {
-			f.judge(w, busy)
+			f.judge(w, now, busy)
 		}
-		f.add(&q, w, &worst)
+		f.add(&q, w)
 	}
 	switch {
-	case q.State == SqueezeSqueezed:
+	case q.State == snapshot.SqueezeSqueezed:
 	case q.Regular == 0:
-		q.State, q.Why = SqueezeCalm, SqueezeNothingRegular
+		q.State, q.Why = snapshot.SqueezeCalm, snapshot.SqueezeNothingRegular
 	case q.Judged > 0:
-		q.State, q.Why = SqueezeCalm, SqueezeNone
+		q.State, q.Why = snapshot.SqueezeCalm, snapshot.SqueezeNone
 	case q.Watched == 0:
-		q.Why = SqueezeUnreadable
+		q.Why = snapshot.SqueezeUnreadable
 	}
-	if q.State != SqueezeSqueezed {
+	if q.State != snapshot.SqueezeSqueezed {
 		f.owed = false
 	} else if f.owed && (f.told.IsZero() || now.Sub(f.told) >= f.gap || now.Before(f.told)) {
 		q.Wake, f.owed, f.told = true, false, now
@@ -284,7 +316,7 @@ func turns(n int) int {
 }
 
 // judge reads one container.
-func (f *Fast) judge(w *watched, busy bool) {
+func (f *Fast) judge(w *watched, now time.Time, busy bool) {
 	text, why := kernel.Read(w.fd, f.buf)
 	at := f.mono()
 	if why == snapshot.Vanished {
@@ -306,10 +338,16 @@ func (f *Fast) judge(w *watched, busy bool) {
 		w.judged, news = w.pace.slowed(c, at, busy)
 	}
 	f.owed = f.owed || news
+	switch {
+	case !w.judged || !w.pace.squeezed:
+		w.since = time.Time{}
+	case w.since.IsZero():
+		w.since = now
+	}
 }
 
 // add adds w to the answer, which names the worst.
-func (f *Fast) add(q *Squeeze, w *watched, worst *float64) {
+func (f *Fast) add(q *snapshot.Squeeze, w *watched) {
 	if w.fd < 0 {
 		return
 	}
@@ -321,13 +359,13 @@ func (f *Fast) add(q *Squeeze, w *watched, worst *float64) {
 	if !w.pace.squeezed {
 		return
 	}
-	if q.State == SqueezeSqueezed && w.pace.degree <= *worst {
+	if q.State == snapshot.SqueezeSqueezed && w.pace.degree <= q.Degree {
 		return
 	}
-	*worst = w.pace.degree
-	q.State, q.Container, q.Why = SqueezeSqueezed, w.key.ID, SqueezeSlowed
+	q.State, q.Container, q.Why = snapshot.SqueezeSqueezed, w.key.ID, snapshot.SqueezeSlowed
+	q.Degree, q.Since = w.pace.degree, w.since
 	if f.v2 {
-		q.Why = SqueezeStalled
+		q.Why = snapshot.SqueezeStalled
 	}
 }
 

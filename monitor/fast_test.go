@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
@@ -72,16 +74,16 @@ func (l *lane) used(id string, total time.Duration) {
 	l.Write("cpuacct", id, "cpuacct.usage", fmt.Sprintln(total.Nanoseconds()))
 }
 
-func (l *lane) poll() monitor.Squeeze {
+func (l *lane) poll() snapshot.Squeeze {
 	l.n.clock.mono += monitor.FastEvery
 	return l.fast.Poll(epoch.Add(l.n.clock.mono))
 }
 
-func (l *lane) expect(what string, want monitor.Squeeze) {
+func (l *lane) expect(what string, want snapshot.Squeeze) {
 	l.t.Helper()
 	got := l.poll()
 	want.At, want.Every = got.At, max(1, want.Every)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 0.005)); diff != "" {
 		l.t.Errorf("%s: %s", what, diff)
 	}
 }
@@ -90,16 +92,17 @@ func TestFastOnV2(t *testing.T) {
 	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
 	l.Make("hog") // not regular: nobody asks about it
 	l.follow()
-	watch := monitor.Squeeze{Regular: 1, Watched: 1}
+	watch := snapshot.Squeeze{Why: snapshot.SqueezeTooSoon, Regular: 1, Watched: 1}
 	l.expect("first", watch)
 	calm := watch
-	calm.State, calm.Why, calm.Judged = monitor.SqueezeCalm, monitor.SqueezeNone, 1
+	calm.State, calm.Why, calm.Judged = snapshot.SqueezeCalm, snapshot.SqueezeNone, 1
 	l.expect("second", calm)
 	l.waited("hog", time.Hour)
 	l.expect("the revocable one waits", calm)
 	l.waited("web", 1050*time.Millisecond)
 	squeezed := calm
-	squeezed.State, squeezed.Why, squeezed.Container = monitor.SqueezeSqueezed, monitor.SqueezeStalled, "web"
+	squeezed.State, squeezed.Why, squeezed.Container = snapshot.SqueezeSqueezed, snapshot.SqueezeStalled, "web"
+	squeezed.Degree, squeezed.Since = 0.5, epoch.Add(l.n.clock.mono+monitor.FastEvery)
 	news := squeezed
 	news.Wake = true
 	l.expect("half of the time", news)
@@ -110,11 +113,64 @@ func TestFastOnV2(t *testing.T) {
 	l.expect("what cannot be understood", watch)
 }
 
+// A tick passes on what the last poll saw, and for how long that has been so,
+// as long as polls are made.
+func TestTickTellsWhatWasSeen(t *testing.T) {
+	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web", "db")
+	if got := l.n.tick(time.Second, l.usage).Squeeze; got != (snapshot.Squeeze{}) {
+		t.Errorf("before the first poll: %+v", got)
+	}
+	l.poll()
+	l.poll()
+	db, web := time.Second, time.Second
+	var since time.Time
+	for i := range 5 {
+		db += 30 * time.Millisecond // is squeezed all the time
+		l.waited("db", db)
+		if i%2 == 0 {
+			web += 60 * time.Millisecond // and this one more, at times
+		}
+		l.waited("web", web)
+		seen := l.poll()
+		if i == 0 {
+			since = seen.At
+		}
+		got := l.n.tick(10*time.Millisecond, l.usage).Squeeze
+		if got != seen {
+			t.Errorf("poll %d: the tick says %+v, the poll %+v", i, got, seen)
+		}
+		id, from, degree := "db", since, 0.3
+		if i%2 == 0 {
+			id, from, degree = "web", seen.At, 0.6
+		}
+		// 110 ms lie between two polls.
+		if i > 0 {
+			degree *= 100.0 / 110
+		}
+		if got.State != snapshot.SqueezeSqueezed || got.Container != id || !got.Since.Equal(from) || math.Abs(got.Degree-degree) > 0.01 {
+			t.Errorf("poll %d: %+v, want %s by %v since %v", i, got, id, degree, from)
+		}
+	}
+	old := l.n.tick(time.Second-10*time.Millisecond, l.usage).Squeeze
+	if old.State != snapshot.SqueezeSqueezed {
+		t.Errorf("a second later: %+v", old)
+	}
+	old = l.n.tick(time.Millisecond, l.usage).Squeeze
+	if want := (snapshot.Squeeze{At: old.At, Why: snapshot.SqueezeStale}); old != want || old.At.IsZero() {
+		t.Errorf("later than that: %+v", old)
+	}
+	// One whose clock is far ahead is none of now either.
+	l.fast.Poll(epoch.Add(48 * time.Hour))
+	if got := l.n.tick(0, l.usage).Squeeze; got.Why != snapshot.SqueezeStale {
+		t.Errorf("from the future: %+v", got)
+	}
+}
+
 func TestFastOnV1(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.CoMounted, cgrouptest.HybridV1} {
 		t.Run(string(shape), func(t *testing.T) {
 			l := newLane(t, shape, monitor.FastConfig{}, "db", "web")
-			watch := monitor.Squeeze{Regular: 2, Watched: 2}
+			watch := snapshot.Squeeze{Why: snapshot.SqueezeTooSoon, Regular: 2, Watched: 2}
 			used := 10 * time.Second
 			run := func(db, web, waited time.Duration) {
 				used += 100 * time.Millisecond
@@ -127,7 +183,7 @@ func TestFastOnV1(t *testing.T) {
 			run(0, 0, 0)
 			l.expect("second", watch)
 			calm := watch
-			calm.State, calm.Why, calm.Judged = monitor.SqueezeCalm, monitor.SqueezeNone, 2
+			calm.State, calm.Why, calm.Judged = snapshot.SqueezeCalm, snapshot.SqueezeNone, 2
 			for range 5 {
 				run(0, 0, 0)
 				l.expect("a core each", calm)
@@ -140,7 +196,8 @@ func TestFastOnV1(t *testing.T) {
 			}
 			run(-50*time.Millisecond, -110*time.Millisecond, 50*time.Millisecond)
 			squeezed := calm
-			squeezed.State, squeezed.Why, squeezed.Container, squeezed.Wake = monitor.SqueezeSqueezed, monitor.SqueezeSlowed, "web", true
+			squeezed.State, squeezed.Why, squeezed.Container, squeezed.Wake = snapshot.SqueezeSqueezed, snapshot.SqueezeSlowed, "web", true
+			squeezed.Degree, squeezed.Since = 0.6, epoch.Add(l.n.clock.mono+monitor.FastEvery)
 			l.expect("less, on a busy host", squeezed)
 		})
 	}
@@ -149,7 +206,7 @@ func TestFastOnV1(t *testing.T) {
 func TestFastUnknown(t *testing.T) {
 	t.Run("nothing regular", func(t *testing.T) {
 		l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{})
-		l.expect("at once", monitor.Squeeze{State: monitor.SqueezeCalm, Why: monitor.SqueezeNothingRegular})
+		l.expect("at once", snapshot.Squeeze{State: snapshot.SqueezeCalm, Why: snapshot.SqueezeNothingRegular})
 	})
 	t.Run("a kernel without pressure", func(t *testing.T) {
 		for _, shape := range cgrouptest.Shapes() {
@@ -159,7 +216,7 @@ func TestFastUnknown(t *testing.T) {
 			n := newNode(t, monitor.Config{CgroupRoot: c.Root, ProcRoot: t.TempDir()})
 			fast := n.NewFast(monitor.FastConfig{})
 			fast.Follow(n.tick(0, &snapshot.Usage{Executors: []snapshot.Executor{{ContainerID: "web", Class: snapshot.ClassRegular}}}))
-			if q := fast.Poll(epoch); q.State != monitor.SqueezeUnknown || q.Why != monitor.SqueezeNoPressure {
+			if q := fast.Poll(epoch); q.State != snapshot.SqueezeUnknown || q.Why != snapshot.SqueezeNoPressure {
 				t.Errorf("%s: %+v", shape, q)
 			}
 			fast.Close()
@@ -173,7 +230,7 @@ func TestFastUnknown(t *testing.T) {
 		}
 		l.usage.Executors = []snapshot.Executor{{ContainerID: "web", Class: snapshot.ClassRegular}}
 		l.follow()
-		l.expect("at once", monitor.Squeeze{Why: monitor.SqueezeUnreadable, Regular: 1})
+		l.expect("at once", snapshot.Squeeze{Why: snapshot.SqueezeUnreadable, Regular: 1})
 	})
 }
 
@@ -212,8 +269,8 @@ func TestFastTakesTurns(t *testing.T) {
 	for range 12 {
 		l.poll()
 	}
-	calm := monitor.Squeeze{
-		State: monitor.SqueezeCalm, Why: monitor.SqueezeNone,
+	calm := snapshot.Squeeze{
+		State: snapshot.SqueezeCalm, Why: snapshot.SqueezeNone,
 		Regular: 300, Watched: 300, Judged: 300, Every: 6,
 	}
 	l.expect("calm", calm)
@@ -238,7 +295,7 @@ func TestFastLeavesThrottlingOut(t *testing.T) {
 	l.fast.Follow(l.n.tick(time.Second, l.usage)) // 0.8 s of it
 	l.poll()
 	l.waited("web", 1080*time.Millisecond)
-	if q := l.poll(); q.State != monitor.SqueezeCalm {
+	if q := l.poll(); q.State != snapshot.SqueezeCalm {
 		t.Errorf("%+v", q)
 	}
 }
@@ -254,7 +311,7 @@ func TestRealFastFollowsContainers(t *testing.T) {
 	defer closeMonitor(t, m)
 	fast := m.NewFast(monitor.FastConfig{})
 	defer fast.Close()
-	if q := fast.Poll(time.Now()); q.Why == monitor.SqueezeNoPressure {
+	if q := fast.Poll(time.Now()); q.Why == snapshot.SqueezeNoPressure {
 		t.Skip("this kernel has no pressure")
 	}
 	usage := &snapshot.Usage{Executors: []snapshot.Executor{{ContainerID: "c1", Class: snapshot.ClassRegular}, {ContainerID: "c2", Class: snapshot.ClassRegular}}}

@@ -37,6 +37,8 @@ type Monitor struct {
 	stats Stats
 	// budget decides how often what is expensive is read.
 	budget budget
+	// fast is the fast lane, nil when there is none.
+	fast *Fast
 }
 
 // New finds out how cgroups are mounted and opens what is always there. That
@@ -80,6 +82,10 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 	m.seq++
 	s := &m.turns[m.seq%2]
 	s.Seq, s.At, s.Usage = m.seq, now, usage
+	s.Squeeze = snapshot.Squeeze{}
+	if m.fast != nil {
+		s.Squeeze = m.fast.lastAt(now)
+	}
 	m.stats = Stats{}
 
 	m.host.Read(now, &s.Host)
@@ -129,6 +135,7 @@ func notOnDisk(row *row, now time.Time, out *snapshot.Container) {
 		CPU: snapshot.CPU{
 			UsageNanos: count, Cores: value,
 			Periods: count, ThrottledPeriods: count, ThrottledNanos: count,
+			QuotaCores: value, RunDelay: value,
 		},
 		Memory: snapshot.Memory{
 			UsageBytes: count, AnonBytes: count, InactiveFileBytes: count, WorkingSetBytes: count,

@@ -19,6 +19,8 @@ type coder struct {
 	// reading: values come from buf, which gets shorter; otherwise they are
 	// appended to it.
 	reading bool
+	// version is that of the file that is read, or Version.
+	version uint32
 	buf     []byte
 	strings *strTable
 	// err is the first thing that went wrong; nothing is read after it.
@@ -88,6 +90,28 @@ func (c *coder) flag(v *bool) {
 			c.fail(fmt.Errorf("a flag of %d", b))
 		}
 		*v = b == 1
+	}
+}
+
+// word is one of n values that are counted from 0.
+func word[T ~uint8](c *coder, v *T, n int) {
+	b := byte(*v)
+	c.octet(&b)
+	if c.reading {
+		if int(b) >= n {
+			c.fail(fmt.Errorf("%T of %d", *v, b))
+			b = 0
+		}
+		*v = T(b)
+	}
+}
+
+// int is a whole number by its difference from the one before.
+func (c *coder) int(v *int, before int) {
+	n := uint64(*v)             //nolint:gosec // the bits are meant
+	c.delta(&n, uint64(before)) //nolint:gosec // the bits are meant
+	if c.reading {
+		*v = int(n) //nolint:gosec // inverse of the above
 	}
 }
 

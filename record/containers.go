@@ -32,6 +32,11 @@ func (s *state) containersOf(c *coder, now *snapshot.Snapshot, at uint64) {
 		t.values(column, nil)
 	}
 	t.statTimes()
+	if c.version >= withSqueeze {
+		for _, column := range laterValues {
+			t.values(column, nil)
+		}
+	}
 	if c.err != nil {
 		return
 	}
@@ -221,6 +226,12 @@ var plainValues = [...]func(*snapshot.Container) *snapshot.Value{
 	func(o *snapshot.Container) *snapshot.Value { return &o.Pressure.MemoryFull },
 	func(o *snapshot.Container) *snapshot.Value { return &o.Pressure.IOSome },
 	func(o *snapshot.Container) *snapshot.Value { return &o.Pressure.IOFull },
+}
+
+// laterValues came with version 2.
+var laterValues = [...]func(*snapshot.Container) *snapshot.Value{
+	func(o *snapshot.Container) *snapshot.Value { return &o.CPU.QuotaCores },
+	func(o *snapshot.Container) *snapshot.Value { return &o.CPU.RunDelay },
 }
 
 func cpuUsage(o *snapshot.Container) *snapshot.Count   { return &o.CPU.UsageNanos }

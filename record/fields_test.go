@@ -25,6 +25,15 @@ func fill(t *testing.T, v reflect.Value, next *int) {
 	case snapshot.Class:
 		v.SetUint(uint64(1 + *next%3))
 		return
+	case snapshot.SqueezeState:
+		v.SetUint(uint64(snapshot.SqueezeSqueezed))
+		return
+	case snapshot.SqueezeWhy:
+		v.SetUint(uint64(1 + *next%(snapshot.NumSqueezeWhys-1)))
+		return
+	case snapshot.MemoryFrom:
+		v.SetUint(uint64(snapshot.MemoryLimit))
+		return
 	case snapshot.CapacityFrom:
 		v.SetUint(uint64(snapshot.CapacityQuota))
 		return

@@ -29,8 +29,20 @@ var (
 	ErrClosed = errors.New("the recording is closed")
 )
 
-// Version is the version of the format that is written and read.
-const Version = 1
+// Version is the version of the format that is written. Those from oldest on are
+// read; what they lack is absent then (snapshot.NotRead, and no look between
+// the ticks).
+const (
+	Version = 2
+	oldest  = 1
+)
+
+// Versions from which something is recorded.
+const (
+	// withSqueeze: what the fast lane saw, quotas and waiting of containers, and
+	// the memory that can be used.
+	withSqueeze = 2
+)
 
 // Extension ends the name of each file of a recording.
 const Extension = ".estrec"
@@ -72,21 +84,23 @@ func fileHeader() []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-func checkFileHeader(b []byte) error {
+// checkFileHeader returns the version.
+func checkFileHeader(b []byte) (uint32, error) {
 	n := min(len(b), len(magic))
 	if string(b[:n]) != magic[:n] {
-		return fmt.Errorf("%w: it begins with %q", ErrNotRecording, b[:n])
+		return 0, fmt.Errorf("%w: it begins with %q", ErrNotRecording, b[:n])
 	}
 	if len(b) < fileHeaderBytes {
-		return fmt.Errorf("%w within its header", ErrCut)
+		return 0, fmt.Errorf("%w within its header", ErrCut)
 	}
 	if got := crc32.Checksum(b[:12], castagnoli); got != binary.LittleEndian.Uint32(b[12:]) {
-		return fmt.Errorf("%w: checksum of the header", ErrCorrupt)
+		return 0, fmt.Errorf("%w: checksum of the header", ErrCorrupt)
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != Version {
-		return fmt.Errorf("%w: version %d, this build reads %d", ErrVersion, v, Version)
+	v := binary.LittleEndian.Uint32(b[8:])
+	if v < oldest || v > Version {
+		return 0, fmt.Errorf("%w: version %d, this build reads %d to %d", ErrVersion, v, oldest, Version)
 	}
-	return nil
+	return v, nil
 }
 
 // frameHeader is what stands before each frame.

@@ -58,6 +58,17 @@ func drawValue(t *rapid.T) snapshot.Value {
 	return snapshot.Value{V: rapid.OneOf(rapid.Float64(), rapid.Just(math.NaN()), rapid.Just(math.Inf(1)), rapid.Just(0.0)).Draw(t, "v"), Why: drawWhy(t)}
 }
 
+func drawSqueeze(t *rapid.T, at time.Time) snapshot.Squeeze {
+	return snapshot.Squeeze{
+		At:        drawTime(t, at, "squeezeAt"),
+		State:     snapshot.SqueezeState(rapid.IntRange(0, snapshot.NumSqueezeStates-1).Draw(t, "squeezeState")),
+		Why:       snapshot.SqueezeWhy(rapid.IntRange(0, snapshot.NumSqueezeWhys-1).Draw(t, "squeezeWhy")),
+		Container: rapid.SampledFrom(words).Draw(t, "squeezed"), Degree: drawValue(t).V, Since: drawTime(t, at, "since"),
+		Regular: rapid.Int().Draw(t, "regular"), Watched: rapid.Int().Draw(t, "watched"), Judged: rapid.Int().Draw(t, "judged"),
+		Every: rapid.Int().Draw(t, "every"), Wake: rapid.Bool().Draw(t, "wake"),
+	}
+}
+
 func drawPressure(t *rapid.T) snapshot.Pressure {
 	return snapshot.Pressure{
 		CPUSome: drawValue(t), MemorySome: drawValue(t), MemoryFull: drawValue(t),
@@ -129,6 +140,7 @@ func drawReadings(t *rapid.T, c *snapshot.Container, at time.Time) {
 	c.CPU = snapshot.CPU{
 		UsageNanos: drawCount(t), Cores: drawValue(t), Periods: drawCount(t),
 		ThrottledPeriods: drawCount(t), ThrottledNanos: drawCount(t),
+		QuotaCores: drawValue(t), RunDelay: drawValue(t),
 	}
 	c.Memory = snapshot.Memory{
 		UsageBytes: drawCount(t), AnonBytes: drawCount(t), InactiveFileBytes: drawCount(t),
@@ -150,7 +162,12 @@ func drawNext(t *rapid.T, s *snapshot.Snapshot) *snapshot.Snapshot {
 			At: n.Host.At, CPUs: drawCount(t), UsableCPUs: drawValue(t),
 			CapacityFrom: snapshot.CapacityFrom(rapid.IntRange(0, 3).Draw(t, "from")), BusyCores: drawValue(t), Load1: drawValue(t), Load5: drawValue(t),
 			Load15: drawValue(t), MemTotalBytes: drawCount(t), MemAvailableBytes: drawCount(t), Pressure: drawPressure(t),
+			UsableMemBytes: drawCount(t), UsableMemAvailableBytes: drawCount(t),
+			MemoryFrom: snapshot.MemoryFrom(rapid.IntRange(0, snapshot.NumMemoryFroms-1).Draw(t, "memoryFrom")),
 		}
+	}
+	if rapid.Bool().Draw(t, "looked") {
+		n.Squeeze = drawSqueeze(t, n.At)
 	}
 	switch rapid.IntRange(0, 5).Draw(t, "usage") {
 	case 0:

@@ -59,7 +59,7 @@ func checkStart(path string) error {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if err := checkFileHeader(head[:n]); err != nil && !errors.Is(err, ErrCut) {
+	if _, err := checkFileHeader(head[:n]); err != nil && !errors.Is(err, ErrCut) {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -141,9 +141,11 @@ type decoder struct {
 	packed bytes.Buffer
 	block  []byte
 	left   []byte // of block
-	state  state
-	turns  [2]snapshot.Snapshot
-	ticks  uint64
+	// version is that of the file.
+	version uint32
+	state   state
+	turns   [2]snapshot.Snapshot
+	ticks   uint64
 }
 
 func newDecoder(file io.Reader) (*decoder, error) {
@@ -153,7 +155,7 @@ func newDecoder(file io.Reader) (*decoder, error) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if err := checkFileHeader(head[:n]); err != nil {
+	if d.version, err = checkFileHeader(head[:n]); err != nil {
 		return nil, err
 	}
 	d.zip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -180,7 +182,7 @@ func (d *decoder) next() (*snapshot.Snapshot, error) {
 	if uint64(size) > uint64(len(d.left)) {
 		return nil, fmt.Errorf("%w: a tick of %d bytes in a block with %d left", ErrCorrupt, size, len(d.left))
 	}
-	c := coder{reading: true, buf: d.left[:size]}
+	c := coder{reading: true, version: d.version, buf: d.left[:size]}
 	s := &d.turns[d.ticks%2]
 	d.state.tick(&c, s)
 	if c.err == nil && len(c.buf) > 0 {

@@ -203,7 +203,7 @@ func TestOpenRefuses(t *testing.T) {
 		return path
 	}
 	newer := fileHeader()
-	newer = append(newer[:8], 2, 0, 0, 0)
+	newer = binary.LittleEndian.AppendUint32(newer[:8], Version+1)
 	newer = binary.LittleEndian.AppendUint32(newer, frameSum(newer, nil))
 	for _, tc := range []struct {
 		name, path string

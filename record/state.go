@@ -15,6 +15,7 @@ type state struct {
 	interval uint64 // between the last two ticks, in ns
 	treeWhy  snapshot.Absence
 	host     snapshot.Host
+	squeeze  snapshot.Squeeze
 	usage    *snapshot.Usage
 
 	// before are the containers of the tick before; ordered is room for the same
@@ -58,6 +59,7 @@ func (s *state) tick(c *coder, now *snapshot.Snapshot) {
 	at := stamp(now.At)
 	c.why(&now.TreeWhy)
 	host(c, &now.Host, &s.host, at)
+	squeeze(c, &now.Squeeze, &s.squeeze, at)
 	s.usageOf(c, now, at)
 	s.containersOf(c, now, at)
 	if c.err != nil {
@@ -66,7 +68,7 @@ func (s *state) tick(c *coder, now *snapshot.Snapshot) {
 	if s.at != noTime {
 		s.interval = at - s.at
 	}
-	s.seq, s.at, s.treeWhy, s.host = now.Seq, at, now.TreeWhy, now.Host
+	s.seq, s.at, s.treeWhy, s.host, s.squeeze = now.Seq, at, now.TreeWhy, now.Host, now.Squeeze
 }
 
 func host(c *coder, now, before *snapshot.Host, at uint64) {
@@ -94,6 +96,32 @@ func host(c *coder, now, before *snapshot.Host, at uint64) {
 	value(c, &p.IOSome, q.IOSome)
 	value(c, &p.IOFull, q.IOFull)
 	count(c, &p.CPUSomeMicros, q.CPUSomeMicros)
+	if c.version < withSqueeze {
+		now.UsableMemBytes, now.UsableMemAvailableBytes, now.MemoryFrom = snapshot.Count{}, snapshot.Count{}, 0
+		return
+	}
+	count(c, &now.UsableMemBytes, before.UsableMemBytes)
+	count(c, &now.UsableMemAvailableBytes, before.UsableMemAvailableBytes)
+	word(c, &now.MemoryFrom, snapshot.NumMemoryFroms)
+}
+
+// squeeze is what the fast lane saw last.
+func squeeze(c *coder, now, before *snapshot.Squeeze, at uint64) {
+	if c.version < withSqueeze {
+		*now = snapshot.Squeeze{}
+		return
+	}
+	word(c, &now.State, snapshot.NumSqueezeStates)
+	word(c, &now.Why, snapshot.NumSqueezeWhys)
+	c.time(&now.At, at)
+	c.string(&now.Container)
+	c.float(&now.Degree, before.Degree)
+	c.time(&now.Since, stamp(before.Since))
+	c.int(&now.Regular, before.Regular)
+	c.int(&now.Watched, before.Watched)
+	c.int(&now.Judged, before.Judged)
+	c.int(&now.Every, before.Every)
+	c.flag(&now.Wake)
 }
 
 func count(c *coder, v *snapshot.Count, before snapshot.Count) {

@@ -134,7 +134,7 @@ func (w *Writer) Record(s *snapshot.Snapshot) error {
 const tickHeaderBytes = 4
 
 func (w *Writer) encode(buf []byte, s *snapshot.Snapshot) ([]byte, error) {
-	w.coder = coder{buf: append(buf[:0], make([]byte, tickHeaderBytes)...)}
+	w.coder = coder{version: Version, buf: append(buf[:0], make([]byte, tickHeaderBytes)...)}
 	w.state.tick(&w.coder, s)
 	if w.coder.err != nil {
 		return nil, w.coder.err

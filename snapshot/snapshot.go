@@ -28,6 +28,9 @@ type Snapshot struct {
 	// Containers are all containers on disk or known to the agent, sorted by
 	// Key.ID, then by Key.Inode.
 	Containers []Container
+	// Squeeze is what the last look between the ticks saw; its state is unknown
+	// when nobody looks, or the last look is too old to count.
+	Squeeze Squeeze
 	// TreeWhy is Present when the container tree could be listed; otherwise
 	// Containers only holds what the agent knows.
 	TreeWhy Absence
@@ -97,6 +100,15 @@ type CPU struct {
 	Periods, ThrottledPeriods Count
 	// ThrottledNanos is the time its tasks were held back by the quota, in ns.
 	ThrottledNanos Count
+	// QuotaCores is the container's own quota, in cores; absent with NoQuota when
+	// it has none. It is read every so many ticks only.
+	QuotaCores Value
+	// RunDelay is how long its threads waited for a CPU, per time since the
+	// sample before: 2 is two threads that waited all the time. What its own
+	// quota held back is left out. It is a lower bound, read only where there
+	// is no pressure of single cgroups, of regular containers, and while the
+	// host is busy; else absent with NotRead.
+	RunDelay Value
 }
 
 // Memory is a container's memory use, in bytes.
@@ -146,6 +158,11 @@ type Host struct {
 	Load1, Load5, Load15 Value
 	// MemTotalBytes, MemAvailableBytes are from /proc/meminfo.
 	MemTotalBytes, MemAvailableBytes Count
+	// UsableMemBytes is what the agent's containers can use of it, and
+	// UsableMemAvailableBytes what is left of that: less where a cgroup around
+	// them has a limit. MemoryFrom says which. See UsableMemory.
+	UsableMemBytes, UsableMemAvailableBytes Count
+	MemoryFrom                              MemoryFrom
 	// Pressure is the host's own PSI.
 	Pressure Pressure
 }

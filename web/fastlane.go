@@ -3,7 +3,7 @@ package web
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/snapshot"
 )
 
 // FastLane shows what the looks between two ticks see. Observe is for one
@@ -26,7 +26,7 @@ func NewFastLane() *FastLane {
 }
 
 // Observe counts one look.
-func (f *FastLane) Observe(s monitor.Squeeze) {
+func (f *FastLane) Observe(s snapshot.Squeeze) {
 	f.looks.WithLabelValues(s.State.String(), s.Why.String()).Inc()
 	if s.Wake {
 		f.wakes.Inc()

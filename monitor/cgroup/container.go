@@ -52,11 +52,12 @@ type Container struct {
 
 // slowReadings are those carried from one slow turn to the next.
 type slowReadings struct {
-	memory     memoryStat
-	statAt     time.Time
-	usageAt    uint64 // usage in bytes when memory.stat was read
+	memory  memoryStat
+	statAt  time.Time
+	usageAt uint64 // usage in bytes when memory.stat was read
+	// quota: it has one, whether or not it could be understood.
 	quota      bool
-	quotaWhy   snapshot.Absence
+	quotaCores snapshot.Value
 	pids       snapshot.Count
 	memSome    snapshot.Value
 	memFull    snapshot.Value

@@ -68,17 +68,3 @@ func microsToNanos(c snapshot.Count) snapshot.Count {
 	}
 	return snapshot.CountOf(c.N * 1000)
 }
-
-// hasQuota reports whether cpu.cfs_quota_us, µs per period or -1 for none,
-// holds a quota:
-//
-//	-1
-//
-// https://docs.kernel.org/scheduler/sched-bwc.html
-func hasQuota(file []byte) (bool, snapshot.Absence) {
-	if string(file) == "-1\n" {
-		return false, snapshot.Present
-	}
-	c := kernel.ParseNumber(file)
-	return c.OK(), c.Why
-}

@@ -54,5 +54,10 @@ var specsV2 = [numKinds]spec{
 	kindMemStat:   {kernel.NewPath("memory.stat"), Memory},
 }
 
-// quotaV1 is read at the check turn only, to know whether cpu.stat is worth it.
-var quotaV1 = spec{kernel.NewPath("cpu.cfs_quota_us"), CPU}
+// Files that are read at the check turn only: the quota, on v1 in two files,
+// which also tells whether cpu.stat is worth reading there.
+var (
+	quotaV1  = spec{kernel.NewPath("cpu.cfs_quota_us"), CPU}
+	periodV1 = spec{kernel.NewPath("cpu.cfs_period_us"), CPU}
+	quotaV2  = spec{kernel.NewPath("cpu.max"), CPU}
+)

@@ -77,24 +77,6 @@ func TestParseCPUV2(t *testing.T) {
 	}
 }
 
-func TestHasQuota(t *testing.T) {
-	for file, want := range map[string]struct {
-		quota bool
-		why   snapshot.Absence
-	}{
-		"-1\n":    {false, snapshot.Present},
-		"50000\n": {true, snapshot.Present},
-		"-1":      {false, snapshot.Malformed},
-		"-2\n":    {false, snapshot.Malformed},
-		"":        {false, snapshot.Truncated},
-		"max\n":   {false, snapshot.Malformed},
-	} {
-		if quota, why := hasQuota([]byte(file)); quota != want.quota || why != want.why {
-			t.Errorf("hasQuota(%q) = %v, %v; want %v, %v", file, quota, why, want.quota, want.why)
-		}
-	}
-}
-
 func TestParseMemoryStat(t *testing.T) {
 	const v1 = "cache 9625600\nrss 12087296\nrss_huge 0\ninactive_file 57344\n" +
 		"total_cache 809410560\ntotal_rss 580739072\ntotal_rss_huge 0\ntotal_inactive_file 395878400\n"
@@ -216,10 +198,6 @@ func FuzzParseStats(f *testing.F) {
 		parseThrottleV1(file, &v1)
 		parseCPUV2(file, &v2)
 		m1, m2 := parseMemoryStat(file, V1), parseMemoryStat(file, V2)
-		_, quotaWhy := hasQuota(file)
-		if quotaWhy == snapshot.NotRead {
-			t.Errorf("%q: quota without an answer", file)
-		}
 		for i, c := range []snapshot.Count{
 			v1.Periods, v1.ThrottledPeriods, v1.ThrottledNanos,
 			v2.UsageNanos, v2.Periods, v2.ThrottledPeriods, v2.ThrottledNanos,

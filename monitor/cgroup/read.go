@@ -29,6 +29,8 @@ func (t *Tree) Read(c *Container, out *snapshot.Container) {
 	at := t.readCPU(c, &out.CPU)
 	out.At = t.now.Add(at - t.mono)
 	slow := t.isSlowTurn(c) || !c.slow.everFilled
+	t.readQuota(c)
+	out.CPU.QuotaCores = c.slow.quotaCores
 	if t.cfg.Layout.Mode != V2 {
 		t.readThrottle(c, &out.CPU)
 	}
@@ -48,6 +50,7 @@ func vanish(out *snapshot.Container) {
 	out.CPU = snapshot.CPU{
 		UsageNanos: count, Cores: value,
 		Periods: count, ThrottledPeriods: count, ThrottledNanos: count,
+		QuotaCores: value, RunDelay: value,
 	}
 	out.Memory = snapshot.Memory{
 		UsageBytes: count, AnonBytes: count, InactiveFileBytes: count,
@@ -80,48 +83,6 @@ func (t *Tree) readCPU(c *Container, out *snapshot.CPU) time.Duration {
 	}
 	out.Cores = c.cpu.Next(out.UsageNanos, at)
 	return at
-}
-
-// readThrottle reads cpu.stat of v1, only where there is a quota.
-func (t *Tree) readThrottle(c *Container, out *snapshot.CPU) {
-	if t.isCheckTurn(c) {
-		text, why := t.readOnce(c, quotaV1)
-		quota := false
-		if why == snapshot.Present {
-			quota, why = hasQuota(text)
-		}
-		t.setQuota(c, quota)
-		c.slow.quotaWhy = why
-	}
-	switch {
-	case c.slow.quotaWhy != snapshot.Present:
-		throttleAbsent(out, c.slow.quotaWhy)
-		return
-	case !c.slow.quota:
-		t.closeFile(&c.files[kindThrottle], snapshot.NotRead)
-		throttleAbsent(out, snapshot.NoQuota)
-		return
-	}
-	text, why := t.read(c, kindThrottle)
-	if why != snapshot.Present {
-		throttleAbsent(out, why)
-		return
-	}
-	parseThrottleV1(text, out)
-}
-
-// setQuota keeps count of the containers with a quota.
-func (t *Tree) setQuota(c *Container, quota bool) {
-	if c.slow.quota == quota {
-		return
-	}
-	c.slow.quota = quota
-	t.quotasMoved = true
-	if quota {
-		t.quotas++
-	} else {
-		t.quotas--
-	}
 }
 
 func (t *Tree) readMemory(c *Container, slow bool, out *snapshot.Memory) {

@@ -160,9 +160,9 @@ func (r *Reader) readQuota(f *quotaFiles) snapshot.Value {
 	case why != snapshot.Present:
 		return snapshot.Value{Why: why}
 	case r.bounds.v2:
-		return parseCPUMax(text)
+		return kernel.ParseCPUMax(text)
 	}
-	micros := parseQuotaV1(text)
+	micros := kernel.ParseQuotaMicros(text)
 	if !micros.OK() {
 		return snapshot.Value{Why: micros.Why}
 	}
@@ -174,7 +174,7 @@ func (r *Reader) readQuota(f *quotaFiles) snapshot.Value {
 	if !period.OK() {
 		return snapshot.Value{Why: period.Why}
 	}
-	return quota(micros.N, period.N)
+	return kernel.QuotaCores(micros.N, period.N)
 }
 
 // gone reports that there is no such cgroup, or no such file in it: the root

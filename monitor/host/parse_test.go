@@ -100,7 +100,7 @@ func FuzzParseLimits(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if q := parseCPUMax(file); q.Why == snapshot.NotRead || q.OK() && !(q.V > 0 && q.V <= math.MaxFloat64) || !q.OK() && q.V != 0 {
+		if q := kernel.ParseCPUMax(file); q.Why == snapshot.NotRead || q.OK() && !(q.V > 0 && q.V <= math.MaxFloat64) || !q.OK() && q.V != 0 {
 			t.Errorf("%q: quota %+v", file, q)
 		}
 		var set cpuSet

@@ -118,6 +118,7 @@ func (c *Copied) files() []text {
 	if c.shape == UnifiedV2 {
 		return []text{
 			{"cpu", "cpu.stat", "usage_usec 2000000\nuser_usec 1500000\nsystem_usec 500000\nnr_periods 100\nnr_throttled 10\nthrottled_usec 500000\n"},
+			{"cpu", "cpu.max", "50000 100000\n"},
 			{"memory", "memory.current", "100663296\n"},
 			{"memory", "memory.stat", "anon 67108864\nfile 33554432\nanon_thp 0\ninactive_anon 1\nactive_anon 67108863\ninactive_file 16777216\nactive_file 16777216\n"},
 			{"pids", "pids.current", "3\n"},
@@ -129,6 +130,7 @@ func (c *Copied) files() []text {
 	return []text{
 		{"cpuacct", "cpuacct.usage", "2000000000\n"},
 		{"cpu", "cpu.cfs_quota_us", "50000\n"},
+		{"cpu", "cpu.cfs_period_us", "100000\n"},
 		{"cpu", "cpu.stat", "nr_periods 100\nnr_throttled 10\nthrottled_time 500000000\nnr_bursts 0\nburst_time 0\n"},
 		{"memory", "memory.usage_in_bytes", "100663296\n"},
 		{"memory", "memory.stat", "cache 1\nrss 2\nrss_huge 0\ninactive_file 3\ntotal_cache 33554432\ntotal_rss 67108864\ntotal_rss_huge 0\ntotal_inactive_anon 1\ntotal_inactive_file 16777216\ntotal_active_file 16777216\n"},

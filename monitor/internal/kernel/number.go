@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"math"
 
 	"github.com/estimatord/estimatord/snapshot"
@@ -53,3 +54,24 @@ func cutNumber(b []byte) (n uint64, rest []byte, why snapshot.Absence) {
 	}
 	return 0, nil, snapshot.Malformed
 }
+
+// wholeNumber is the number that b is, all of it.
+func wholeNumber(b []byte) (uint64, bool) {
+	n, rest, why := cutNumber(b)
+	return n, why == snapshot.Present && len(rest) == 0
+}
+
+// oneLine is the only line of file, without its end.
+func oneLine(file []byte) ([]byte, snapshot.Absence) {
+	line, ok := bytes.CutSuffix(file, []byte("\n"))
+	switch {
+	case !ok:
+		return nil, snapshot.Truncated
+	case bytes.IndexByte(line, '\n') >= 0:
+		return nil, snapshot.Malformed
+	}
+	return line, snapshot.Present
+}
+
+// cutField is line up to a space, and what follows it.
+func cutField(line []byte) (field, rest []byte, ok bool) { return bytes.Cut(line, []byte(" ")) }
