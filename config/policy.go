@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ func LoadPolicy(path string) (*qos.Policy, error) {
 // inputs may be is not part of the file; it starts from qos.DefaultFresh.
 func ParsePolicy(name string, data []byte) (*qos.Policy, error) {
 	d, root := open(name, data)
-	p := &policyFile{document: d, Policy: qos.Policy{Fresh: qos.DefaultFresh(), Victims: qos.Victims{MinUsage: qos.DefaultMinUsage}}}
+	p := &policyFile{document: d, Policy: qos.DefaultPolicy()}
 	if root != nil {
 		d.mapping(root, "", []field{
 			{"rules", func(n *yaml.Node, at string) { d.sequence(n, at, p.rule) }},
@@ -84,61 +83,70 @@ func part(path string) string {
 
 const longestWait = 24 * time.Hour
 
-// rule takes one element of rules. Its kind comes first, since it says which
-// other keys there are and what they default to.
+// rule takes one element of rules. Its signal comes first, since it says what
+// the other keys default to.
 func (p *policyFile) rule(n *yaml.Node, path string) {
-	kind := qos.Kind("")
+	var name qos.Signal
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == "kind" {
-			kind = qos.Kind(n.Content[i+1].Value)
+		if n.Content[i].Value == "signal" {
+			name = qos.Signal(n.Content[i+1].Value)
 		}
 	}
-	r, known := kind.Defaults()
+	r, known := name.Defaults()
 	p.mapping(n, path, []field{
 		{"name", p.string(&r.Name)},
-		{"kind", func(n *yaml.Node, at string) {
-			p.text(n, at, func(s string) error {
-				if known {
-					return nil
-				}
-				return fmt.Errorf("%q is not a kind of rule: %s%s", s, strings.Join(kindNames(), ", "), suggest(s, kindNames()))
+		{"signal", func(n *yaml.Node, at string) { p.text(n, at, p.signal) }},
+		{"above", p.number(&r.Above)},
+		{"clear", p.number(&r.Clear)},
+		{"per_cpu", p.bool(&r.PerCPU)},
+		{"while", func(n *yaml.Node, at string) {
+			p.mapping(n, at, []field{
+				{"signal", func(n *yaml.Node, at string) {
+					p.text(n, at, func(s string) error { r.While.Signal = qos.Signal(s); return p.signal(s) })
+				}},
+				{"above", p.number(&r.While.Above)},
 			})
 		}},
-		{"above", p.only(kind, known, p.number(&r.Above))},
-		{"load1", p.only(kind, known, p.number(&r.Load1))},
-		{"load5", p.only(kind, known, p.number(&r.Load5))},
-		{"load15", p.only(kind, known, p.number(&r.Load15))},
-		{"per_cpu", p.only(kind, known, p.bool(&r.PerCPU))},
 		{"for", p.duration(&r.For)},
 		{"settle", p.duration(&r.Settle)},
-		{"action", p.string((*string)(&r.Action))},
+		{"action", func(n *yaml.Node, at string) {
+			p.text(n, at, func(s string) (err error) { r.Action, err = parseAction(s); return err })
+		}},
+		{"immediate", p.bool(&r.Immediate)},
+		{"shadow", p.bool(&r.Shadow)},
 	})
-	for _, must := range []string{"name", "kind"} {
+	for _, must := range []string{"name", "signal"} {
 		if n.Kind == yaml.MappingNode && p.places[path+"."+must] == nil {
 			p.fault(n, path+"."+must, "is missing", nil)
 		}
 	}
+	if known && p.places[path+".clear"] == nil {
+		r.Clear = name.ClearOf(r.Above)
+	}
 	p.Rules = append(p.Rules, r)
 }
 
-func kindNames() []string {
+func (p *policyFile) signal(s string) error {
+	if qos.Signal(s).Known() {
+		return nil
+	}
+	return fmt.Errorf("%q is not a signal: %s%s", s, strings.Join(signalNames(), ", "), suggest(s, signalNames()))
+}
+
+func signalNames() []string {
 	var names []string
-	for _, k := range qos.Kinds() {
-		names = append(names, string(k))
+	for _, s := range qos.Signals() {
+		names = append(names, string(s))
 	}
 	return names
 }
 
-// only refuses a key that is not an argument of the rule's kind.
-func (p *policyFile) only(kind qos.Kind, known bool, take func(*yaml.Node, string)) func(*yaml.Node, string) {
-	return func(n *yaml.Node, path string) {
-		key := path[strings.LastIndexByte(path, '.')+1:]
-		if known && !slices.Contains(kind.Arguments(), key) {
-			p.fault(n, path, fmt.Sprintf("is no setting of kind %s, which has %s", kind, strings.Join(kind.Arguments(), ", ")), nil)
-			return
-		}
-		take(n, path)
+func parseAction(s string) (qos.Rung, error) {
+	r, ok := qos.ParseRung(s)
+	if !ok || r == qos.None {
+		return 0, fmt.Errorf("%q is not an action: stop_offering, throttle, freeze, kill", s)
 	}
+	return r, nil
 }
 
 func (p *policyFile) victims(n *yaml.Node, path string) {

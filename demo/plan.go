@@ -115,8 +115,9 @@ func policy() string {
 
 const policyText = `rules:
   - name: %s
-    kind: cpu
+    signal: node_cpu
     above: %.2f
     for: %s
     action: kill
+    immediate: true
 `

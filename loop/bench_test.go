@@ -49,11 +49,9 @@ func BenchmarkTick(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			policy := &qos.Policy{
-				Rules: []qos.Rule{{Name: "busy", Kind: qos.CPU, Above: 0.95, For: time.Second, Action: qos.Kill}},
-				Fresh: qos.DefaultFresh(),
-			}
-			l := New(Config{Sampler: sampler, Agent: n, Estimator: est, Policy: policy, Log: slog.New(slog.DiscardHandler)})
+			policy := qos.DefaultPolicy()
+			policy.Rules = []qos.Rule{{Name: "busy", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.95, For: time.Second, Action: qos.Kill}}
+			l := New(Config{Sampler: sampler, Agent: n, Estimator: est, Policy: &policy, Log: slog.New(slog.DiscardHandler)})
 			b.ReportAllocs()
 			for b.Loop() {
 				n.observed = n.observed[:0]

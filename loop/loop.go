@@ -58,12 +58,9 @@ type Config struct {
 	Agent     Agent
 	Estimator estimator.Estimator
 	// Policy is what may be taken back; nil: nothing.
-	Policy *qos.Policy
-	// HoldAfterKill is how long the offer may not rise after a kill, so that
-	// what was just freed is not handed out again at once.
-	HoldAfterKill time.Duration
-	Observers     []Observer
-	Watchers      []Watcher
+	Policy    *qos.Policy
+	Observers []Observer
+	Watchers  []Watcher
 	// Wake asks for a tick before its time; nil: nobody does.
 	Wake <-chan struct{}
 	Log  *slog.Logger
@@ -113,7 +110,7 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 }
 
 func (l *Loop) decide(s *snapshot.Snapshot) (d qos.Decision) {
-	d, l.qos = qos.Decide(l.cfg.Policy, l.qos, s, l.cfg.Agent.InFlight())
+	d, l.qos = qos.Decide(l.cfg.Policy, l.qos, qos.Input{Snapshot: s, InFlight: l.cfg.Agent.InFlight()})
 	return d
 }
 
@@ -129,7 +126,7 @@ func (l *Loop) kill(now time.Time, v qos.Victim) {
 		return
 	}
 	l.cfg.Log.Warn("kill", attrs...)
-	l.cfg.Estimator.HoldUntil(now.Add(l.cfg.HoldAfterKill))
+	l.cfg.Estimator.Feedback(estimator.Feedback{At: now, Acted: true})
 }
 
 // Run ticks at once and then every interval until ctx ends, and whenever it is

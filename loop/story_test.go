@@ -122,7 +122,7 @@ func shortUsage(t *testing.T) estimator.Estimator {
 	r := &cfg.Resources[0]
 	r.Predictor, r.Shadows, r.Margin = "container-max", nil, 0.1
 	r.Peak = peak.Config{Interval: time.Second, Window: 10 * time.Second}
-	r.Governor = estimator.GovernorConfig{Quantum: 100, Step: 1000, RaiseEvery: 2 * time.Second, DeadBand: 200}
+	r.Governor = estimator.GovernorConfig{Quantum: 100, Step: 1000, RaiseEvery: 2 * time.Second, DeadBand: 200, HoldOff: 20 * time.Second}
 	e, err := estimator.NewUsage(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -132,10 +132,12 @@ func shortUsage(t *testing.T) estimator.Estimator {
 
 func busyPolicy(t *testing.T) *qos.Policy {
 	t.Helper()
-	p := &qos.Policy{
-		Rules: []qos.Rule{{Name: "busy", Kind: qos.CPU, Above: 0.95, For: 3 * time.Second, Settle: 2 * time.Second, Action: qos.Kill}},
-		Fresh: qos.DefaultFresh(),
-	}
+	policy := qos.DefaultPolicy()
+	p := &policy
+	p.Rules = []qos.Rule{{
+		Name: "busy", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.95, For: 3 * time.Second, Settle: 2 * time.Second,
+		Action: qos.Kill, Immediate: true,
+	}}
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +168,7 @@ func TestStoryFromSlackToPreemptionAndBack(t *testing.T) {
 	n := newNode()
 	var log strings.Builder
 	l := New(Config{
-		Sampler: n, Agent: n, Estimator: shortUsage(t), Policy: busyPolicy(t), HoldAfterKill: 20 * time.Second,
+		Sampler: n, Agent: n, Estimator: shortUsage(t), Policy: busyPolicy(t),
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	web := executor("web", 3000, 0)
@@ -273,7 +275,7 @@ func TestARefusedKillIsLoudAndChangesNothingElse(t *testing.T) {
 	n.refuse = errors.New("the queue said no")
 	var log strings.Builder
 	l := New(Config{
-		Sampler: n, Agent: n, Estimator: shortUsage(t), Policy: busyPolicy(t), HoldAfterKill: time.Hour,
+		Sampler: n, Agent: n, Estimator: shortUsage(t), Policy: busyPolicy(t),
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	n.run("web", 0.5)

@@ -1,113 +1,230 @@
 package qos
 
 import (
+	"time"
+
 	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
-// Decide judges every rule of p against s and proposes at most one kill.
+// noTime is no time at all.
+var noTime time.Time
+
+// Decide judges every rule of p against in and says what is to be done.
 //
-// st is what the last call returned (the zero State at first), inFlight the
-// kills decided and not yet confirmed; ticks come in order of time. Nothing
-// that is passed in is changed, and the Decision shares no memory with it. A
-// nil p decides nothing. p must have passed Validate.
-func Decide(p *Policy, st State, s *snapshot.Snapshot, inFlight []InFlight) (Decision, State) {
-	d := Decision{Seq: s.Seq, At: s.At, Why: reason.NoPolicy}
+// st is what the last call returned (the zero State at first); ticks come in
+// order of time. Nothing that is passed in is changed, and the Decision shares
+// no memory with it. A nil p decides nothing. p must have passed Validate.
+func Decide(p *Policy, st State, in Input) (Decision, State) {
+	s := in.Snapshot
 	if p == nil || len(p.Rules) == 0 {
-		return d, State{}
+		st.policy, st.at = p, s.At
+		st.live = engine{kills: st.live.kills}
+		st.shadow = engine{}
+		return Decision{Seq: s.Seq, At: s.At, Why: reason.NoPolicy}, st
 	}
-	st = st.follow(p, s.At, inFlight)
-	j := &judgement{view: look(p, s)}
-	d.Rules = make([]RuleState, len(p.Rules))
-	var ws []*weighed
-	for i := range p.Rules {
-		j.rule, j.kind, j.out = &p.Rules[i], kindOf(p.Rules[i].Kind), &d.Rules[i]
-		st = j.judge(i, st)
-		if !j.out.Held {
-			j.say()
-			continue
-		}
-		if ws == nil {
-			ws = weigh(p, &j.view, inFlight)
-		}
-		if victim, ok := j.act(st, ws, inFlight, d.Kills); ok {
-			d.Kills = append(d.Kills, victim)
-			st.dying = append(st.dying, victim.key)
-		}
+	st = st.follow(p, s.At, in.InFlight)
+	if in.Orders.ResetBudget {
+		st.live.resetBudget()
+		st.shadow.resetBudget()
 	}
-	d.Why = summary(d.Rules)
-	d.Candidates = conclude(ws, d.Why)
+	v := look(p, s, in.Promises)
+	live := func(r *Rule) bool { return !p.Shadow && !r.Shadow }
+	d := st.live.decide(p, live, &v, &in)
+	d.Signals = readAll(&v)
+	shadow := func(r *Rule) bool { return !live(r) }
+	if rulesAmong(p, shadow) > 0 {
+		sh := st.shadow.pretend(p, shadow, &v, &in)
+		d.Shadow = &sh
+		if len(d.Rules) == 0 {
+			d.Why = reason.Shadow
+		}
+	} else {
+		st.shadow = engine{rules: st.shadow.rules}
+	}
 	return d, st
 }
 
-// judgement is one rule at one tick, one after the other.
-type judgement struct {
-	view view
-	rule *Rule
-	kind *kind
-	m    reading
-	out  *RuleState
-	// room is where sentences are put together.
-	room [256]byte
-}
-
-// judge fills in what was read and how long it has been above. A tick at which
-// the rule is blind, or has nobody to act on or for, interrupts: that time does
-// not count as above.
-func (j *judgement) judge(i int, st State) State {
-	r, v, out := j.rule, &j.view, j.out
-	out.Name, j.m = r.Name, reading{}
-	if j.kind == nil { // p has not passed Validate
-		j.m.input = "kind " + string(r.Kind)
-	} else if v.blind == "" {
-		j.m = j.kind.measure(r, v)
-		out.Signal, out.Above, out.Exceeded = j.m.signal, j.m.above, j.m.exceeded
-	}
-	switch {
-	case v.blind != "" || !j.m.signal.OK():
-		out.Why = reason.Blind
-	case !out.Exceeded:
-		out.Why = reason.Calm
-	case v.revocable == 0, j.kind.protects && v.regular == 0:
-		out.Why = reason.NoVictim
-	default:
-		out.Since = st.since[i]
-		if out.Since.IsZero() {
-			out.Since = v.s.At
+func rulesAmong(p *Policy, which func(*Rule) bool) (n int) {
+	for i := range p.Rules {
+		if which(&p.Rules[i]) {
+			n++
 		}
-		out.Why = reason.Waiting
-		out.Held = v.s.At.Sub(out.Since) >= r.For
 	}
-	return st.setSince(i, out.Since)
+	return n
 }
 
-// act decides what a rule that has held does: it waits for the kill under way,
-// then for its relief to show, then it takes the first of ws.
-func (j *judgement) act(st State, ws []*weighed, inFlight []InFlight, kills []Victim) (Victim, bool) {
+// readAll takes every signal's reading.
+func readAll(v *view) []SignalReading {
+	out := make([]SignalReading, len(signals))
+	for i := range signals {
+		r := Rule{Signal: signals[i].name, Above: signals[i].defaults.Above}
+		m := read(v, &r)
+		out[i] = SignalReading{Signal: r.Signal, Value: m.value, Worst: m.worst}
+	}
+	return out
+}
+
+// decide is one tick of the rules that count.
+func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) Decision {
+	d := Decision{Seq: v.s.Seq, At: v.s.At}
+	n := rulesAmong(p, counts)
+	d.Rules = make([]RuleState, n)
+	js := make([]judgement, 0, n)
+	for i := range p.Rules {
+		if !counts(&p.Rules[i]) {
+			continue
+		}
+		js = append(js, judgement{rule: &p.Rules[i], sig: signalOf(p.Rules[i].Signal), out: &d.Rules[len(js)], index: i})
+		e.judge(p, v, &js[len(js)-1])
+	}
+	t := turn{p: p, e: e, v: v, in: in, d: &d, js: js}
+	if v.blind != "" {
+		// Who is revocable is not known, so whatever was done is undone.
+		for res := range e.ladders {
+			e.ladders[res].release(v.s.At)
+		}
+		e.limits, e.frozen = nil, nil
+		d.Ladders = t.ladderStates(&[numResources]asks{})
+	} else {
+		t.climb()
+	}
+	for i := range js {
+		t.say(&js[i])
+	}
+	d.Why = summary(d.Rules)
+	d.Candidates = t.conclude()
+	d.Budget = e.budget(p)
+	d.StopOffering = d.StopOffering || d.Budget.Open
+	return d
+}
+
+// turn is one tick of an engine.
+type turn struct {
+	p  *Policy
+	e  *engine
+	v  *view
+	in *Input
+	d  *Decision
+	js []judgement
+	// weighed are the candidates, by resource; nil: nobody asked.
+	weighed [numResources][]*weighed
+	// chosen are those of them that are killed.
+	chosen []*weighed
+}
+
+// climb moves every ladder and does what its rung says.
+func (t *turn) climb() {
+	var all [numResources]asks
+	for res := range t.e.ladders {
+		all[res] = t.ask(Resource(res))
+		a, l := &all[res], &t.e.ladders[res]
+		l.move(t.p, t.v.s.At, a)
+		t.d.StopOffering = t.d.StopOffering || l.rung >= StopOffering
+		t.d.Acted = t.e.slow(t.p, t.v, Resource(res), a, t.in) || t.d.Acted
+		if a.push >= Freeze || l.rung >= Freeze {
+			t.weighed[res] = t.e.weigh(t.p, t.v, Resource(res), t.in.InFlight)
+		}
+		t.d.Acted = t.e.freeze(t.p, t.v, Resource(res), a, t.weighed[res]) || t.d.Acted
+	}
+	for i := range t.js {
+		t.reach(&t.js[i])
+	}
+	t.e.spend(len(t.d.Kills), t.v.s.At)
+	t.d.Acted = t.d.Acted || len(t.d.Kills) > 0
+	t.d.Ladders = t.ladderStates(&all)
+	inFlight := t.in.InFlight
+	for _, v := range t.d.Kills { // what is killed now is not throttled any more
+		inFlight = append(inFlight[:len(inFlight):len(inFlight)], InFlight{Key: v.key, Since: t.v.s.At})
+		t.e.dying = append(t.e.dying[:len(t.e.dying):len(t.e.dying)], v.key)
+	}
+	t.d.Actions = Actions{
+		Throttles: t.e.throttles(t.v, inFlight, t.cause(&all)),
+		Freezes:   t.e.freezes(t.p, t.v, inFlight, t.cause(&all)),
+	}
+}
+
+// ask collects what the rules of res ask for.
+func (t *turn) ask(res Resource) asks {
+	a := asks{rule: -1}
+	for i := range t.js {
+		j := &t.js[i]
+		if j.sig == nil || j.sig.resource != res || !j.out.Held {
+			continue
+		}
+		r := j.rule
+		if r.Action > a.keep {
+			a.keep = r.Action
+			if a.push == None {
+				a.rule = i
+			}
+		}
+		if !j.out.Exceeded {
+			continue
+		}
+		if r.Action > a.push {
+			a.push, a.rule = r.Action, i
+		}
+		if r.Action == Slow || r.Action > Slow && !r.Immediate {
+			a.slow = true
+			if m := j.m.missing; m.OK() && (!a.known || m.V > a.missing) {
+				a.missing, a.known = m.V, true
+			}
+		}
+	}
+	for i := range t.js {
+		j := &t.js[i]
+		if j.sig != nil && j.sig.resource == res && j.out.Held && j.out.Exceeded && j.rule.Action == a.push {
+			a.immediate = a.immediate || j.rule.Immediate
+		}
+	}
+	return a
+}
+
+// reach says of a rule that is above how far the ladder is for it, and lets it
+// kill.
+func (t *turn) reach(j *judgement) {
+	if j.out.Why != reason.Climbing {
+		return
+	}
+	l := &t.e.ladders[j.sig.resource]
 	switch {
-	case len(inFlight) > 0, len(kills) > 0:
-		j.out.Why = reason.KillInFlight
-	case st.settlesFor(j.rule) > 0:
-		j.out.Why = reason.Settling
-	case len(ws) == 0 || !ws[0].eligible():
+	case l.rung < j.rule.Action:
+	case j.rule.Action == Kill:
+		t.kill(j)
+	case j.rule.Action == Slow && l.limit == 0:
 		j.out.Why = reason.NoVictim
 	default:
-		j.out.Why = reason.Preempt
-		j.sayVictim(ws[0])
-		victim, err := NewVictim(ws[0].c, Cause{Rule: j.rule.Name, Text: j.out.Text})
-		if err == nil {
-			return victim, true
-		}
-		j.out.Why = reason.NoVictim // weigh has asked before, so this is not reached
+		j.out.Why = j.rule.Action.reached()
 	}
-	j.saySettling(st)
-	return Victim{}, false
+}
+
+func (t *turn) ladderStates(all *[numResources]asks) []LadderState {
+	out := make([]LadderState, numResources)
+	for res := range out {
+		l, a := &t.e.ladders[res], &all[res]
+		out[res] = LadderState{Resource: Resource(res), Rung: l.rung, Wanted: max(a.push, a.keep), Since: l.since, Limit: l.limit}
+		if a.rule >= 0 && out[res].Wanted > None {
+			out[res].Rule = t.js[a.rule].rule.Name
+		}
+	}
+	return out
+}
+
+// cause is why something is throttled or frozen: the rule that asks for most.
+func (t *turn) cause(all *[numResources]asks) Cause {
+	for res := range all {
+		if i := all[res].rule; i >= 0 {
+			return Cause{Rule: t.js[i].rule.Name}
+		}
+	}
+	return Cause{}
 }
 
 // summary is the Why of a decision: that of the rule that got furthest.
 func summary(rules []RuleState) reason.Code {
 	for _, why := range [...]reason.Code{
-		reason.Preempt, reason.KillInFlight, reason.Settling, reason.NoVictim, reason.Waiting, reason.Blind,
+		reason.Preempt, reason.KillInFlight, reason.Settling, reason.BudgetSpent, reason.Frozen, reason.Throttled,
+		reason.NoVictim, reason.Climbing, reason.Stopped, reason.Clearing, reason.Waiting, reason.Blind,
 	} {
 		for i := range rules {
 			if rules[i].Why == why {
@@ -116,26 +233,4 @@ func summary(rules []RuleState) reason.Code {
 		}
 	}
 	return reason.Calm
-}
-
-// conclude tells each container that may be killed what became of it: the
-// first is chosen when there is a kill, else all share the reason why not.
-func conclude(ws []*weighed, why reason.Code) []Candidate {
-	if len(ws) == 0 {
-		return nil
-	}
-	out := make([]Candidate, len(ws))
-	for i := range ws {
-		out[i] = ws[i].Candidate
-		switch {
-		case !ws[i].eligible():
-		case why != reason.Preempt:
-			out[i].Why = why
-		case i == 0:
-			out[i].Why = reason.Chosen
-		default:
-			out[i].Why = reason.NotFirst
-		}
-	}
-	return out
 }

@@ -1,139 +1,93 @@
 package qos
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// loadKind: the rule of Mesos's own LoadQoSController
-// (src/slave/qos_controllers/load.cpp), whose parameters
-// load_threshold_5min and load_threshold_15min are load5 and load15 here.
-// Upstream kills every revocable executor at once when either is exceeded;
-// here one goes at a time.
+// The load averages: how many tasks run or wait for a CPU or in
+// uninterruptible sleep, averaged over 1, 5 and 15 minutes (/proc/loadavg,
+// kernel/sched/loadavg.c).
+//
+// Two rules, of load5 and of load15, are Mesos's own LoadQoSController
+// (src/slave/qos_controllers/load.cpp), whose parameters load_threshold_5min
+// and load_threshold_15min are their `above`. Upstream kills every revocable
+// executor at once when either is exceeded; here one goes at a time.
 //
 // A load average is a memory: of the load that a victim took away, load5 still
 // shows e^(−t/300 s) after t, which is 82 % after a minute, and load15 94 %.
-// load1 shows 37 % then. So a rule with load1 set stops as soon as the overload
-// itself is over; Blue Yonder's module learnt the same (its 0.3.0: a long load
-// counts only while the shorter ones exceed too).
-var loadKind = kind{
-	name:      Load,
-	brief:     "Above while load5 is above `load5` or load15 is above `load15`, and, where `load1` is set, load1 is above `load1` too.",
-	arguments: []string{"load1", "load5", "load15", "per_cpu"},
-	defaults: Rule{
-		Kind: Load,
-		// Upstream acts on the first reading; load5 has waited long enough.
-		For: 0,
-		// Of the victim's load, load1 has forgotten 63 % after a minute.
-		Settle: time.Minute,
-		Action: Kill,
-	},
-	validate: validateLoad,
-	measure:  measureLoad,
-	subject:  loadSubject,
-	limit:    loadLimit,
-	detail:   loadDetail,
-}
+// load1 shows 37 % then. So a rule with `while: {signal: load1, ...}` stops as
+// soon as the overload itself is over; Blue Yonder's module learnt the same (its
+// 0.3.0: a long load counts only while the shorter ones exceed too).
+var (
+	load1  = loadSignal("load1", "1 minute", func(h *snapshot.Host) snapshot.Value { return h.Load1 })
+	load5  = loadSignal("load5", "5 minutes", func(h *snapshot.Host) snapshot.Value { return h.Load5 })
+	load15 = loadSignal("load15", "15 minutes", func(h *snapshot.Host) snapshot.Value { return h.Load15 })
+)
+
+// The load averages.
+const (
+	Load1  Signal = "load1"
+	Load5  Signal = "load5"
+	Load15 Signal = "load15"
+)
 
 // maxLoad: no more tasks than this can exist (PID_MAX_LIMIT,
 // include/linux/threads.h), so a higher load average is no reading.
 const maxLoad = 4 << 20
 
-func validateLoad(r *Rule, bad func(field, reason string)) {
-	if r.Above != 0 {
-		bad("above", "is a setting of kind cpu; kind load has load5 and load15")
-	}
-	for _, t := range []struct {
-		name string
-		v    float64
-	}{{"load1", r.Load1}, {"load5", r.Load5}, {"load15", r.Load15}} {
-		if !(t.v >= 0 && t.v <= maxLoad) {
-			bad(t.name, fmt.Sprintf("%v is not a load above 0", t.v))
-		}
-	}
-	if r.Load5 == 0 && r.Load15 == 0 {
-		bad("load5", "kind load needs load5, load15 or both")
+func loadSignal(name Signal, span string, of func(h *snapshot.Host) snapshot.Value) signal {
+	return signal{
+		name:     name,
+		brief:    "Tasks that run or wait for a CPU or a disk, averaged over " + span + " (/proc/loadavg); with `per_cpu`, per CPU of the machine.",
+		v1:       "the same",
+		v2:       "the same",
+		noPSI:    "the same",
+		resource: CPU,
+		unit:     number,
+		most:     maxLoad,
+		perCPU:   true,
+		defaults: Rule{
+			Signal: name,
+			// A load average falls slowly, so a little below is clear enough.
+			Clear: 0.9,
+			// Upstream acts on the first reading; an average has waited long
+			// enough.
+			For: 0,
+			// Of the victim's load, load1 has forgotten 63 % after a minute.
+			Settle: time.Minute,
+			Action: Kill,
+		},
+		measure: func(v *view, r *Rule) reading { return measureLoad(v, r, string(name), of(&v.s.Host)) },
+		subject: loadSubject,
 	}
 }
 
-func measureLoad(r *Rule, v *view) reading {
+func measureLoad(v *view, r *Rule, name string, load snapshot.Value) reading {
 	per := 1.0
 	if r.PerCPU {
 		cpus, why := v.cpus()
 		if why != snapshot.Present {
-			return reading{signal: snapshot.Value{Why: why}, input: "the number of CPUs"}
+			return unknown(why, "the number of CPUs")
 		}
 		per = cpus
 	}
-	var m reading
-	var gate bool
-	for _, t := range [...]struct {
-		name      string
-		threshold float64
-		load      snapshot.Value
-		gates     bool
-	}{
-		{"load1", r.Load1, v.s.Host.Load1, true},
-		{"load5", r.Load5, v.s.Host.Load5, false},
-		{"load15", r.Load15, v.s.Host.Load15, false},
-	} {
-		if t.threshold == 0 {
-			gate = gate || t.gates
-			continue
-		}
-		load := v.hostValue(t.load)
-		if load.OK() && load.V > maxLoad {
-			load = snapshot.Value{Why: snapshot.Malformed}
-		}
-		if !load.OK() {
-			return reading{signal: snapshot.Value{Why: load.Why}, above: t.threshold, input: t.name}
-		}
-		load.V /= per
-		above := load.V > t.threshold
-		if t.gates {
-			gate, m.load1 = above, load.V
-			continue
-		}
-		m.exceeded = m.exceeded || above
-		// Shown is the one nearest to its threshold, or furthest above it.
-		if m.input == "" || load.V/t.threshold > m.signal.V/m.above {
-			m.signal, m.above, m.input = load, t.threshold, t.name
-		}
+	load = v.hostValue(load)
+	switch {
+	case !load.OK():
+		return unknown(load.Why, name)
+	case load.V > maxLoad:
+		return unknown(snapshot.Malformed, name)
 	}
-	m.exceeded = m.exceeded && gate
-	return m
+	return reading{value: snapshot.ValueOf(load.V / per), input: name}
 }
 
-func loadSubject(b []byte, r *Rule, _ *view, m *reading) []byte {
+func loadSubject(b []byte, _ *view, r *Rule, m *reading) []byte {
 	b = append(b, m.input...)
-	b = append(b, perCPU(r)...)
-	b = append(b, ' ')
-	return appendNumber(b, m.signal.V, 2)
-}
-
-func loadDetail(b []byte, r *Rule, _ *view, m *reading) []byte {
-	if r.Load1 == 0 {
-		return b
-	}
-	b = append(b, "; load1"...)
-	b = append(b, perCPU(r)...)
-	b = append(b, ' ')
-	b = appendNumber(b, m.load1, 2)
-	if m.load1 > r.Load1 {
-		b = append(b, " above "...)
-	} else {
-		b = append(b, " not above "...)
-	}
-	return appendNumber(b, r.Load1, -1)
-}
-
-func perCPU(r *Rule) string {
 	if r.PerCPU {
-		return " per CPU"
+		b = append(b, " per CPU"...)
 	}
-	return ""
+	b = append(b, ' ')
+	return appendNumber(b, m.value.V, 2)
 }
-
-func loadLimit(b []byte, _ *Rule, m *reading) []byte { return appendNumber(b, m.above, -1) }

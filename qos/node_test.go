@@ -66,18 +66,28 @@ func revocable(id string, cores float64) snapshot.Container {
 	return container(id, snapshot.ClassRevocable, cores, 1)
 }
 
-// cpuPolicy is the rule cpu with its defaults: above 95 % for 5 s, settle 5 s.
-func cpuPolicy() *Policy {
-	r, _ := CPU.Defaults()
-	r.Name = "cpu"
-	return &Policy{Rules: []Rule{r}, Fresh: DefaultFresh()}
+// ruleOf is a rule with its signal's defaults that kills at once when it has
+// held, and clears as soon as it is not above.
+func ruleOf(name string, s Signal, above float64) Rule {
+	r, _ := s.Defaults()
+	r.Name, r.Above, r.Clear, r.Immediate = name, above, above, true
+	return r
 }
 
-// loadPolicy is the rule load with the thresholds of Mesos's documentation.
+// policyOf is a policy of those rules that spares nobody.
+func policyOf(rules ...Rule) *Policy {
+	p := DefaultPolicy()
+	p.Rules, p.Victims = rules, Victims{}
+	return &p
+}
+
+// cpuPolicy is the rule cpu: above 95 % for 5 s, settle 5 s.
+func cpuPolicy() *Policy { return policyOf(ruleOf("cpu", NodeCPU, 0.95)) }
+
+// loadPolicy is Mesos's LoadQoSController with the thresholds of its
+// documentation.
 func loadPolicy() *Policy {
-	r, _ := Load.Defaults()
-	r.Name, r.Load5, r.Load15 = "load", 6, 4
-	return &Policy{Rules: []Rule{r}, Fresh: DefaultFresh()}
+	return policyOf(ruleOf("load5", Load5, 6), ruleOf("load15", Load15, 4))
 }
 
 // killed are the ids of the containers that d kills.
@@ -87,4 +97,9 @@ func killed(d Decision) string {
 		ids[i] = v.Key().ID
 	}
 	return strings.Join(ids, " ")
+}
+
+// decide is Decide without promises and orders.
+func decide(p *Policy, st State, s *snapshot.Snapshot, inFlight []InFlight) (Decision, State) {
+	return Decide(p, st, Input{Snapshot: s, InFlight: inFlight})
 }

@@ -21,26 +21,42 @@ func TestValidate(t *testing.T) {
 		{"no name", rule(func(r *Rule) { r.Name = "" }), []string{`rules[0].name: "" is not a name: 1 to 63 letters, digits, - and _`}},
 		{"a name with a space", rule(func(r *Rule) { r.Name = "a b" }), []string{`rules[0].name: "a b" is not a name: 1 to 63 letters, digits, - and _`}},
 		{"one name twice", func(p *Policy) { p.Rules = append(p.Rules, p.Rules[0]) }, []string{`rules[1].name: "cpu" is also the name of rules[0]`}},
-		{"unknown kind", rule(func(r *Rule) { r.Kind = "cpus" }), []string{`rules[0].kind: "cpus" is not a kind (known: cpu, load)`}},
-		{"unknown action", rule(func(r *Rule) { r.Action = "freeze" }), []string{`rules[0].action: "freeze" is not an action (known: kill)`}},
-		{"a percentage", rule(func(r *Rule) { r.Above = 95 }), []string{"rules[0].above: 95 is not a share of the node's CPUs above 0 and below 1 (0.95 is 95 %)"}},
-		{"above everything", rule(func(r *Rule) { r.Above = 1 }), []string{"rules[0].above: 1 is not a share of the node's CPUs above 0 and below 1 (0.95 is 95 %)"}},
-		{"above nothing", rule(func(r *Rule) { r.Above = 0 }), []string{"rules[0].above: 0 is not a share of the node's CPUs above 0 and below 1 (0.95 is 95 %)"}},
-		{"not a number", rule(func(r *Rule) { r.Above = math.NaN() }), []string{"rules[0].above: NaN is not a share of the node's CPUs above 0 and below 1 (0.95 is 95 %)"}},
-		{"load settings in cpu", rule(func(r *Rule) { r.Load5 = 1 }), []string{"rules[0].kind: load1, load5, load15 and per_cpu are settings of kind load"}},
+		{"unknown kind", rule(func(r *Rule) { r.Signal = "cpus" }), []string{`rules[0].signal: "cpus" is not a signal (known: ` + signalNames() + `)`}},
+		{"unknown action", rule(func(r *Rule) { r.Action = None }), []string{`rules[0].action: "none" is not an action (known: stop_offering, throttle, freeze, kill)`}},
+		{"a percentage", rule(func(r *Rule) { r.Above = 95 }), []string{"rules[0].above: 95 is not above 0 and below 1 (0.95 is 95 %)"}},
+		{"above everything", rule(func(r *Rule) { r.Above = 1 }), []string{"rules[0].above: 1 is not above 0 and below 1 (0.95 is 95 %)"}},
+		{"above nothing", rule(func(r *Rule) { r.Above = 0 }), []string{"rules[0].above: is missing: signal node_cpu has no default"}},
+		{"not a number", rule(func(r *Rule) { r.Above = math.NaN() }), []string{"rules[0].above: NaN is not above 0 and below 1 (0.95 is 95 %)"}},
+		{"clear above above", rule(func(r *Rule) { r.Clear = 0.96 }), []string{"rules[0].clear: 0.96 is not between 0 and above, which is 0.95"}},
+		{"clear is no number", rule(func(r *Rule) { r.Clear = math.NaN() }), []string{"rules[0].clear: NaN is not between 0 and above, which is 0.95"}},
+		{"per CPU of a share", rule(func(r *Rule) { r.PerCPU = true }), []string{"rules[0].per_cpu: is no setting of signal node_cpu"}},
+		{"while what", rule(func(r *Rule) { r.While = While{Signal: "psi", Above: 1} }), []string{`rules[0].while.signal: "psi" is not a signal (known: ` + signalNames() + `)`}},
+		{"while above nothing", rule(func(r *Rule) { r.While = While{Signal: Load1} }), []string{"rules[0].while.above: is missing: signal load1 has no default"}},
+		{"while a load", rule(func(r *Rule) { r.While = While{Signal: Load1, Above: 2} }), nil},
+		{"freeze without its time", rule(func(r *Rule) { r.Action = Freeze }), []string{"rules[0].action: freeze needs ladder.freeze_for above 0s"}},
+		{"freeze", func(p *Policy) { p.Rules[0].Action, p.Ladder.FreezeFor = Freeze, time.Minute }, nil},
+		{"ladder", func(p *Policy) {
+			p.Ladder = Ladder{Dwell: -1, FloorCores: math.NaN(), Loosen: 11, FreezeFor: time.Hour, KillsAtOnce: 0, IgnoredAfter: 0}
+		}, []string{
+			"ladder.dwell: -1ns is not between 0s and 24h",
+			"ladder.floor: NaN is not between 0.01 and 1024 cores",
+			"ladder.loosen: 11 is not a share between 0.01 and 10",
+			"ladder.freeze_for: 1h0m0s is not between 0s and 10m0s",
+			"ladder.kills_at_once: 0 is not between 1 and 1000",
+			"ladder.ignored_after: 0s is not between 1s and 24h",
+		}},
+		{"budget", func(p *Policy) { p.Budget = Budget{Kills: -1, Per: time.Second} }, []string{
+			"budget.kills: -1 is not between 1 and 1000", "budget.per: 1s is not between 1m and 24h",
+		}},
 		{"below zero", rule(func(r *Rule) { r.For, r.Settle = -1, -time.Second }), []string{
 			"rules[0].for: -1ns is not between 0s and 24h", "rules[0].settle: -1s is not between 0s and 24h",
 		}},
 		{"for days", rule(func(r *Rule) { r.For = 25 * time.Hour }), []string{"rules[0].for: 25h0m0s is not between 0s and 24h"}},
-		{"load without a threshold", func(p *Policy) { p.Rules = loadPolicy().Rules; p.Rules[0].Load5, p.Rules[0].Load15 = 0, 0 }, []string{
-			"rules[0].load5: kind load needs load5, load15 or both",
+		{"load without a threshold", func(p *Policy) { p.Rules = loadPolicy().Rules; p.Rules[0].Above, p.Rules[0].Clear = 0, 0 }, []string{
+			"rules[0].above: is missing: signal load5 has no default",
 		}},
-		{"loads that are none", func(p *Policy) {
-			p.Rules = loadPolicy().Rules
-			p.Rules[0].Load1, p.Rules[0].Load5, p.Rules[0].Load15, p.Rules[0].Above = -1, math.Inf(1), math.NaN(), 0.5
-		}, []string{
-			"rules[0].above: is a setting of kind cpu; kind load has load5 and load15",
-			"rules[0].load1: -1 is not a load above 0", "rules[0].load5: +Inf is not a load above 0", "rules[0].load15: NaN is not a load above 0",
+		{"a load that is none", func(p *Policy) { p.Rules = loadPolicy().Rules; p.Rules[0].Above = math.Inf(1) }, []string{
+			"rules[0].above: +Inf is not above 0 and at most 4.194304e+06",
 		}},
 		{"victims", func(p *Policy) {
 			p.Victims = Victims{MinAge: -time.Second, MinUsage: math.NaN(), Protect: Protect{
@@ -74,17 +90,19 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestDefaultsOfKinds(t *testing.T) {
-	if got := Kinds(); !slices.Equal(got, []Kind{CPU, Load}) {
-		t.Fatalf("kinds %v", got)
-	}
-	for _, k := range Kinds() {
-		r, ok := k.Defaults()
-		if !ok || r.Kind != k || r.Action != Kill || k.Brief() == "" || len(k.Arguments()) == 0 {
-			t.Errorf("%s: %+v", k, r)
+func TestDefaultsOfSignals(t *testing.T) {
+	for _, name := range Signals() {
+		r, ok := name.Defaults()
+		v1, v2, noPSI := name.Hosts()
+		if !ok || r.Signal != name || r.Action == None || name.Brief() == "" || v1 == "" || v2 == "" || noPSI == "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if c := name.ClearOf(2); !(c > 0 && c <= 2) {
+			t.Errorf("%s above 2 clears at %v", name, c)
 		}
 	}
-	if r, ok := Kind("psi").Defaults(); ok || r != (Rule{}) || Kind("psi").Brief() != "" || Kind("psi").Arguments() != nil {
-		t.Errorf("an unknown kind has defaults: %+v", r)
+	const psi Signal = "psi"
+	if r, ok := psi.Defaults(); ok || r != (Rule{}) || psi.Brief() != "" || psi.Known() || psi.ClearOf(2) != 2 {
+		t.Errorf("an unknown signal has defaults: %+v", r)
 	}
 }

@@ -89,8 +89,8 @@ func TestDecideNeverKillsWhatItMustNot(t *testing.T) {
 		for tick := range rapid.IntRange(1, 12).Draw(t, "ticks") {
 			s := anySnapshot(t, after(float64(tick)))
 			before := fmt.Sprintf("%+v", st)
-			d, next := Decide(p, st, s, inFlight)
-			again, nextAgain := Decide(p, st, s, inFlight)
+			d, next := decide(p, st, s, inFlight)
+			again, nextAgain := decide(p, st, s, inFlight)
 			if !reflect.DeepEqual(fmt.Sprintf("%+v %+v", d, next), fmt.Sprintf("%+v %+v", again, nextAgain)) {
 				t.Fatalf("not the same from the same:\n%+v\n%+v", d, again)
 			}
@@ -165,7 +165,7 @@ func checkKill(t *rapid.T, p *Policy, s *snapshot.Snapshot, d Decision, inFlight
 		if r.Name != rule {
 			continue
 		}
-		if r.Why != reason.Preempt || !(r.Signal.V > r.Above) || s.At.Sub(r.Since) < p.Rules[i].For {
+		if r.Why != reason.Preempt || !(r.Value.V > r.Above) || s.At.Sub(r.Since) < p.Rules[i].For {
 			t.Fatalf("killed by %+v", r)
 		}
 		if !gone.IsZero() && s.At.Sub(gone) < p.Rules[i].Settle {

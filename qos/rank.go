@@ -14,7 +14,7 @@ type comparator func(a, b *weighed) int
 var victimOrder = [...]comparator{byPriority, byOver, byRelief, byYouth, byID}
 
 // byPriority takes what the operator values least.
-func byPriority(a, b *weighed) int { return cmp.Compare(a.priority, b.priority) }
+func byPriority(a, b *weighed) int { return cmp.Compare(a.Priority, b.Priority) }
 
 // overTolerance is how far above its own allocation, as a share of it, a
 // container may read and still be within it: the samples behind a rate and the
@@ -27,21 +27,21 @@ func byOver(a, b *weighed) int { return cmp.Compare(b.over(), a.over()) }
 
 // over is how far w is above its own allocation, 0 when it is within it.
 func (w *weighed) over() float64 {
-	if w.OverCores <= overTolerance*(w.UsageCores-w.OverCores) {
+	if w.Over <= overTolerance*(w.Usage-w.Over) {
 		return 0
 	}
-	return w.OverCores
+	return w.Over
 }
 
-// byRelief takes the one whose end frees most CPU, so that fewer must go.
-func byRelief(a, b *weighed) int { return cmp.Compare(b.UsageCores, a.UsageCores) }
+// byRelief takes the one whose end frees most, so that fewer must go.
+func byRelief(a, b *weighed) int { return cmp.Compare(b.Usage, a.Usage) }
 
 // byYouth takes the youngest: it loses the least work.
 func byYouth(a, b *weighed) int { return b.c.FirstSeen.Compare(a.c.FirstSeen) }
 
 // byID settles ties the same way every time, so that a replay agrees.
 func byID(a, b *weighed) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
+	return compareKeys(a.Key, b.Key)
 }
 
 // rank sorts best victim first: those that may be killed in victim order, then

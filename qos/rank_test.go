@@ -10,7 +10,7 @@ import (
 
 func TestComparators(t *testing.T) {
 	w := func(usage, allocated float64) weighed {
-		return weighed{c: &snapshot.Container{}, Candidate: Candidate{UsageCores: usage, OverCores: usage - allocated}}
+		return weighed{c: &snapshot.Container{}, Candidate: Candidate{Usage: usage, Over: usage - allocated}}
 	}
 	born := func(after time.Duration) weighed {
 		return weighed{c: &snapshot.Container{FirstSeen: t0.Add(after)}}
@@ -24,8 +24,8 @@ func TestComparators(t *testing.T) {
 		first, second weighed
 		equal         bool
 	}{
-		{"priority: lower first", byPriority, weighed{priority: -1}, weighed{priority: 0}, false},
-		{"priority: same", byPriority, weighed{priority: 3}, weighed{priority: 3}, true},
+		{"priority: lower first", byPriority, weighed{Candidate: Candidate{Priority: -1}}, weighed{Candidate: Candidate{Priority: 0}}, false},
+		{"priority: same", byPriority, weighed{Candidate: Candidate{Priority: 3}}, weighed{Candidate: Candidate{Priority: 3}}, true},
 		{"over: the one above its own", byOver, w(0.5, 0.25), w(3, 4), false},
 		{"over: the one further above", byOver, w(2, 1), w(2.5, 2), false},
 		{"over: within their own are equal", byOver, w(0.1, 1), w(0.9, 1), true},
@@ -67,9 +67,9 @@ func TestVictimOrder(t *testing.T) {
 	dear.Executor.Role = "dear/er"
 	s := node(t0, 2, dear, second, first, young, large, over, cheap)
 
-	v := look(p, s)
+	v := look(p, s, nil)
 	var got []string
-	for _, w := range weigh(p, &v, nil) {
+	for _, w := range (&engine{}).weigh(p, &v, CPU, nil) {
 		got = append(got, w.ID)
 	}
 	want := []string{"1-cheap", "2-over", "3-large", "4-young", "5-first", "6-second", "0-dear"}

@@ -13,11 +13,12 @@ import (
 func TestSentences(t *testing.T) {
 	cpu := cpuPolicy()
 	gone := func(why snapshot.Absence) snapshot.Value { return snapshot.Value{Why: why} }
-	withLoad := func(change func(r *Rule)) *Policy {
-		p := loadPolicy()
+	withLoad := func(above float64, change func(r *Rule)) *Policy {
+		p := policyOf(ruleOf("load", Load5, above))
 		change(&p.Rules[0])
 		return p
 	}
+	as := func(*Rule) {}
 	unreadable := func(s *snapshot.Snapshot) {
 		busy(1.5)(s)
 		s.Containers[0].CPU.Cores = gone(snapshot.Vanished)
@@ -43,7 +44,7 @@ func TestSentences(t *testing.T) {
 		{"cpu with an unreadable quota", cpu, nil, func(s *snapshot.Snapshot) {
 			s.Host.UsableCPUs = gone(snapshot.Denied)
 		}, reason.Blind, "cpu: blind, the number of CPUs could not be read (denied)"},
-		{"load per CPU is of the machine", withLoad(func(r *Rule) { r.PerCPU, r.Load5, r.Load15 = true, 1.5, 0 }), nil, func(s *snapshot.Snapshot) {
+		{"load per CPU is of the machine", withLoad(1.5, func(r *Rule) { r.PerCPU = true }), nil, func(s *snapshot.Snapshot) {
 			load(9, 2.5, 99)(s)
 			s.Host.UsableCPUs = snapshot.ValueOf(1)
 		}, reason.Calm, "load: load5 per CPU 1.25, not above 1.5"},
@@ -57,13 +58,13 @@ func TestSentences(t *testing.T) {
 		{"old report", cpu, nil, func(s *snapshot.Snapshot) { s.Usage.At = s.At.Add(-90 * time.Second) }, reason.Blind, "cpu: blind, the agent's report is 90 s old, more than 45 s"},
 		{"no report", cpu, nil, func(s *snapshot.Snapshot) { s.Usage = nil }, reason.Blind, "cpu: blind, no agent has reported its usage yet"},
 		{"no tree", cpu, nil, func(s *snapshot.Snapshot) { s.TreeWhy = snapshot.NoFile }, reason.Blind, "cpu: blind, the container tree could not be read (no_file)"},
-		{"load calm", loadPolicy(), nil, load(9, 3, 1), reason.Calm, "load: load5 3.00, not above 6"},
-		{"load calm, load15 nearer", loadPolicy(), nil, load(9, 3, 2.5), reason.Calm, "load: load15 2.50, not above 4"},
-		{"load per CPU", withLoad(func(r *Rule) { r.PerCPU, r.Load5, r.Load15 = true, 1.5, 0 }), nil, load(9, 2.5, 99), reason.Calm, "load: load5 per CPU 1.25, not above 1.5"},
-		{"load1 over", withLoad(func(r *Rule) { r.Load1 = 5.5 }), nil, load(5, 8, 0), reason.Calm, "load: load5 8.00 above 6; load1 5.00 not above 5.5"},
-		{"load waiting", withLoad(func(r *Rule) { r.Load1, r.For = 5, time.Minute }), load(9, 8, 0), load(9, 8, 0), reason.Waiting, "load: load5 8.00 above 6 for 4 s of 60 s; load1 9.00 above 5"},
-		{"load malformed", loadPolicy(), nil, func(s *snapshot.Snapshot) { s.Host.Load15 = gone(snapshot.Malformed) }, reason.Blind, "load: blind, load15 could not be read (malformed)"},
-		{"load not used", withLoad(func(r *Rule) { r.Load15 = 0 }), nil, func(s *snapshot.Snapshot) { s.Host.Load15 = gone(snapshot.Malformed) }, reason.Calm, "load: load5 0.00, not above 6"},
+		{"load calm", withLoad(6, as), nil, load(9, 3, 1), reason.Calm, "load: load5 3.00, not above 6"},
+		{"load per CPU", withLoad(1.5, func(r *Rule) { r.PerCPU = true }), nil, load(9, 2.5, 99), reason.Calm, "load: load5 per CPU 1.25, not above 1.5"},
+		{"load1 over", withLoad(6, func(r *Rule) { r.While = While{Load1, 5.5} }), nil, load(5, 8, 0), reason.Calm, "load: load5 8.00 above 6, but load1 is not above 5.5"},
+		{"load waiting", withLoad(6, func(r *Rule) { r.While, r.For = While{Load1, 5}, time.Minute }), load(9, 8, 0), load(9, 8, 0), reason.Waiting, "load: load5 8.00 above 6 for 4 s of 60 s"},
+		{"load malformed", withLoad(6, as), nil, func(s *snapshot.Snapshot) { s.Host.Load5 = gone(snapshot.Malformed) }, reason.Blind, "load: blind, load5 could not be read (malformed)"},
+		{"the condition beside it is unknown", withLoad(6, func(r *Rule) { r.While = While{Load1, 5} }), nil, with(load(9, 8, 0), func(s *snapshot.Snapshot) { s.Host.Load1 = gone(snapshot.Malformed) }), reason.Blind, "load: blind, load1 could not be read (malformed)"},
+		{"load not used", withLoad(6, as), nil, func(s *snapshot.Snapshot) { s.Host.Load15 = gone(snapshot.Malformed) }, reason.Calm, "load: load5 0.00, not above 6"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			node := func(at float64, set func(*snapshot.Snapshot)) *snapshot.Snapshot {
@@ -73,8 +74,8 @@ func TestSentences(t *testing.T) {
 				}
 				return s
 			}
-			_, st := Decide(tc.policy, State{}, node(0, tc.before), nil)
-			d, _ := Decide(tc.policy, st, node(4, tc.set), nil)
+			_, st := decide(tc.policy, State{}, node(0, tc.before), nil)
+			d, _ := decide(tc.policy, st, node(4, tc.set), nil)
 			r := d.Rules[0]
 			if r.Why != tc.want || r.Text != tc.text {
 				t.Errorf("%s: %q\nwant %s: %q", r.Why, r.Text, tc.want, tc.text)
@@ -91,18 +92,18 @@ func TestSentencesOfActions(t *testing.T) {
 	dying := []InFlight{{Key: snapshot.Key{ID: "hog", Inode: 7}}}
 	const read = "cpu: 1.93 of 2 CPUs busy (96.5 %) above 95 % for "
 	const made = "; regular 1.52, revocable 0.41, outside 0.00"
-	_, st := Decide(p, State{}, at(0), nil)
+	_, st := decide(p, State{}, at(0), nil)
 	for _, tc := range []struct {
 		at       float64
 		inFlight []InFlight
 		want     string
 	}{
-		{5, nil, read + "5 s" + made + "; killing hog (executor executor-of-hog), which uses 0.41 CPUs and was given 1.00"},
+		{5, nil, read + "5 s" + made + "; killing hog (executor executor-of-hog), which uses 0.41 CPUs and was given 1.00 CPUs"},
 		{6, dying, read + "6 s" + made + "; waiting for the last victim to be gone"},
 		{7.5, nil, read + "7.5 s" + made + "; the last victim's relief may take another 5 s"},
 	} {
 		var d Decision
-		d, st = Decide(p, st, at(tc.at), tc.inFlight)
+		d, st = decide(p, st, at(tc.at), tc.inFlight)
 		if got := d.Rules[0].Text; got != tc.want {
 			t.Errorf("at %g s:\n got %q\nwant %q", tc.at, got, tc.want)
 		}
@@ -113,8 +114,8 @@ func TestSentencesOfActions(t *testing.T) {
 		}
 	}
 	p.Victims.MinUsage = 0.5
-	d, _ := Decide(p, st, at(13), nil)
-	if want := read + "13 s" + made + "; none of the revocable containers may be killed"; d.Rules[0].Text != want {
+	d, _ := decide(p, st, at(13), nil)
+	if want := read + "13 s" + made + "; none of the revocable containers may be taken"; d.Rules[0].Text != want {
 		t.Errorf("got %q\nwant %q", d.Rules[0].Text, want)
 	}
 }
@@ -138,9 +139,9 @@ func TestFaults(t *testing.T) {
 		pick func(s *snapshot.Snapshot) *snapshot.Value
 	}{
 		"busy":   {cpuPolicy(), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.BusyCores }},
-		"load5":  {loadPolicy(), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load5 }},
-		"load15": {loadPolicy(), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load15 }},
-		"load1": {func() *Policy { p := loadPolicy(); p.Rules[0].Load1 = 1; return p }(), func(s *snapshot.Snapshot) *snapshot.Value {
+		"load5":  {policyOf(ruleOf("l", Load5, 6)), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load5 }},
+		"load15": {policyOf(ruleOf("l", Load15, 4)), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load15 }},
+		"load1": {func() *Policy { p := policyOf(ruleOf("l", Load5, 6)); p.Rules[0].While = While{Load1, 1}; return p }(), func(s *snapshot.Snapshot) *snapshot.Value {
 			return &s.Host.Load1
 		}},
 	} {
@@ -148,11 +149,11 @@ func TestFaults(t *testing.T) {
 		for fault, apply := range faults {
 			s := scene(t0)
 			with(busy(2), load(9, 9, 9))(s)
-			if d, _ := Decide(input.p, State{}, s, nil); len(d.Kills) != 1 {
+			if d, _ := decide(input.p, State{}, s, nil); len(d.Kills) != 1 {
 				t.Fatalf("%s without a fault: %s", name, d.Why)
 			}
 			apply(input.pick(s))
-			if d, _ := Decide(input.p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 || d.Candidates != nil {
+			if d, _ := decide(input.p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 || d.Candidates != nil {
 				t.Errorf("%s %s: decided %s, killed %q, want %s and nothing", name, fault, d.Why, killed(d), reason.Blind)
 			}
 		}
@@ -168,11 +169,11 @@ func TestFaults(t *testing.T) {
 		p := cpuPolicy()
 		p.Rules[0].For = 0
 		p.Rules = append(p.Rules, loadPolicy().Rules...)
-		p.Rules[1].PerCPU = true
+		p.Rules[1].PerCPU, p.Rules[2].PerCPU = true, true
 		s := scene(t0)
 		with(busy(2), load(99, 99, 99))(s)
 		apply(s)
-		if d, _ := Decide(p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 {
+		if d, _ := decide(p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 {
 			t.Errorf("%s: decided %s, killed %q, want %s and nothing", name, d.Why, killed(d), reason.Blind)
 		}
 	}
@@ -183,7 +184,7 @@ func TestDroppedExecutorsCountAsRegular(t *testing.T) {
 	p.Rules[0].For = 0
 	s := node(t0, 2, revocable("hog", 1.9))
 	s.Usage.Dropped = 1
-	if d, _ := Decide(p, State{}, s, nil); d.Why != reason.Preempt {
+	if d, _ := decide(p, State{}, s, nil); d.Why != reason.Preempt {
 		t.Errorf("decided %s, want %s", d.Why, reason.Preempt)
 	}
 }
@@ -192,10 +193,10 @@ func TestUnvalidatedPolicyIsBlind(t *testing.T) {
 	s := scene(t0)
 	with(busy(2), load(99, 99, 99))(s)
 	for name, p := range map[string]*Policy{
-		"unknown kind": {Rules: []Rule{{Name: "a", Kind: "psi"}}, Fresh: DefaultFresh()},
-		"no kind":      {Rules: []Rule{{}}, Fresh: DefaultFresh()},
+		"unknown signal": {Rules: []Rule{{Name: "a", Signal: "psi"}}, Fresh: DefaultFresh()},
+		"no signal":      {Rules: []Rule{{}}, Fresh: DefaultFresh()},
 	} {
-		if d, _ := Decide(p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 {
+		if d, _ := decide(p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 {
 			t.Errorf("%s: decided %s, killed %q", name, d.Why, killed(d))
 		}
 	}

@@ -10,61 +10,116 @@ import (
 // State is what Decide remembers from one tick to the next; the zero State is
 // the start. A State is a value: Decide never changes the one it is given.
 type State struct {
-	// policy is what since belongs to; a new policy starts from nothing.
+	// policy is what the rules' memories belong to.
 	policy *Policy
 	// at is the tick before.
 	at time.Time
-	// since is, per rule, when it was first above without interruption.
-	since []time.Time
-	// dying are the kills that were under way at the tick before.
-	dying []snapshot.Key
-	// goneAt is when the last one of them was seen to be gone.
-	goneAt time.Time
+	// live is what is done, shadow what the rules in shadow mode would do.
+	live, shadow engine
 }
 
-// follow brings st to the tick at now: it forgets what was interrupted and
-// notices which kills are done.
+// Resume is the State of a daemon that starts again: kills are the times of
+// those that still count in the budget, oldest first.
+func Resume(kills []time.Time) State {
+	return State{live: engine{kills: slices.Clone(kills)}}
+}
+
+// Kills are the times of the kills that still count in the budget, oldest
+// first.
+func (st State) Kills() []time.Time { return slices.Clone(st.live.kills) }
+
+// engine is the memory of one set of rules. Its slices are copied on change.
+type engine struct {
+	rules   []memory
+	ladders [numResources]ladder
+	// dying are the kills that were under way at the tick before; goneAt is when
+	// the last one of them was seen to be gone.
+	dying  []snapshot.Key
+	goneAt time.Time
+	// limits are the throttles in force, frozen the containers that are or were
+	// frozen since the ladder came to that rung; both sorted by key.
+	limits []limit
+	frozen []frozen
+	// kills are the times of the kills in the budget's span, oldest first;
+	// opened is when the breaker opened.
+	kills  []time.Time
+	opened time.Time
+	// ghosts are containers that would have been killed and still run.
+	ghosts []ghost
+}
+
+// memory is that of one rule.
+type memory struct {
+	// since is when it was first above without interruption; zero when it is
+	// not.
+	since time.Time
+	// held: it has held and not cleared since.
+	held bool
+	// blind is since when its reading is absent; zero when it is not.
+	blind time.Time
+}
+
+// follow brings st to the tick at now: it forgets what was interrupted.
 func (st State) follow(p *Policy, now time.Time, inFlight []InFlight) State {
 	// Nobody looked between two ticks that are too far apart, and a clock that
 	// went back says nothing about how long anything lasted.
 	gap := now.Sub(st.at)
-	if st.policy != p || len(st.since) != len(p.Rules) || gap < 0 || gap > p.Fresh.Sample {
-		st.since = make([]time.Time, len(p.Rules))
+	fresh := st.policy == p && gap >= 0 && gap <= p.Fresh.Sample
+	for _, e := range []*engine{&st.live, &st.shadow} {
+		if !fresh || len(e.rules) != len(p.Rules) {
+			e.rules = make([]memory, len(p.Rules))
+		}
+		e.follow(p, now, inFlight)
 	}
 	st.policy, st.at = p, now
-	if st.goneAt.After(now) {
-		st.goneAt = now
-	}
-	for _, k := range st.dying {
-		if !slices.ContainsFunc(inFlight, func(f InFlight) bool { return f.Key == k }) {
-			st.goneAt = now
-		}
-	}
-	st.dying = nil
-	if len(inFlight) > 0 {
-		st.dying = make([]snapshot.Key, len(inFlight))
-		for i := range inFlight {
-			st.dying[i] = inFlight[i].Key
-		}
-	}
 	return st
 }
 
-// setSince returns st with rule i above since t (zero: it is not). The slice
-// is copied on a change only: a calm tick allocates nothing.
-func (st State) setSince(i int, t time.Time) State {
-	if !st.since[i].Equal(t) {
-		st.since = slices.Clone(st.since)
-		st.since[i] = t
+// follow notices which kills are done, and moves what lies in the future of a
+// clock that was set back.
+func (e *engine) follow(p *Policy, now time.Time, inFlight []InFlight) {
+	e.goneAt = earliest(e.goneAt, now)
+	e.opened = earliest(e.opened, now)
+	for i := range e.ladders {
+		e.ladders[i].follow(now)
 	}
-	return st
+	for _, k := range e.dying {
+		if !slices.ContainsFunc(inFlight, func(f InFlight) bool { return f.Key == k }) {
+			e.goneAt = now
+		}
+	}
+	e.dying = nil
+	if len(inFlight) > 0 {
+		e.dying = make([]snapshot.Key, len(inFlight))
+		for i := range inFlight {
+			e.dying[i] = inFlight[i].Key
+		}
+	}
+	e.forgetKills(p, now)
+}
+
+// earliest is t, or now when t is later.
+func earliest(t, now time.Time) time.Time {
+	if t.After(now) {
+		return now
+	}
+	return t
+}
+
+// remember sets rule i's memory. The slice is copied on a change only: a calm
+// tick allocates nothing.
+func (e *engine) remember(i int, m memory) {
+	if was := e.rules[i]; was.held != m.held || !was.since.Equal(m.since) || !was.blind.Equal(m.blind) {
+		e.rules = slices.Clone(e.rules)
+		e.rules[i] = m
+	}
 }
 
 // settlesFor is how long rule r must still wait for the last victim's relief
-// to show.
-func (st State) settlesFor(r *Rule) time.Duration {
-	if st.goneAt.IsZero() {
+// to show at time now.
+func (e *engine) settlesFor(r *Rule, now time.Time) time.Duration {
+	if e.goneAt.IsZero() {
 		return 0
 	}
-	return max(0, st.goneAt.Add(r.Settle).Sub(st.at))
+	return max(0, e.goneAt.Add(r.Settle).Sub(now))
 }

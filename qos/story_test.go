@@ -36,7 +36,7 @@ func tell(t *testing.T, p *Policy, scene func(at time.Time) *snapshot.Snapshot, 
 			inFlight = append(inFlight, InFlight{Key: snapshot.Key{ID: id, Inode: 7}})
 		}
 		var d Decision
-		d, st = Decide(p, st, s, inFlight)
+		d, st = decide(p, st, s, inFlight)
 		if d.Why != m.why || killed(d) != m.kill {
 			t.Errorf("%gs, %s: decided %s, killed %q; want %s, %q (%s)", m.at, m.says, d.Why, killed(d), m.why, m.kill, d.Rules[0].Text)
 		}
@@ -173,7 +173,7 @@ func TestStories(t *testing.T) {
 		}},
 		{"load1 ends what load5 remembers", func() *Policy {
 			p := loadPolicy()
-			p.Rules[0].Load1 = 5
+			p.Rules[0].While, p.Rules[1].While = While{Load1, 5}, While{Load1, 5}
 			return p
 		}(), []moment{
 			{at: 0, set: load(5, 7, 7), says: "over by now", why: reason.Calm},
@@ -197,7 +197,7 @@ func TestStories(t *testing.T) {
 
 func TestNoRuleDecidesNothing(t *testing.T) {
 	for name, p := range map[string]*Policy{"no policy": nil, "no rules": {Fresh: DefaultFresh()}} {
-		d, _ := Decide(p, State{}, scene(t0), nil)
+		d, _ := decide(p, State{}, scene(t0), nil)
 		if d.Why != reason.NoPolicy || len(d.Kills) != 0 || d.Seq != 1 || !d.At.Equal(t0) {
 			t.Errorf("%s: %+v", name, d)
 		}
@@ -205,8 +205,8 @@ func TestNoRuleDecidesNothing(t *testing.T) {
 }
 
 func TestNewPolicyStartsFromNothing(t *testing.T) {
-	_, st := Decide(cpuPolicy(), State{}, node(t0, 2, scene(t0).Containers...), nil)
-	d, _ := Decide(cpuPolicy(), st, node(after(9), 2, scene(t0).Containers...), nil)
+	_, st := decide(cpuPolicy(), State{}, node(t0, 2, scene(t0).Containers...), nil)
+	d, _ := decide(cpuPolicy(), st, node(after(9), 2, scene(t0).Containers...), nil)
 	if d.Why != reason.Waiting {
 		t.Errorf("decided %s, want %s", d.Why, reason.Waiting)
 	}

@@ -3,6 +3,8 @@ package qos
 import (
 	"strconv"
 	"time"
+
+	"github.com/estimatord/estimatord/resources"
 )
 
 // within reports whether an age is within its limit. One that is as much
@@ -27,4 +29,14 @@ func appendPercent(b []byte, share float64) []byte {
 func appendSeconds(b []byte, d time.Duration) []byte {
 	b = strconv.AppendFloat(b, d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64)
 	return append(b, " s"...)
+}
+
+// appendAmount prints an amount of a resource: "1.50 CPUs", "512 MB".
+func appendAmount(b []byte, res Resource, x float64) []byte {
+	if res == CPU {
+		b = appendNumber(b, x, 2)
+		return append(b, " CPUs"...)
+	}
+	b = appendNumber(b, x/resources.MemUnitBytes, 0)
+	return append(b, " MB"...)
 }

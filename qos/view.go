@@ -8,6 +8,8 @@ import (
 type view struct {
 	s     *snapshot.Snapshot
 	fresh Fresh
+	// promises are those of the last offer.
+	promises []Promise
 	// blind says why no rule can act, "" when they can.
 	blind string
 	// regularCores and revocableCores are the CPU use of the containers whose
@@ -22,8 +24,8 @@ type view struct {
 
 // look makes the view. It takes no more than the containers' first lines, and
 // allocates nothing unless an input is missing.
-func look(p *Policy, s *snapshot.Snapshot) view {
-	v := view{s: s, fresh: p.Fresh}
+func look(p *Policy, s *snapshot.Snapshot, promises []Promise) view {
+	v := view{s: s, fresh: p.Fresh, promises: promises}
 	age, reported := s.UsageAge()
 	switch {
 	case s.TreeWhy != snapshot.Present:
@@ -112,4 +114,28 @@ func (v *view) containerCores(c *snapshot.Container) snapshot.Value {
 		return snapshot.Value{Why: snapshot.NotRead}
 	}
 	return usable(c.CPU.Cores)
+}
+
+// use is how much a container uses of res, in cores or bytes, absent when it is
+// too old.
+func (v *view) use(c *snapshot.Container, res Resource) snapshot.Value {
+	if res == CPU {
+		return v.containerCores(c)
+	}
+	return v.workingSet(c)
+}
+
+// workingSet is a container's memory in bytes that it cannot give up without
+// notice, absent when it is too old.
+func (v *view) workingSet(c *snapshot.Container) snapshot.Value {
+	switch w := c.Memory.WorkingSetBytes; {
+	case !c.OnDisk:
+		return snapshot.Value{Why: snapshot.NotOnDisk}
+	case !w.OK():
+		return snapshot.Value{Why: w.Why}
+	case !within(v.s.At.Sub(c.At), v.fresh.Sample):
+		return snapshot.Value{Why: snapshot.NotRead}
+	default:
+		return usable(snapshot.ValueOf(float64(w.N)))
+	}
 }

@@ -2,15 +2,13 @@ package qos
 
 import (
 	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
 // weighed is a container that was looked at as a victim.
 type weighed struct {
 	Candidate
-	c        *snapshot.Container
-	priority int
+	c *snapshot.Container
 }
 
 // eligible reports whether it may be killed; Why is empty then, until it is
@@ -18,25 +16,25 @@ type weighed struct {
 func (w *weighed) eligible() bool { return w.Why == "" }
 
 // weigh looks at every top-level container that is not regular, and ranks
-// them. Regular ones are not even looked at.
-func weigh(p *Policy, v *view, inFlight []InFlight) []*weighed {
+// them by what they use of res. Regular ones are not even looked at.
+func (e *engine) weigh(p *Policy, v *view, res Resource, inFlight []InFlight) []*weighed {
 	ws := []*weighed{}
 	for i := range v.s.Containers {
 		c := &v.s.Containers[i]
 		if c.Parent != "" || c.Class() == snapshot.ClassRegular {
 			continue
 		}
-		w := &weighed{c: c, Candidate: Candidate{Key: c.Key, Age: c.Age(v.s.At)}}
-		cores := v.containerCores(c)
-		if cores.OK() {
-			w.UsageCores = cores.V
+		w := &weighed{c: c, Candidate: Candidate{Key: c.Key, Age: c.Age(v.s.At), Resource: res}}
+		use := v.use(c, res)
+		if use.OK() {
+			w.Usage = use.V
 		}
-		if e := c.Executor; e != nil {
-			w.FrameworkID, w.ExecutorID = e.FrameworkID, e.ExecutorID
-			w.OverCores = w.UsageCores - allocatedCores(e)
-			w.priority = p.Victims.priority(e)
+		if x := c.Executor; x != nil {
+			w.FrameworkID, w.ExecutorID = x.FrameworkID, x.ExecutorID
+			w.Over = w.Usage - allocated(x, res)
+			w.Priority = p.Victims.priority(x)
 		}
-		w.Why = unfit(p, w, cores, inFlight)
+		w.Why = e.unfit(p, v, w, use, inFlight)
 		ws = append(ws, w)
 	}
 	rank(ws)
@@ -44,38 +42,30 @@ func weigh(p *Policy, v *view, inFlight []InFlight) []*weighed {
 }
 
 // unfit is why w may not be killed, "" when it may.
-func unfit(p *Policy, w *weighed, cores snapshot.Value, inFlight []InFlight) reason.Code {
-	e := w.c.Executor
+func (e *engine) unfit(p *Policy, v *view, w *weighed, use snapshot.Value, inFlight []InFlight) reason.Code {
+	x := w.c.Executor
 	switch {
-	case e == nil:
+	case x == nil:
 		return reason.UnknownToAgent
-	case e.Class == snapshot.ClassShared:
+	case x.Class == snapshot.ClassShared:
 		return reason.RunsRegularTask
 	}
 	if _, err := NewVictim(w.c, Cause{}); err != nil {
 		return reason.NotRevocable
 	}
-	for i := range inFlight {
-		if inFlight[i].Key == w.Key {
-			return reason.AlreadyDying
-		}
-	}
 	switch {
-	case p.Victims.Protect.protects(e):
+	case isDying(inFlight, w.Key):
+		return reason.AlreadyDying
+	case p.Victims.Protect.protects(x):
 		return reason.Protected
 	case !w.c.OnDisk:
 		return reason.NotOnDisk
-	case !cores.OK():
+	case !use.OK():
 		return reason.UnknownUsage
 	case w.Age < p.Victims.MinAge:
 		return reason.TooYoung
-	case w.UsageCores < p.Victims.MinUsage:
+	case w.Resource == CPU && w.Usage < p.Victims.MinUsage && !e.isFrozen(w.Key, v.s.At, p):
 		return reason.TooSmall
 	}
 	return ""
-}
-
-// allocatedCores is all that e was given, its regular overhead included.
-func allocatedCores(e *snapshot.Executor) float64 {
-	return (e.Regular.Get(resources.CPUs) + e.Revocable.Get(resources.CPUs)).Float()
 }

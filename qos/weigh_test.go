@@ -60,7 +60,7 @@ func TestWhoMayBeKilled(t *testing.T) {
 			s := node(t0, 2, regular("web", 1), last)
 			last.At = t0
 			s.Containers = append(s.Containers, tc.c)
-			d, _ := Decide(p, State{}, s, nil)
+			d, _ := decide(p, State{}, s, nil)
 			got := map[string]reason.Code{}
 			for _, c := range d.Candidates {
 				got[c.ID] = c.Why
@@ -79,10 +79,10 @@ func TestWhoMayBeKilled(t *testing.T) {
 func TestCandidateTerms(t *testing.T) {
 	p := cpuPolicy()
 	p.Rules[0].For = 0
-	d, _ := Decide(p, State{}, node(t0, 2, regular("web", 1), container("c", snapshot.ClassRevocable, 0.75, 0.5)), nil)
+	d, _ := decide(p, State{}, node(t0, 2, regular("web", 1), container("c", snapshot.ClassRevocable, 0.75, 0.5)), nil)
 	want := []Candidate{{
 		Key: snapshot.Key{ID: "c", Inode: 7}, FrameworkID: "framework", ExecutorID: "executor-of-c",
-		UsageCores: 0.75, OverCores: 0.25, Age: time.Hour, Why: reason.Chosen,
+		Usage: 0.75, Over: 0.25, Age: time.Hour, Why: reason.Chosen,
 	}}
 	if diff := cmp.Diff(want, d.Candidates); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)
@@ -94,12 +94,12 @@ func TestCandidatesShareTheReasonWhileNothingMayBeKilled(t *testing.T) {
 	p.Rules[0].For = 0
 	s := scene(t0)
 	busy(2)(s)
-	d, st := Decide(p, State{}, s, []InFlight{{Key: snapshot.Key{ID: "hog-b", Inode: 7}}})
+	d, st := decide(p, State{}, s, []InFlight{{Key: snapshot.Key{ID: "hog-b", Inode: 7}}})
 	want := []reason.Code{reason.KillInFlight, reason.AlreadyDying}
 	if got := whys(d); !cmp.Equal(want, got) || d.Candidates[1].ID != "hog-b" {
 		t.Errorf("during a kill: %v, want %v", got, want)
 	}
-	d, _ = Decide(p, st, s, nil)
+	d, _ = decide(p, st, s, nil)
 	want = []reason.Code{reason.Settling, reason.Settling}
 	if got := whys(d); !cmp.Equal(want, got) {
 		t.Errorf("after a kill: %v, want %v", got, want)

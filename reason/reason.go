@@ -25,6 +25,8 @@ const (
 	DeadBand Code = "dead_band"
 	// Hold: the offer may not rise yet after an action.
 	Hold Code = "hold"
+	// Stopped: the ladder has stopped the offer.
+	Stopped Code = "stopped"
 	// NoAgent: no agent has reported its usage yet.
 	NoAgent Code = "no_agent"
 	// StaleUsage: the agent's last report is older than the limit.
@@ -55,6 +57,19 @@ const (
 	Blind Code = "blind"
 	// NoPolicy: no rule is configured.
 	NoPolicy Code = "no_policy"
+	// Shadow: every rule is in shadow mode, so nothing is done.
+	Shadow Code = "shadow"
+	// Climbing: a rule has held, and the ladder is on its way to its action.
+	Climbing Code = "climbing"
+	// Clearing: a rule that has held is not above its threshold any more, and
+	// has not cleared yet: things stay as they are.
+	Clearing Code = "clearing"
+	// Throttled: a rule has held; revocable containers are throttled.
+	Throttled Code = "throttled"
+	// Frozen: a rule has held; revocable containers are frozen.
+	Frozen Code = "frozen"
+	// BudgetSpent: a rule has held, but no kill is left in the budget.
+	BudgetSpent Code = "budget_spent"
 )
 
 // Of a container that was considered as a victim.

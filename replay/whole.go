@@ -20,8 +20,6 @@ type WholeOptions struct {
 	Tick time.Duration
 	// Length is how long a task runs.
 	Length time.Duration
-	// HoldAfterKill is how long the offer may not rise after a kill.
-	HoldAfterKill time.Duration
 	// Governor is that of the estimator.
 	Governor func(resource string) estimator.GovernorConfig
 }
@@ -145,7 +143,7 @@ func (w *wholeNode) tick(now time.Time) {
 	w.watch()
 	offer := w.estimator.Estimate(s)
 	var d qos.Decision
-	d, w.policy = qos.Decide(w.opts.Policy, w.policy, s, w.inFlight)
+	d, w.policy = qos.Decide(w.opts.Policy, w.policy, qos.Input{Snapshot: s, InFlight: w.inFlight})
 	for _, v := range d.Kills {
 		w.kill(v, now)
 	}
@@ -185,7 +183,7 @@ func (w *wholeNode) kill(v qos.Victim, now time.Time) {
 			w.score.WrongKills++
 		}
 	}
-	w.estimator.HoldUntil(now.Add(w.opts.HoldAfterKill))
+	w.estimator.Feedback(estimator.Feedback{At: now, Acted: true})
 }
 
 // watch counts ticks and squeezes.

@@ -19,22 +19,22 @@ import (
 )
 
 func busyPolicy() *qos.Policy {
-	return &qos.Policy{
-		Rules: []qos.Rule{{
-			Name: "cpu", Kind: "cpu", Above: 0.95, For: 5 * time.Second, Settle: 5 * time.Second, Action: qos.Kill,
-		}},
-		Fresh: qos.DefaultFresh(),
-	}
+	p := qos.DefaultPolicy()
+	p.Victims.MinUsage = 0
+	p.Rules = []qos.Rule{{
+		Name: "cpu", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: qos.Kill, Immediate: true,
+	}}
+	return &p
 }
 
 // quick is a governor that hands the slack out as it is.
 func quick(string) estimator.GovernorConfig {
-	return estimator.GovernorConfig{Quantum: 1, Step: 1_000_000}
+	return estimator.GovernorConfig{Quantum: 1, Step: 1_000_000, HoldOff: time.Hour}
 }
 
 func wholeOptions() WholeOptions {
 	return WholeOptions{
-		Policy: busyPolicy(), Tick: 5 * time.Second, Length: time.Hour, HoldAfterKill: time.Hour, Governor: quick,
+		Policy: busyPolicy(), Tick: 5 * time.Second, Length: time.Hour, Governor: quick,
 	}
 }
 
@@ -182,7 +182,7 @@ func TestWholeLoopInTheReport(t *testing.T) {
 	t.Parallel()
 	path := write(t, "loop.csv", manyRowsOf(0.5, 10)...)
 	policy := filepath.Join(t.TempDir(), "policy.yaml")
-	if err := os.WriteFile(policy, []byte("rules:\n  - name: cpu\n    kind: cpu\n    above: 0.95\n    for: 5s\n    settle: 5s\n    action: kill\n"), 0o600); err != nil {
+	if err := os.WriteFile(policy, []byte("rules:\n  - name: cpu\n    signal: node_cpu\n    above: 0.95\n    for: 5s\n    settle: 5s\n    action: kill\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer

@@ -184,8 +184,8 @@ func (c lastRecord) Collect(ch chan<- prometheus.Metric) {
 	}
 	for i := range r.QoS.Rules {
 		rule := &r.QoS.Rules[i]
-		if rule.Signal.OK() {
-			gauge(descSignal, rule.Signal.V, rule.Name)
+		if rule.Value.OK() {
+			gauge(descSignal, rule.Value.V, rule.Name)
 		}
 		gauge(descThreshold, rule.Above, rule.Name)
 		gauge(descExceeded, boolean(rule.Exceeded), rule.Name)

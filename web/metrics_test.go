@@ -49,8 +49,8 @@ func record(t *testing.T) *decision.Record {
 		QoS: qos.Decision{
 			Why: reason.Preempt,
 			Rules: []qos.RuleState{
-				{Name: "busy", Signal: snapshot.ValueOf(0.97), Above: 0.95, Exceeded: true},
-				{Name: "load", Signal: snapshot.Value{Why: snapshot.NoFile}, Above: 4},
+				{Name: "busy", Value: snapshot.ValueOf(0.97), Above: 0.95, Exceeded: true},
+				{Name: "load", Value: snapshot.Value{Why: snapshot.NoFile}, Above: 4},
 			},
 			Kills: []qos.Victim{victim(t, "busy")},
 		},

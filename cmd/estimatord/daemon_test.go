@@ -277,7 +277,7 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		{"fixed without a total", []string{"--mode=fixed"}, exitUsage, "mode fixed needs the total"},
 		{"unknown key", []string{"--config", file("key.yaml", "mode: noop\nintervall: 1s\n")}, exitUsage, "key.yaml:2:1: intervall: "},
 		{"no such config", []string{"--config", filepath.Join(dir, "none.yaml")}, exitUsage, "none.yaml: no such file"},
-		{"bad policy", []string{"--policy", file("policy.yaml", "rules:\n  - name: x\n    kind: cpoo\n")}, exitUsage, "policy.yaml:3:11: rules[0].kind: "},
+		{"bad policy", []string{"--policy", file("policy.yaml", "rules:\n  - name: x\n    signal: cpoo\n")}, exitUsage, "policy.yaml:3:13: rules[0].signal: "},
 		{"no cgroup root", []string{"--cgroup-root", filepath.Join(dir, "none")}, exitUsage, "no such cgroup root"},
 		{"not a cgroup mount", []string{"--cgroup-root", dir}, exitUsage, "not a cgroup root"},
 		{"unknown agent user", []string{"--agent-user=no-such-user"}, exitUsage, `there is no user "no-such-user"`},

@@ -1,7 +1,6 @@
 package qos
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -9,9 +8,12 @@ import (
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// cpuKind: the share of the node's CPUs that is busy,
+// NodeCPU is the share of the node's CPUs that is busy.
+const NodeCPU Signal = "node_cpu"
+
+// nodeCPU is the share of the node's CPUs that is busy,
 //
-//	signal = busy / CPUs,  busy = regular + revocable + outside
+//	value = busy / CPUs,  busy = regular + revocable + outside
 //
 // CPUs are those that can be used: fewer than the machine has under a cpuset or
 // a quota, and busy is then the busy time of just those (snapshot.Host).
@@ -27,17 +29,25 @@ import (
 // What regular containers want and do not get needs no term of its own here:
 // a CPU-bound task that waits for a CPU waits because all of them are busy.
 // (One that waits for its own quota is not this rule's business.)
-var cpuKind = kind{
-	name:      CPU,
-	brief:     "Above while the node's CPUs, busy with regular containers, revocable containers and everything outside the containers together, are busy by more than the share `above`.",
-	arguments: []string{"above"},
+var nodeCPU = signal{
+	name:     NodeCPU,
+	brief:    "Share of the node's CPUs that is busy with regular containers, revocable containers and everything outside the containers together (/proc/stat; steal counts as busy, iowait as idle).",
+	v1:       "the same",
+	v2:       "the same",
+	noPSI:    "the same",
+	resource: CPU,
+	unit:     share,
+	most:     1,
 	defaults: Rule{
-		Kind: CPU,
+		Signal: NodeCPU,
 		// Heracles and Serenity stop offering at 0.85 to 0.95; a kill comes
 		// later than that. Regular tasks lose CPU only where nothing is idle,
 		// and 5 % of idle time is what a saturated node still shows between
 		// wake-ups.
 		Above: 0.95,
+		// A tenth of the CPUs idle is room that is not used up by the next
+		// burst.
+		Clear: 0.95,
 		// Five ticks: longer than a garbage collection or a compile burst,
 		// shorter than the 15 s of the peers, whose signals are averages over
 		// 10 s to start with.
@@ -48,20 +58,9 @@ var cpuKind = kind{
 		Action: Kill,
 	},
 	protects: true,
-	validate: validateCPU,
-	measure:  measureCPU,
-	subject:  cpuSubject,
-	limit:    cpuLimit,
-	detail:   cpuDetail,
-}
-
-func validateCPU(r *Rule, bad func(field, reason string)) {
-	if !(r.Above > 0 && r.Above < 1) {
-		bad("above", fmt.Sprintf("%v is not a share of the node's CPUs above 0 and below 1 (0.95 is 95 %%)", r.Above))
-	}
-	if r.Load1 != 0 || r.Load5 != 0 || r.Load15 != 0 || r.PerCPU {
-		bad("kind", "load1, load5, load15 and per_cpu are settings of kind load")
-	}
+	measure:  measureNodeCPU,
+	subject:  nodeCPUSubject,
+	detail:   nodeCPUDetail,
 }
 
 // plausibleBusy is how far above the number of CPUs the busy cores may read:
@@ -69,27 +68,38 @@ func validateCPU(r *Rule, bad func(field, reason string)) {
 // Beyond it the reading is wrong, and a wrong reading is no reading.
 const plausibleBusy = 1.25
 
-func measureCPU(r *Rule, v *view) reading {
-	m := reading{above: r.Above}
-	cpus, why := v.usableCPUs()
-	if why != snapshot.Present {
-		m.signal.Why, m.input = why, "the number of CPUs"
-		return m
+func measureNodeCPU(v *view, r *Rule) reading {
+	cpus, busy, missing := v.busy()
+	if missing != nil {
+		return *missing
 	}
-	busy := v.hostValue(v.s.Host.BusyCores)
-	if busy.OK() && busy.V > cpus*plausibleBusy {
-		busy = snapshot.Value{Why: snapshot.Malformed}
+	return reading{
+		value: snapshot.ValueOf(busy / cpus), input: "the CPUs' busy time",
+		// Down to the threshold, it is all too much.
+		missing: snapshot.ValueOf(max(0, busy-r.Above*cpus)),
 	}
-	if !busy.OK() {
-		m.signal.Why, m.input = busy.Why, "the CPUs' busy time"
-		return m
-	}
-	m.signal = snapshot.ValueOf(busy.V / cpus)
-	m.exceeded = m.signal.V > r.Above
-	return m
 }
 
-func cpuSubject(b []byte, _ *Rule, v *view, m *reading) []byte {
+// busy is the number of CPUs and how many of them are busy, or the reading
+// that says which of the two is not known.
+func (v *view) busy() (cpus, busy float64, missing *reading) {
+	cpus, why := v.usableCPUs()
+	if why != snapshot.Present {
+		m := unknown(why, "the number of CPUs")
+		return 0, 0, &m
+	}
+	b := v.hostValue(v.s.Host.BusyCores)
+	if b.OK() && b.V > cpus*plausibleBusy {
+		b = snapshot.Value{Why: snapshot.Malformed}
+	}
+	if !b.OK() {
+		m := unknown(b.Why, "the CPUs' busy time")
+		return 0, 0, &m
+	}
+	return cpus, b.V, nil
+}
+
+func nodeCPUSubject(b []byte, v *view, _ *Rule, m *reading) []byte {
 	b = appendNumber(b, v.s.Host.BusyCores.V, 2)
 	b = append(b, " of "...)
 	cpus, _ := v.usableCPUs()
@@ -99,13 +109,11 @@ func cpuSubject(b []byte, _ *Rule, v *view, m *reading) []byte {
 	}
 	b = appendNumber(b, cpus, decimals)
 	b = append(b, " CPUs busy ("...)
-	b = appendPercent(b, m.signal.V)
+	b = appendPercent(b, m.value.V)
 	return append(b, ')')
 }
 
-func cpuLimit(b []byte, _ *Rule, m *reading) []byte { return appendPercent(b, m.above) }
-
-func cpuDetail(b []byte, _ *Rule, v *view, _ *reading) []byte {
+func nodeCPUDetail(b []byte, v *view, _ *Rule, _ *reading) []byte {
 	b = append(b, "; regular "...)
 	b = appendNumber(b, v.regularCores, 2)
 	b = append(b, ", revocable "...)

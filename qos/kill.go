@@ -1,0 +1,123 @@
+package qos
+
+import (
+	"time"
+
+	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// kill decides what a rule does whose ladder stands at the top: it waits for
+// the kills under way, then for their relief to show, then it takes the first
+// of the candidates, and more only where its reading says that one does not
+// bring enough.
+func (t *turn) kill(j *judgement) {
+	room, credit := t.underWay(j.sig.resource)
+	settles := t.e.settlesFor(j.rule, t.v.s.At)
+	ws := t.weighed[j.sig.resource]
+	missing := j.m.missing
+	switch {
+	case room == 0, credit > 0 && !missing.OK(), missing.OK() && credit > 0 && credit >= missing.V:
+		j.out.Why = reason.KillInFlight
+		return
+	case settles > 0:
+		j.out.Why = reason.Settling
+		return
+	case len(ws) == 0 || !ws[0].eligible():
+		j.out.Why = reason.NoVictim
+		return
+	}
+	left := t.e.killsLeft(t.p)
+	if left == 0 {
+		t.e.trip(t.v.s.At)
+		j.out.Why = reason.BudgetSpent
+		return
+	}
+	j.out.Why = reason.Preempt
+	most := min(room, left)
+	if !missing.OK() {
+		most = 1
+	}
+	for _, w := range ws {
+		if most == 0 || !w.eligible() || credit > 0 && credit >= missing.V {
+			break
+		}
+		victim, err := NewVictim(w.c, Cause{Rule: j.rule.Name, Text: t.sentence(j, w)})
+		if err != nil {
+			continue // weigh has asked before, so this is not reached
+		}
+		t.d.Kills = append(t.d.Kills, victim)
+		t.chosen = append(t.chosen, w)
+		credit += max(w.Usage, tiny)
+		most--
+	}
+}
+
+// tiny is a credit that is not nothing.
+const tiny = 1e-9
+
+// underWay is how many kills there is room for beside those under way, and how
+// much of res the latter will bring. One that is ignored for too long brings
+// nothing and takes no room.
+func (t *turn) underWay(res Resource) (room int, credit float64) {
+	room = t.p.Ladder.KillsAtOnce - len(t.d.Kills)
+	for _, w := range t.chosen {
+		credit += max(tiny, t.useOf(w.Key, res))
+	}
+	for i := range t.in.InFlight {
+		f := &t.in.InFlight[i]
+		if f.Ignored(t.v.s.At, t.p.Ladder.IgnoredAfter) {
+			continue
+		}
+		room--
+		credit += max(tiny, t.useOf(f.Key, res))
+	}
+	return max(0, room), credit
+}
+
+// Ignored reports whether the kill is under way for longer than limit.
+func (f *InFlight) Ignored(now time.Time, limit time.Duration) bool {
+	return !f.Since.IsZero() && now.Sub(f.Since) > limit
+}
+
+// useOf is what the container uses of res, 0 when that is not known.
+func (t *turn) useOf(k snapshot.Key, res Resource) float64 {
+	for i := range t.v.s.Containers {
+		if c := &t.v.s.Containers[i]; c.Key == k {
+			return t.v.use(c, res).V
+		}
+	}
+	return 0
+}
+
+// conclude tells each container that may be killed what became of it: chosen,
+// after the chosen ones, or the reason why nothing was taken.
+func (t *turn) conclude() []Candidate {
+	var out []Candidate
+	for _, ws := range t.weighed {
+		for _, w := range ws {
+			c := w.Candidate
+			if w.eligible() {
+				switch {
+				case t.isChosen(w.Key):
+					c.Why = reason.Chosen
+				case len(t.chosen) > 0:
+					c.Why = reason.NotFirst
+				default:
+					c.Why = t.d.Why
+				}
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (t *turn) isChosen(k snapshot.Key) bool {
+	for _, w := range t.chosen {
+		if w.Key == k {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,101 @@
+package qos
+
+import (
+	"slices"
+	"time"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// ghost is a container that would have been killed and still runs.
+type ghost struct {
+	key snapshot.Key
+	// rule is the index of the rule that would have killed it, until when its
+	// outcome is awaited; zero when it is known.
+	rule  int
+	until time.Time
+}
+
+// pretend is one tick of the rules in shadow mode. They see a node from which
+// what they would have taken is deducted, since a dry run that deducts nothing
+// takes the same again at each tick. What cannot be deducted is the pressure
+// itself: a rule that reads it waits for its settle time, as after a kill.
+func (e *engine) pretend(p *Policy, counts func(*Rule) bool, v *view, in *Input) ShadowDecision {
+	var out ShadowDecision
+	e.ghosts = slices.DeleteFunc(slices.Clone(e.ghosts), func(g ghost) bool {
+		gone := !slices.ContainsFunc(v.s.Containers, func(c snapshot.Container) bool { return c.Key == g.key && c.OnDisk })
+		if o, known := e.outcome(p, v, &g, gone); known {
+			out.Outcomes = append(out.Outcomes, o)
+		}
+		return gone
+	})
+	for i := range e.ghosts {
+		if _, known := e.outcome(p, v, &e.ghosts[i], false); known {
+			e.ghosts[i].until = noTime
+		}
+	}
+	out.Deducted = len(e.ghosts)
+	less := e.deduct(v)
+	lessView := look(p, less, in.Promises)
+	out.Decision = e.decide(p, counts, &lessView, in)
+	for _, k := range out.Kills {
+		rule := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == k.rule })
+		r := &p.Rules[rule]
+		e.ghosts = append(e.ghosts, ghost{key: k.key, rule: rule, until: v.s.At.Add(max(r.For+r.Settle, minOutcome))})
+	}
+	e.dying = nil // it would have been gone by the next tick
+	if len(out.Kills) > 0 {
+		e.goneAt = v.s.At
+	}
+	return out
+}
+
+// minOutcome is the least time after which it is judged whether a shadow kill
+// was needed.
+const minOutcome = 10 * time.Second
+
+// outcome says whether the rule cleared without the kill, once that is known.
+func (e *engine) outcome(p *Policy, v *view, g *ghost, gone bool) (Outcome, bool) {
+	if g.until.IsZero() || g.rule >= len(p.Rules) {
+		return Outcome{}, false
+	}
+	r := &p.Rules[g.rule]
+	o := Outcome{Key: g.key, Rule: r.Name}
+	m := read(v, r)
+	switch {
+	case gone, v.blind == "" && m.value.OK() && m.value.V <= r.Clear:
+		o.Cleared = true
+		return o, true
+	case v.s.At.After(g.until):
+		return o, true
+	}
+	return o, false
+}
+
+// deduct is the snapshot without the ghosts, with what is throttled at its
+// limit. It is the snapshot itself when there is nothing to deduct.
+func (e *engine) deduct(v *view) *snapshot.Snapshot {
+	if len(e.ghosts) == 0 && len(e.limits) == 0 {
+		return v.s
+	}
+	s := *v.s
+	s.Containers = make([]snapshot.Container, 0, len(v.s.Containers))
+	less := 0.0
+	for i := range v.s.Containers {
+		c := v.s.Containers[i]
+		cores := v.containerCores(&c)
+		if slices.ContainsFunc(e.ghosts, func(g ghost) bool { return g.key == c.Key }) {
+			less += cores.V
+			continue
+		}
+		if by := e.limitOf(c.Key); by[CPU] > 0 && cores.OK() && cores.V > by[CPU] {
+			less += cores.V - by[CPU]
+			c.CPU.Cores.V = by[CPU]
+		}
+		s.Containers = append(s.Containers, c)
+	}
+	if s.Host.BusyCores.OK() {
+		s.Host.BusyCores.V = max(0, s.Host.BusyCores.V-less)
+	}
+	return &s
+}
