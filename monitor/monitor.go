@@ -37,6 +37,7 @@ type Monitor struct {
 	stats Stats
 	// budget decides how often what is expensive is read.
 	budget budget
+	delays *delays
 	// fast is the fast lane, nil when there is none.
 	fast *Fast
 }
@@ -54,6 +55,7 @@ func New(cfg Config) (*Monitor, error) {
 		return nil, err
 	}
 	files := raiseFileLimit()
+	kept := files - fastShare(files) - delayShare(files)
 	m := &Monitor{cfg: cfg, layout: layout, files: files, join: newJoin(), budget: newBudget(cfg.CostBudget)}
 	m.tree = cgroup.NewTree(cgroup.Config{
 		Layout:      layout,
@@ -61,10 +63,11 @@ func New(cfg Config) (*Monitor, error) {
 		SlowEvery:   cfg.StatEvery,
 		CheckEvery:  cfg.CheckEvery,
 		RescanEvery: cfg.RescanEvery,
-		MaxFiles:    files - fastShare(files),
-		KeepFiles:   min(cfg.KeepFiles, files-fastShare(files)),
+		MaxFiles:    kept,
+		KeepFiles:   min(cfg.KeepFiles, kept),
 		Monotonic:   cfg.Monotonic,
 	})
+	m.delays = newDelays(m.tree, cfg.ProcRoot, cfg.Monotonic, delayShare(files))
 	m.host = host.NewReader(cfg.ProcRoot, cfg.Monotonic)
 	m.host.Bound(bounds(layout, cfg))
 	return m, nil
@@ -108,6 +111,7 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 		out.Executor = row.executor
 		m.stats.count(out)
 	}
+	m.delays.read(m.seq, &s.Host, rows, s.Containers, m.budget.stretch)
 	ended := m.cfg.Monotonic()
 	m.stats.Took = ended - began
 	m.stats.Cost = m.cfg.ThreadCPU() - spent
@@ -119,6 +123,7 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 
 // Close closes every descriptor.
 func (m *Monitor) Close() error {
+	m.delays.forgetAll()
 	m.tree.Close()
 	m.host.Close()
 	return nil

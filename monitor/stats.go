@@ -47,7 +47,7 @@ func (s *Stats) fill(m *Monitor) {
 	s.CostStretch, s.OverBudget = m.budget.stretch, m.budget.exceeded()
 	s.HostFiles = m.host.Reads()
 	s.Tree = m.tree.Work()
-	s.OpenFiles = m.tree.OpenFiles() + m.host.OpenFiles()
+	s.OpenFiles = m.tree.OpenFiles() + m.host.OpenFiles() + m.delays.openFiles()
 	s.FileLimit = m.files
 }
 

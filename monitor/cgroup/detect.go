@@ -77,6 +77,9 @@ type Layout struct {
 	// CPUSet is where the cpuset controller is, "" if nowhere. Containers are
 	// not read there; it bounds what they can use.
 	CPUSet string
+	// Freezer is where the freezer controller is, "" if nowhere; on V2 it is
+	// Root. Nothing is read there; containers can be stopped in it.
+	Freezer string
 	// Unified is where cgroup2 is mounted; "" on V1.
 	Unified string
 }
@@ -169,6 +172,9 @@ func detectMounts(root, procRoot string) (Layout, bool) {
 		if m.has("cpuset") && l.CPUSet == "" {
 			l.CPUSet = m.point
 		}
+		if m.has("freezer") && l.Freezer == "" {
+			l.Freezer = m.point
+		}
 		for i, name := range controllerNames {
 			if m.has(name) && l.Mounts[i] == "" {
 				l.Mounts[i] = m.point
@@ -217,6 +223,9 @@ func detectTree(root string) (Layout, error) {
 			if name == "cpuset" {
 				l.CPUSet = path
 			}
+			if name == "freezer" {
+				l.Freezer = path
+			}
 			if i := slices.Index(controllerNames[:], name); i >= 0 {
 				l.Mounts[i] = path
 				found = true
@@ -237,7 +246,7 @@ func detectV2(l Layout) (Layout, error) {
 		return Layout{}, fmt.Errorf("%w: %w", ErrNotCgroup, err)
 	}
 	have := strings.Fields(string(text))
-	l.CPUSet = l.Root
+	l.CPUSet, l.Freezer = l.Root, l.Root
 	for i, name := range controllerNames {
 		// CPU accounting needs no controller on v2: every cgroup has cpu.stat.
 		if i == CPUAcct || slices.Contains(have, name) {
