@@ -18,7 +18,8 @@ import (
 // safe bound. One that came changes nothing, since it adds to the allocation
 // what it adds to the peak.
 //
-// The answer is empty when the offer is older than ValidFor, or from a clock
+// Of a resource whose offer was stopped nothing is free, also when a task has
+// ended since. The answer is empty when the offer is older than ValidFor, or from a clock
 // that far ahead. Without a report nothing counts as allocated, which only an
 // offer that does not depend on one may be answered with.
 func (o Offer) Answer(u *snapshot.Usage, now time.Time) resources.Quantities {
@@ -38,6 +39,9 @@ func (o Offer) Answer(u *snapshot.Usage, now time.Time) resources.Quantities {
 	var free resources.Quantities
 	for i := range o.Resources {
 		r := &o.Resources[i]
+		if r.Governor.Stopped {
+			continue
+		}
 		amount := r.Gross.Plus(-left.Get(r.Name)).Plus(-max(0, held.Get(r.Name)))
 		if amount > 0 {
 			free.Set(r.Name, amount)

@@ -33,8 +33,21 @@ import (
 // in order of time. The returned Offer is the caller's to keep.
 type Estimator interface {
 	Estimate(s *snapshot.Snapshot) Offer
-	// HoldUntil forbids raises until t, after an action has taken capacity back.
-	HoldUntil(t time.Time)
+	// Feedback tells, between two ticks, what was done for regular tasks.
+	Feedback(f Feedback)
+}
+
+// Feedback is what was decided for regular tasks after a tick, and what the
+// next ones have to heed.
+type Feedback struct {
+	// At is when.
+	At time.Time
+	// StopOffer: nothing new may be handed out until a Feedback without it.
+	// What is held as revocable stays promised.
+	StopOffer bool
+	// Acted: capacity was taken back. Nothing is raised for a while, and for
+	// longer each time that it happens again.
+	Acted bool
 }
 
 // Offer is what one tick decided to promise, with every term that led to it.
@@ -65,7 +78,9 @@ type ResourceOffer struct {
 	Allocated resources.Milli
 	// Usage is what they use now; unknown readings count as their allocation.
 	Usage resources.Milli
-	// Peak is their predicted peak demand, never below Usage capped at Allocated.
+	// Demand is what they want now: Usage, and what they waited for.
+	Demand resources.Milli
+	// Peak is their predicted peak demand, never below Demand capped at Allocated.
 	Peak resources.Milli
 	// Margin is what is kept back on top of the peak.
 	Margin resources.Milli
@@ -81,6 +96,9 @@ type ResourceOffer struct {
 	Target resources.Milli
 	// Gross is Target after the governor: all that may be revocable.
 	Gross resources.Milli
+	// Governor is what it was decided from beside Target and
+	// AllocatedRevocable; see Recompute.
+	Governor Terms
 	// AllocatedRevocable is Σ held as revocable.
 	AllocatedRevocable resources.Milli
 	// Free is Gross − AllocatedRevocable, never below zero.

@@ -1,8 +1,6 @@
 package estimator
 
 import (
-	"time"
-
 	"github.com/estimatord/estimatord/reason"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
@@ -14,7 +12,10 @@ import (
 //
 // which is what Mesos's fixed estimator answers
 // (src/slave/resource_estimators/fixed.cpp).
-type fixed struct{ total resources.Quantities }
+type fixed struct {
+	total   resources.Quantities
+	stopped bool
+}
 
 // NewFixed makes the Estimator that promises total, whatever the node does. It
 // needs no report and no sample: before the agent's first report nothing counts
@@ -28,13 +29,17 @@ func (f *fixed) Estimate(s *snapshot.Snapshot) Offer {
 	for _, q := range f.total {
 		r := ResourceOffer{Name: q.Name, Target: q.Amount, Gross: q.Amount, Why: reason.Fixed}
 		r.hold(held.Get(q.Name))
+		if f.stopped {
+			r.stop()
+		}
 		o.Resources = append(o.Resources, r)
 	}
 	return o
 }
 
-// HoldUntil implements Estimator. A fixed total never rises.
-func (f *fixed) HoldUntil(time.Time) {}
+// Feedback implements Estimator. What an operator fixed stays, and only a stop
+// takes the rest of it back for a while.
+func (f *fixed) Feedback(b Feedback) { f.stopped = b.StopOffer }
 
 // noop promises nothing.
 type noop struct{}
@@ -49,8 +54,8 @@ func (noop) Estimate(s *snapshot.Snapshot) Offer {
 	return Offer{Seq: s.Seq, At: s.At, Resources: []ResourceOffer{r}}
 }
 
-// HoldUntil implements Estimator. Nothing never rises.
-func (noop) HoldUntil(time.Time) {}
+// Feedback implements Estimator. Nothing is never less.
+func (noop) Feedback(Feedback) {}
 
 // revocable is Σ held as revocable, nothing before the first report.
 func revocable(s *snapshot.Snapshot) resources.Quantities {
@@ -58,6 +63,12 @@ func revocable(s *snapshot.Snapshot) resources.Quantities {
 		return nil
 	}
 	return s.Usage.Revocable()
+}
+
+// stop promises no more than what is held.
+func (r *ResourceOffer) stop() {
+	r.Gross, r.Why, r.Governor.Stopped = min(r.Gross, max(0, r.AllocatedRevocable)), reason.Stopped, true
+	r.Free = 0
 }
 
 // hold sets what is held as revocable and what is free besides.

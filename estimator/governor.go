@@ -28,6 +28,10 @@ type GovernorConfig struct {
 	// Hold: a promise only rises to the least target of this time, so that a
 	// short lull is not handed out. 0 holds nothing back.
 	Hold time.Duration
+	// HoldOff is for how long nothing is raised after an action has taken
+	// capacity back, doubled by each further one up to HoldOffMax; each
+	// HoldOffDecay without an action takes one doubling back. 0: no hold-off.
+	HoldOff, HoldOffMax, HoldOffDecay time.Duration
 }
 
 // DefaultGovernor is the configuration for the resource when the operator says
@@ -42,6 +46,9 @@ type GovernorConfig struct {
 //   - Hold 10 min: replayed on public traces, reporting the least value of ten
 //     minutes with a dead-band cut the revoked volume to a sixth and the squeeze
 //     of regular tasks to a quarter, for six points of goodput.
+//   - HoldOff 5 min, as kubelet, Heracles, crane and Katalyst wait; up to an
+//     hour where it keeps happening, and an hour of peace to take a doubling
+//     back.
 func DefaultGovernor(resource string) GovernorConfig {
 	g := GovernorConfig{
 		Quantum:    100,
@@ -49,6 +56,7 @@ func DefaultGovernor(resource string) GovernorConfig {
 		RaiseEvery: 15 * time.Second,
 		DeadBand:   250,
 		Hold:       10 * time.Minute,
+		HoldOff:    5 * time.Minute, HoldOffMax: time.Hour, HoldOffDecay: time.Hour,
 	}
 	if resource == resources.Mem {
 		g.Quantum, g.Step, g.DeadBand = 64*resources.Unit, 1024*resources.Unit, 256*resources.Unit
@@ -64,7 +72,7 @@ func (c GovernorConfig) check() error {
 		return fmt.Errorf("%w: step %v is below the quantum %v", ErrConfig, c.Step, c.Quantum)
 	case c.DeadBand < 0:
 		return fmt.Errorf("%w: dead-band %v is negative", ErrConfig, c.DeadBand)
-	case c.RaiseEvery < 0 || c.Hold < 0:
+	case c.RaiseEvery < 0 || c.Hold < 0 || c.HoldOff < 0 || c.HoldOffMax < 0 || c.HoldOffDecay < 0:
 		return fmt.Errorf("%w: a governor's time is negative", ErrConfig)
 	}
 	return nil
@@ -75,12 +83,13 @@ func (c GovernorConfig) check() error {
 // every offer of the node that holds revocable resources, and what was raised
 // too far is paid for with a kill.
 type Governor struct {
-	cfg       GovernorConfig
-	least     extreme[resources.Milli]
-	gross     resources.Milli
-	last      time.Time
-	raised    time.Time
-	holdUntil time.Time
+	cfg     GovernorConfig
+	least   extreme[resources.Milli]
+	gross   resources.Milli
+	last    time.Time
+	raised  time.Time
+	holdOff holdOff
+	stopped bool
 }
 
 // NewGovernor makes a Governor that promises nothing yet.
@@ -89,13 +98,17 @@ func NewGovernor(cfg GovernorConfig) (*Governor, error) {
 		return nil, err
 	}
 	less := func(a, b resources.Milli) bool { return a < b }
-	return &Governor{cfg: cfg, least: newExtreme(cfg.Hold, less)}, nil
+	return &Governor{
+		cfg: cfg, least: newExtreme(cfg.Hold, less),
+		holdOff: holdOff{first: cfg.HoldOff, most: cfg.HoldOffMax, decay: cfg.HoldOffDecay},
+	}, nil
 }
 
-// HoldUntil forbids raises until t; an earlier t than before changes nothing.
-func (g *Governor) HoldUntil(t time.Time) {
-	if t.After(g.holdUntil) {
-		g.holdUntil = t
+// Hear takes what was done for regular tasks since the last tick.
+func (g *Governor) Hear(f Feedback) {
+	g.stopped = f.StopOffer
+	if f.Acted {
+		g.holdOff.acted(f.At)
 	}
 }
 
@@ -117,51 +130,38 @@ func (g *Governor) Cut(at time.Time) {
 	g.gross = 0
 }
 
-// Next takes the target of a tick and returns what is promised, and why:
-// reason.Slack when it is the whole target, otherwise what holds it back.
-// Ticks come in order of time; after a clock that was set back, the waiting
-// times go on from there.
-func (g *Governor) Next(at time.Time, target resources.Milli) (resources.Milli, reason.Code) {
+// Next takes the target of a tick and what is held as revocable, and returns
+// what is promised, why, and from which terms: reason.Slack when it is the
+// whole target, otherwise what holds it back. Ticks come in order of time;
+// after a clock that was set back, the waiting times go on from there.
+func (g *Governor) Next(at time.Time, target, held resources.Milli) (resources.Milli, reason.Code, Terms) {
 	g.follow(at)
-	target = max(0, target).FloorTo(g.cfg.Quantum)
-	least := target
+	t := Terms{
+		At: at, Before: g.gross, Least: max(0, target).FloorTo(g.cfg.Quantum),
+		HoldUntil: g.holdOff.until, Stopped: g.stopped,
+		Quantum: g.cfg.Quantum, Step: g.cfg.Step, DeadBand: g.cfg.DeadBand,
+	}
 	if g.cfg.Hold > 0 {
-		least = g.least.add(at, target)
+		t.Least = g.least.add(at, t.Least)
 	}
-	if target <= g.gross {
-		g.gross = target
-		return g.gross, reason.Slack
+	if !g.raised.IsZero() {
+		t.RaiseFrom = g.raised.Add(g.cfg.RaiseEvery)
 	}
-	rise := least - g.gross
-	switch {
-	case at.Before(g.holdUntil) || rise <= 0:
-		return g.gross, reason.Hold
-	case rise < g.cfg.DeadBand:
-		return g.gross, reason.DeadBand
-	case !g.raised.IsZero() && at.Sub(g.raised) < g.cfg.RaiseEvery:
-		return g.gross, reason.RaiseStep
+	gross, why := t.decide(target, held)
+	if gross > g.gross {
+		g.raised = at
 	}
-	g.raised = at
-	if step := g.cfg.Step.FloorTo(g.cfg.Quantum); rise > step {
-		g.gross += step
-		return g.gross, reason.RaiseStep
-	}
-	g.gross = least
-	if least < target {
-		return g.gross, reason.Hold
-	}
-	return g.gross, reason.Slack
+	g.gross = gross
+	return gross, why, t
 }
 
 // follow moves the governor's times when the clock was set back.
 func (g *Governor) follow(at time.Time) {
 	if back := g.last.Sub(at); back > 0 && !g.last.IsZero() {
 		g.least.shift(-back)
+		g.holdOff.shift(-back)
 		if !g.raised.IsZero() {
 			g.raised = g.raised.Add(-back)
-		}
-		if !g.holdUntil.IsZero() {
-			g.holdUntil = g.holdUntil.Add(-back)
 		}
 	}
 	g.last = at

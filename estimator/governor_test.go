@@ -21,7 +21,7 @@ func brisk() estimator.GovernorConfig {
 
 func TestGovernorStory(t *testing.T) {
 	cfg := brisk()
-	cfg.Hold = 60 * time.Second
+	cfg.Hold, cfg.HoldOff, cfg.HoldOffMax = 60*time.Second, 20*time.Second, 35*time.Second
 	g, err := estimator.NewGovernor(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,9 @@ func TestGovernorStory(t *testing.T) {
 	for _, step := range []struct {
 		name   string
 		at     int // seconds
-		hold   int // HoldUntil before the tick, in seconds
+		acted  bool
+		stop   bool
+		held   resources.Milli
 		cut    bool
 		target resources.Milli
 		gross  resources.Milli
@@ -45,24 +47,26 @@ func TestGovernorStory(t *testing.T) {
 		{name: "a lull is held", at: 172, target: 3000, gross: 300, why: reason.Hold},
 		{name: "and still", at: 230, target: 3000, gross: 300, why: reason.Hold},
 		{name: "the low has left the window", at: 240, target: 3000, gross: 1300, why: reason.RaiseStep},
-		{name: "after an action nothing rises", at: 251, hold: 300, target: 3000, gross: 1300, why: reason.Hold},
-		{name: "an earlier hold changes nothing", at: 260, hold: 255, target: 3000, gross: 1300, why: reason.Hold},
+		{name: "after an action nothing rises", at: 251, acted: true, target: 3000, gross: 1300, why: reason.Hold},
 		{name: "but it is cut", at: 261, target: 900, gross: 900, why: reason.Slack},
 		{name: "blindness takes all", at: 262, cut: true},
+		{name: "another action holds for longer, up to the most", at: 265, acted: true, target: 3000, why: reason.Hold},
+		{name: "the first would be over", at: 299, target: 3000, why: reason.Hold},
 		{name: "sight comes back, up to the low, after the action's hold", at: 301, target: 3000, gross: 900, why: reason.Hold},
 		{name: "the clock is set back by an hour: the step waits its time", at: 301 - 3600, target: 3000, gross: 900, why: reason.Hold},
 		{name: "and goes on", at: 335 - 3600, target: 3000, gross: 1900, why: reason.RaiseStep},
-		{name: "a negative target is nothing", at: 340 - 3600, target: -5, gross: 0, why: reason.Slack},
+		{name: "stopped: what is held stays", at: 339 - 3600, stop: true, held: 950, target: 3000, gross: 950, why: reason.Stopped},
+		{name: "and no more than the slack", at: 339 - 3600, stop: true, held: 950, target: 900, gross: 900, why: reason.Stopped},
+		{name: "less when a task ends", at: 339 - 3600, stop: true, held: 300, target: 3000, gross: 300, why: reason.Stopped},
+		{name: "a negative target is nothing", at: 342 - 3600, target: -5, gross: 0, why: reason.Slack},
 	} {
 		at := start.Add(time.Duration(step.at) * time.Second)
-		if step.hold > 0 {
-			g.HoldUntil(start.Add(time.Duration(step.hold) * time.Second))
-		}
+		g.Hear(estimator.Feedback{At: at, Acted: step.acted, StopOffer: step.stop})
 		if step.cut {
 			g.Cut(at)
 			continue
 		}
-		if gross, why := g.Next(at, step.target); gross != step.gross || why != step.why {
+		if gross, why, _ := g.Next(at, step.target, step.held); gross != step.gross || why != step.why {
 			t.Fatalf("%s: %v, %s, want %v, %s", step.name, gross, why, step.gross, step.why)
 		}
 	}
@@ -74,7 +78,7 @@ func TestGovernorKeepsItsWord(t *testing.T) {
 			Quantum:    resources.Milli(rapid.Int64Range(1, 300).Draw(t, "quantum")),
 			RaiseEvery: time.Duration(rapid.IntRange(0, 30).Draw(t, "every")) * time.Second,
 			DeadBand:   resources.Milli(rapid.Int64Range(0, 500).Draw(t, "band")),
-			Hold:       time.Duration(rapid.IntRange(0, 60).Draw(t, "hold")) * time.Second,
+			Hold:       time.Duration(rapid.IntRange(0, 60).Draw(t, "hold")) * time.Second, HoldOff: 20 * time.Second,
 		}
 		cfg.Step = cfg.Quantum + resources.Milli(rapid.Int64Range(0, 2000).Draw(t, "step"))
 		g, err := estimator.NewGovernor(cfg)
@@ -93,11 +97,11 @@ func TestGovernorKeepsItsWord(t *testing.T) {
 			at = at.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "gap")) * time.Second)
 			if rapid.IntRange(0, 9).Draw(t, "action") == 0 {
 				holdUntil = at.Add(20 * time.Second)
-				g.HoldUntil(holdUntil)
+				g.Hear(estimator.Feedback{At: at, Acted: true})
 			}
 			target := resources.Milli(rapid.Int64Range(-100, 8000).Draw(t, "target"))
 			seen = append(seen, tick{at, target})
-			now, _ := g.Next(at, target)
+			now, _, _ := g.Next(at, target, 0)
 			if now%cfg.Quantum != 0 || now < 0 || now > max(0, target) {
 				t.Fatalf("promised %v of a target of %v", now, target)
 			}
@@ -128,6 +132,7 @@ func TestGovernorRefuses(t *testing.T) {
 		"step below quantum": func(c *estimator.GovernorConfig) { c.Step = 99 },
 		"negative dead-band": func(c *estimator.GovernorConfig) { c.DeadBand = -1 },
 		"negative time":      func(c *estimator.GovernorConfig) { c.RaiseEvery = -1 },
+		"negative hold-off":  func(c *estimator.GovernorConfig) { c.HoldOff = -1 },
 		"negative hold":      func(c *estimator.GovernorConfig) { c.Hold = -1 },
 	} {
 		cfg := brisk()

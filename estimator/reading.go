@@ -16,13 +16,15 @@ type reading struct {
 	container func(c *snapshot.Container) (used float64, ok bool)
 	// host is what the whole node uses, and how much it has.
 	host func(h *snapshot.Host) (used, size float64, ok bool)
+	// waits: who does not get it waits for it, so that demand can be above use.
+	waits bool
 }
 
 // readings lists every resource that can be estimated.
 func readings() []reading {
 	return []reading{
-		{resources.CPUs, coresOf, hostCores},
-		{resources.Mem, workingSetOf, hostMemory},
+		{name: resources.CPUs, container: coresOf, host: hostCores, waits: true},
+		{name: resources.Mem, container: workingSetOf, host: hostMemory},
 	}
 }
 

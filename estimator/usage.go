@@ -4,8 +4,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/estimatord/estimatord/demand"
 	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/reason"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
 )
@@ -27,6 +27,7 @@ type slack struct {
 	// rivals are the predictor that counts, then its shadows.
 	rivals    []rival
 	governor  *Governor
+	demands   demand.Tracker
 	unmanaged extreme[float64]
 	// outside is the last value of unmanaged; letOff: that tick had newcomers.
 	outside float64
@@ -79,10 +80,10 @@ func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) 
 	return r, nil
 }
 
-// HoldUntil implements Estimator.
-func (u *usage) HoldUntil(t time.Time) {
+// Feedback implements Estimator.
+func (u *usage) Feedback(f Feedback) {
 	for _, r := range u.resources {
-		r.governor.HoldUntil(t)
+		r.governor.Hear(f)
 	}
 }
 
@@ -106,6 +107,7 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 		t := &o.Resources[i]
 		t.Name, t.Cap, t.Capped = r.cfg.Name, r.cap, r.capped
 		t.Allocated = o.Regular.Get(t.Name)
+		t.AllocatedRevocable = held.Get(t.Name)
 		t.Why = blind
 		if blind == "" {
 			t.Why = u.cfg.blindHost(&r.read, s)
@@ -114,7 +116,7 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 			r.estimate(t, s, &u.cfg)
 		} else {
 			// Nothing is shown to the predictor: it counts the gap itself.
-			t.Usage, t.Peak = t.Allocated, t.Allocated
+			t.Usage, t.Demand, t.Peak = t.Allocated, t.Allocated, t.Allocated
 			r.governor.Cut(s.At)
 		}
 		t.hold(held.Get(t.Name))
@@ -131,6 +133,7 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	// not on disk or were dropped.
 	unseen := max(0, t.Allocated-seen.allocated)
 	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
+	t.Demand = resources.CeilMilli(seen.wanted).Plus(unseen)
 
 	step := peak.Step{At: s.At, Containers: r.containers}
 	predicted := r.rivals[0].predict(step)
@@ -142,8 +145,8 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 		// Use above an allocation is as real as any: it is taken from the rest.
 		// A prediction is rounded to the nearest thousandth, not up: predictors
 		// keep their peaks in float32, and 2.4 that comes back as 2.4000001
-		// must not cost a whole quantum. Usage, the floor, is rounded up.
-		t.Peak = min(t.Allocated, max(t.Usage, resources.FloorMilli(predicted+0.0005).Plus(unseen)))
+		// must not cost a whole quantum. Demand, the floor, is rounded up.
+		t.Peak = min(t.Allocated, max(t.Demand, resources.FloorMilli(predicted+0.0005).Plus(unseen)))
 	}
 	// What counts as used in full needs no margin; taking one of it would cut
 	// the promise whenever a revocable task's regular overhead comes along.
@@ -155,22 +158,17 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	if t.Capped {
 		t.Target = min(t.Slack, t.Cap)
 	}
-	t.Gross, t.Why = r.governor.Next(s.At, t.Target)
-	switch {
-	case t.Why != reason.Slack:
-	case t.Target < t.Slack:
-		t.Why = reason.Cap
-	case t.Gross == 0:
-		t.Why = reason.NoSlack
-	}
+	_, _, t.Governor = r.governor.Next(s.At, t.Target, t.AllocatedRevocable)
+	t.Gross, t.Why = t.Recompute()
 }
 
 // sums are of the containers of one tick.
 type sums struct {
 	// allocated is Σ allocated to the regular containers in r.containers.
 	allocated resources.Milli
-	// used is Σ used by them, an unreadable one at its allocation.
-	used float64
+	// used is Σ used by them, an unreadable one at its allocation; wanted is Σ
+	// of their demands.
+	used, wanted float64
 	// managed is Σ used by all of the agent's top-level containers, revocable
 	// ones included, one that could not be read at its allocation.
 	managed float64
@@ -184,6 +182,7 @@ type sums struct {
 func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 	var sum sums
 	r.containers = r.containers[:0]
+	r.demands.Begin(s)
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		if c.Parent != "" {
@@ -227,10 +226,15 @@ func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 		if !ok {
 			used = amount
 		}
+		wanted := used
+		if ok && r.read.waits {
+			wanted = r.demands.Of(c, s.At, used, amount).Cores
+		}
 		sum.allocated = sum.allocated.Plus(allocated)
 		sum.used += used
+		sum.wanted += wanted
 		r.containers = append(r.containers, peak.Container{
-			Key: c.Key, Allocated: amount, Demand: used, Known: ok, Cold: c.Age(s.At) < cfg.WarmUp,
+			Key: c.Key, Allocated: amount, Demand: wanted, Known: ok, Cold: c.Age(s.At) < cfg.WarmUp,
 		})
 	}
 	return sum

@@ -249,12 +249,13 @@ func TestUsageStory(t *testing.T) {
 	cfg.Resources[0].Predictor = "container-max"
 	cfg.Resources[0].Peak.Window = 5 * time.Minute
 	cfg.Resources[0].Governor = brisk()
+	cfg.Resources[0].Governor.HoldOff = 567 * time.Second
 	e := mustUsage(t, cfg)
 	var o estimator.Offer
 	for _, step := range []struct {
 		name     string
 		from, to int // seconds, a tick each
-		hold     int
+		acted    bool
 		cast     []actor
 		gross    resources.Milli
 		free     resources.Milli
@@ -265,15 +266,15 @@ func TestUsageStory(t *testing.T) {
 		{name: "a batch task takes one cpu of it", from: 21, to: 30, cast: []actor{web(1), batch(1)}, gross: 3000, free: 2000, why: reason.Slack},
 		{name: "web's load comes: the offer is cut in that tick", from: 31, to: 31, cast: []actor{web(2.5), batch(1)}, gross: 1500, free: 500, why: reason.Slack},
 		{name: "it comes in full: nothing is left", from: 32, to: 32, cast: []actor{web(4), batch(1)}, why: reason.NoSlack},
-		{name: "the batch task was killed, web calms down, the peak is remembered", from: 33, to: 300, hold: 600, cast: []actor{web(1)}, why: reason.NoSlack},
+		{name: "the batch task was killed, web calms down, the peak is remembered", from: 33, to: 300, acted: true, cast: []actor{web(1)}, why: reason.NoSlack},
 		{name: "the peak has left the window, the action's hold has not", from: 301, to: 599, cast: []actor{web(1)}, why: reason.Hold},
 		{name: "then it rises by steps", from: 600, to: 600, cast: []actor{web(1)}, gross: 1000, free: 1000, why: reason.RaiseStep},
 		{name: "to all", from: 601, to: 620, cast: []actor{web(1)}, gross: 3000, free: 3000, why: reason.Slack},
 		{name: "web ends: its slack goes with it", from: 621, to: 621, cast: nil, why: reason.NoSlack},
 	} {
 		for sec := step.from; sec <= step.to; sec++ {
-			if step.hold > 0 && sec == step.from {
-				e.HoldUntil(start.Add(time.Duration(step.hold) * time.Second))
+			if step.acted && sec == step.from {
+				e.Feedback(estimator.Feedback{At: start.Add(time.Duration(sec) * time.Second), Acted: true})
 			}
 			o = e.Estimate(scene(start.Add(time.Duration(sec)*time.Second), step.cast...))
 		}

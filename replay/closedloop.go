@@ -151,7 +151,7 @@ func (l *loopTally) promise(at time.Time, slack float64, scored bool) {
 	target := resources.FloorMilli(max(0, slack))
 	next := target
 	if l.governor != nil {
-		next, _ = l.governor.Next(at, target)
+		next, _, _ = l.governor.Next(at, target, 0)
 	}
 	if l.heard && scored {
 		if next.Float() != l.gross {
@@ -172,7 +172,7 @@ func (l *loopTally) between(at time.Time, scored bool) {
 		return
 	}
 	for t := l.last.Add(l.opts.Report); t.Before(at); t = t.Add(l.opts.Report) {
-		next, _ := l.governor.Next(t, l.rawHeard)
+		next, _, _ := l.governor.Next(t, l.rawHeard, 0)
 		if next.Float() != l.gross && scored {
 			l.changes++
 		}

@@ -89,7 +89,7 @@ func Run(req *Request) (*Report, error) {
 // whole runs the whole loop of every estimator on the trace.
 func (req *Request) whole(r *Report, t *Trace, estimators []Estimator) error {
 	o := WholeOptions{
-		Policy: req.Policy, Tick: req.Tick, Length: req.BestEffort, HoldAfterKill: holdAfterKill, Governor: req.Governor,
+		Policy: req.Policy, Tick: req.Tick, Length: req.BestEffort, Governor: req.Governor,
 	}
 	if o.Tick == 0 {
 		o.Tick = defaultTick
@@ -110,9 +110,6 @@ func (req *Request) whole(r *Report, t *Trace, estimators []Estimator) error {
 	}
 	return nil
 }
-
-// holdAfterKill is the daemon's default.
-const holdAfterKill = 5 * time.Minute
 
 func (req *Request) options(t *Trace, estimators []Estimator) Options {
 	fine := t.Interval < time.Minute

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	"github.com/estimatord/estimatord/config"
 	"github.com/estimatord/estimatord/estimator"
@@ -37,6 +38,7 @@ func usageConfig(cfg *config.Config) estimator.UsageConfig {
 				RaiseEvery: cfg.Governor.RaiseEvery,
 				DeadBand:   cfg.Governor.DeadBand.Get(name),
 				Hold:       cfg.Governor.Hold,
+				HoldOff:    cfg.Governor.HoldAfterKill, HoldOffMax: max(time.Hour, cfg.Governor.HoldAfterKill), HoldOffDecay: time.Hour,
 			},
 		})
 	}

@@ -1,0 +1,148 @@
+package estimator_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+func TestAStoppedOfferLeavesNothingFree(t *testing.T) {
+	e := mustUsage(t, direct())
+	at := start
+	estimate := func(cast ...actor) (estimator.Offer, estimator.ResourceOffer) {
+		at = at.Add(time.Second)
+		o := e.Estimate(scene(at, cast...))
+		return o, o.Resources[0]
+	}
+	if _, r := estimate(web(1), batch(0.5)); r.Gross != 3000 || r.Free != 2000 {
+		t.Fatalf("before: %+v", r)
+	}
+	e.Feedback(estimator.Feedback{At: at, StopOffer: true})
+	o, r := estimate(web(1), batch(0.5))
+	if r.Gross != 1000 || r.Free != 0 || r.Why != reason.Stopped {
+		t.Errorf("stopped: %+v, want what the batch task holds and no more", r)
+	}
+	// The task ends before the agent asks again: its share is not free either.
+	if got := o.Answer(scene(at, web(1)).Usage, at); len(got) != 0 {
+		t.Errorf("stopped: answered %v", got)
+	}
+	if _, r := estimate(web(3.5), batch(0.5)); r.Gross != 500 || r.Why != reason.Stopped {
+		t.Errorf("stopped, with less slack than is held: %+v", r)
+	}
+	e.Feedback(estimator.Feedback{At: at})
+	if _, r := estimate(web(1)); r.Gross != 3000 || r.Why != reason.Slack {
+		t.Errorf("afterwards: %+v", r)
+	}
+}
+
+func TestAFixedOfferCanBeStopped(t *testing.T) {
+	var total resources.Quantities
+	total.Set("cpus", 4000)
+	e := estimator.NewFixed(total)
+	e.Feedback(estimator.Feedback{At: start, StopOffer: true})
+	s := scene(start, web(1), batch(0.5))
+	o := e.Estimate(s)
+	if r := o.Resources[0]; r.Gross != 1000 || r.Free != 0 || r.Why != reason.Stopped || len(o.Answer(s.Usage, start)) != 0 {
+		t.Errorf("stopped: %+v", r)
+	}
+	e.Feedback(estimator.Feedback{At: start})
+	if r := e.Estimate(s).Resources[0]; r.Gross != 4000 || r.Free != 3000 || r.Why != reason.Fixed {
+		t.Errorf("afterwards: %+v", r)
+	}
+}
+
+func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
+	cfg := estimator.GovernorConfig{
+		Quantum: 100, Step: 100_000,
+		HoldOff: 5 * time.Minute, HoldOffMax: time.Hour, HoldOffDecay: time.Hour,
+	}
+	g, err := estimator.NewGovernor(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := start
+	g.Next(at, 0, 0)
+	for i, step := range []struct {
+		after, held time.Duration // since the last action; for how long it is held
+	}{
+		{0, 5 * time.Minute},
+		{59 * time.Minute, 10 * time.Minute},
+		{30 * time.Minute, 20 * time.Minute},
+		{30 * time.Minute, 40 * time.Minute},
+		{50 * time.Minute, time.Hour},
+		{0, time.Hour},
+		{0, time.Hour},
+		{61 * time.Minute, 40 * time.Minute}, // one doubling back
+		{3 * time.Hour, 10 * time.Minute},
+		{24 * time.Hour, 5 * time.Minute},
+		{time.Minute, 10 * time.Minute},
+	} {
+		at = at.Add(step.after)
+		g.Hear(estimator.Feedback{At: at, Acted: true})
+		if _, why, terms := g.Next(at, 1000, 0); why != reason.Hold || terms.HoldUntil.Sub(at) != step.held {
+			t.Errorf("action %d: %s until %s later, want a hold of %s", i, why, terms.HoldUntil.Sub(at), step.held)
+		}
+	}
+	if gross, _, _ := g.Next(at.Add(10*time.Minute-1), 1000, 0); gross != 0 {
+		t.Errorf("raised before the time: %v", gross)
+	}
+	if gross, _, _ := g.Next(at.Add(10*time.Minute), 1000, 0); gross != 1000 {
+		t.Errorf("not raised when the time has come: %v", gross)
+	}
+}
+
+// What is written down of a tick says what was promised and why: nothing that
+// the governor knows besides is needed.
+func TestATickCanBeRecomputedFromItsTerms(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := direct()
+		cfg.Resources[0].Predictor = "latest"
+		g := brisk()
+		g.Hold, g.HoldOff, g.HoldOffMax, g.HoldOffDecay = 30*time.Second, 10*time.Second, time.Minute, time.Minute
+		g.DeadBand = resources.Milli(rapid.Int64Range(0, 1000).Draw(t, "band"))
+		cfg.Resources[0].Governor = g
+		if rapid.Bool().Draw(t, "capped") {
+			cfg.Cap.Set("cpus", resources.Milli(rapid.Int64Range(0, 3000).Draw(t, "cap")))
+		}
+		e := mustUsage(t, cfg)
+		at, before := start, resources.Milli(0)
+		for range rapid.IntRange(1, 40).Draw(t, "ticks") {
+			at = at.Add(time.Duration(rapid.IntRange(-5, 20).Draw(t, "gap")) * time.Second)
+			e.Feedback(estimator.Feedback{
+				At: at, Acted: rapid.IntRange(0, 9).Draw(t, "acted") == 0, StopOffer: rapid.IntRange(0, 4).Draw(t, "stop") == 0,
+			})
+			s := scene(at, web(rapid.Float64Range(0, 5).Draw(t, "web")), batch(0.5))
+			if rapid.IntRange(0, 9).Draw(t, "blind") == 0 {
+				s.TreeWhy = snapshot.Failed
+			}
+			r := e.Estimate(s).Resources[0]
+			b, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var written estimator.ResourceOffer
+			if err := json.Unmarshal(b, &written); err != nil {
+				t.Fatal(err)
+			}
+			want := [2]any{r.Gross, r.Why}
+			written.Gross, written.Free = -1, -1
+			if !r.Why.IsBlind() {
+				written.Why = ""
+				if r.Governor.Before != before {
+					t.Fatalf("the terms begin from %v, promised was %v", r.Governor.Before, before)
+				}
+			}
+			if gross, why := written.Recompute(); want != [2]any{gross, why} {
+				t.Fatalf("recomputed %v for %s, promised was %v for %s: %s", gross, why, r.Gross, r.Why, b)
+			}
+			before = r.Gross
+		}
+	})
+}
