@@ -1,11 +1,13 @@
 package agentapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
 )
@@ -72,6 +74,16 @@ type Config struct {
 	// for it is a reading: past this time it is not true any more.
 	KillValidFor time.Duration
 
+	// WarnFor is the longest that a kill waits for Warn; 0: it does not.
+	WarnFor time.Duration
+	// Warn is called, in a goroutine of its own, before a kill is handed over.
+	// The kill is handed over when it returns, or after WarnFor; ctx ends then,
+	// too. nil: nobody is warned.
+	Warn func(ctx context.Context, v qos.Victim)
+	// HandedOver is told of each kill that an agent was told of, at once: from
+	// then on the container is dying. It must not wait. nil: nobody is told.
+	HandedOver func(v qos.Victim)
+
 	// Answer is how an offer becomes an answer.
 	Answer Answer
 }
@@ -98,6 +110,9 @@ func DefaultConfig() Config {
 	}
 }
 
+// maxWarn bounds what regular tasks wait for the sake of a warning.
+const maxWarn = 30 * time.Second
+
 func (c *Config) validate() error {
 	switch {
 	case c.MaxMessageBytes <= 0:
@@ -110,6 +125,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: RetryAfter %s, RetryCap %s", ErrConfig, c.RetryAfter, c.RetryCap)
 	case c.KillValidFor <= 0 || c.OwnerTimeout <= 0 || c.HandshakeTimeout <= 0 || c.KeepaliveAfter <= 0:
 		return fmt.Errorf("%w: a timeout is not above zero", ErrConfig)
+	case c.WarnFor < 0 || c.WarnFor > maxWarn || (c.Warn == nil) != (c.WarnFor == 0):
+		return fmt.Errorf("%w: WarnFor %s (Warn set: %t)", ErrConfig, c.WarnFor, c.Warn != nil)
 	case c.Answer == nil || c.ProcRoot == "":
 		return fmt.Errorf("%w: Answer and ProcRoot are required", ErrConfig)
 	}

@@ -27,6 +27,9 @@ type KillCounts struct {
 	EndedItself uint64
 	// Expired waited too long for an agent to ask.
 	Expired uint64
+	// Ignored were handed over, and their container was still there when it was
+	// time to say it again.
+	Ignored uint64
 	// Dropped: the agent no longer lists the executor as it was when it was
 	// decided on.
 	Dropped uint64
@@ -36,7 +39,7 @@ type KillCounts struct {
 type killState uint8
 
 const (
-	// killQueued: waits for the next Corrections call.
+	// killQueued: waits for the next Corrections call, or for its warning before.
 	killQueued killState = iota
 	// killSending: part of an answer that is not written yet.
 	killSending
@@ -49,6 +52,9 @@ type kill struct {
 	victim qos.Victim
 	since  time.Time
 	state  killState
+	// warned is when it may be handed over, whether its warning has ended by
+	// then or not; zero when none is under way.
+	warned time.Time
 	// handovers counts how often the agent was told.
 	handovers int
 	// retryAt is when to tell it again, retryIn how long that was.
@@ -73,14 +79,15 @@ type killQueue struct {
 
 // add queues a kill; asking again for a container that is in flight is fine
 // and reported as not new.
-func (q *killQueue) add(v qos.Victim, now time.Time) (isNew bool, err error) {
+// It is not handed over before warned, unless release says so; zero: at once.
+func (q *killQueue) add(v qos.Victim, now, warned time.Time) (isNew bool, err error) {
 	if !v.Valid() {
 		return false, ErrVictim
 	}
 	if slices.ContainsFunc(q.kills, func(k *kill) bool { return k.victim.Key() == v.Key() }) {
 		return false, nil
 	}
-	q.kills = append(q.kills, &kill{victim: v, since: now})
+	q.kills = append(q.kills, &kill{victim: v, since: now, warned: warned})
 	q.counts.Queued++
 	return true, nil
 }
@@ -89,6 +96,25 @@ func (q *killQueue) inFlight() []qos.InFlight {
 	out := make([]qos.InFlight, 0, len(q.kills))
 	for _, k := range q.kills {
 		out = append(out, qos.InFlight{Key: k.victim.Key(), Since: k.since})
+	}
+	return out
+}
+
+// release ends the warning of a kill.
+func (q *killQueue) release(key snapshot.Key) {
+	for _, k := range q.kills {
+		if k.victim.Key() == key {
+			k.warned = time.Time{}
+		}
+	}
+}
+
+// dying are the kills that the agent was told of.
+func (q *killQueue) dying() (out []qos.Victim) {
+	for _, k := range q.kills {
+		if k.handovers > 0 {
+			out = append(out, k.victim)
+		}
 	}
 	return out
 }
@@ -112,7 +138,7 @@ type taken struct {
 func (q *killQueue) take(now time.Time, report, latest *snapshot.Usage) (t taken) {
 	q.kills = slices.DeleteFunc(q.kills, func(k *kill) bool {
 		switch {
-		case k.state == killSending || k.state == killHanded && now.Before(k.retryAt):
+		case k.state == killSending || k.state == killHanded && now.Before(k.retryAt) || now.Before(k.warned):
 			return false
 		case q.expired(k, now):
 			q.counts.Expired++
@@ -144,6 +170,9 @@ func (q *killQueue) sent(batch []*kill, now time.Time) {
 		} else {
 			q.counts.Retried++
 			k.retryIn = min(2*k.retryIn, q.retryCap)
+			if k.handovers == 2 {
+				q.counts.Ignored++
+			}
 		}
 		k.retryAt = now.Add(k.retryIn)
 	}
@@ -161,11 +190,19 @@ func (q *killQueue) unsent(batch []*kill) {
 	}
 }
 
-// nextRetry is the earliest time at which a kill is due again.
-func (q *killQueue) nextRetry() (at time.Time, ok bool) {
+// nextDue is the earliest time at which a kill is due again, or a warning is
+// over.
+func (q *killQueue) nextDue() (at time.Time, ok bool) {
 	for _, k := range q.kills {
-		if k.state == killHanded && (!ok || k.retryAt.Before(at)) {
-			at, ok = k.retryAt, true
+		due := k.retryAt
+		switch {
+		case k.state == killQueued && !k.warned.IsZero():
+			due = k.warned
+		case k.state != killHanded:
+			continue
+		}
+		if !ok || due.Before(at) {
+			at, ok = due, true
 		}
 	}
 	return at, ok
@@ -194,10 +231,10 @@ func (q *killQueue) observe(s *snapshot.Snapshot) (ended []outcome) {
 	return ended
 }
 
-// expired reports whether k has waited too long. What was handed over once
-// does not expire: the agent is at it.
+// expired reports whether k has waited too long, its warning apart. What was
+// handed over once does not expire: the agent is at it.
 func (q *killQueue) expired(k *kill, now time.Time) bool {
-	return k.state == killQueued && now.Sub(k.since) > q.validFor
+	return k.state == killQueued && now.Sub(k.since) > q.validFor && now.Sub(k.warned) > q.validFor
 }
 
 // gone reports whether k's container is certainly gone in s. One that had a

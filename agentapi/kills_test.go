@@ -60,7 +60,7 @@ func containers(batch []*kill) (ids []string) {
 
 func TestInvalidVictimIsRefused(t *testing.T) {
 	q := newQueue()
-	if isNew, err := q.add(qos.Victim{}, noon); !errors.Is(err, ErrVictim) || isNew {
+	if isNew, err := q.add(qos.Victim{}, noon, time.Time{}); !errors.Is(err, ErrVictim) || isNew {
 		t.Errorf("add = %t, %v, want ErrVictim", isNew, err)
 	}
 	if len(q.inFlight()) != 0 {
@@ -95,7 +95,7 @@ func TestHandoverIsCheckedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := newQueue()
-			if _, err := q.add(victimOf(t, "x", 1), noon); err != nil {
+			if _, err := q.add(victimOf(t, "x", 1), noon, time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			got := q.take(noon, tc.report, tc.latest)
@@ -111,7 +111,7 @@ func TestHandoverIsCheckedAgain(t *testing.T) {
 
 func TestRetriesDoubleUpToTheCap(t *testing.T) {
 	q := newQueue()
-	if _, err := q.add(victimOf(t, "x", 1), noon); err != nil {
+	if _, err := q.add(victimOf(t, "x", 1), noon, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	u := report(noon, executor("x"))
@@ -121,7 +121,7 @@ func TestRetriesDoubleUpToTheCap(t *testing.T) {
 			if got := q.take(now.Add(wait-1), u, u); len(got.batch) != 0 {
 				t.Fatalf("handover %d came too early", i)
 			}
-			if at, ok := q.nextRetry(); !ok || !at.Equal(now.Add(wait)) {
+			if at, ok := q.nextDue(); !ok || !at.Equal(now.Add(wait)) {
 				t.Fatalf("retry %d is due at %s, want %s later", i, at, wait)
 			}
 		}
@@ -132,7 +132,7 @@ func TestRetriesDoubleUpToTheCap(t *testing.T) {
 		}
 		q.sent(got.batch, now)
 	}
-	if q.counts.HandedOver != 1 || q.counts.Retried != 4 {
+	if q.counts.HandedOver != 1 || q.counts.Retried != 4 || q.counts.Ignored != 1 {
 		t.Errorf("counts %+v", q.counts)
 	}
 }
@@ -160,7 +160,7 @@ func TestKillsAreConfirmedByDisappearance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := newQueue()
-			if _, err := q.add(victimOf(t, "x", tc.inode), noon); err != nil {
+			if _, err := q.add(victimOf(t, "x", tc.inode), noon, time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			u := report(noon, executor("x"))
@@ -178,7 +178,7 @@ func TestKillsAreConfirmedByDisappearance(t *testing.T) {
 
 func TestKillsThatNobodyAsksForExpire(t *testing.T) {
 	q := newQueue()
-	if _, err := q.add(victimOf(t, "x", 1), noon); err != nil {
+	if _, err := q.add(victimOf(t, "x", 1), noon, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	u := report(noon, executor("x"))
@@ -231,6 +231,9 @@ func TestKillQueueModel(t *testing.T) {
 					want.HandedOver++
 				default:
 					want.Retried++
+					if m.told == 1 {
+						want.Ignored++
+					}
 				}
 				m.wait = min(max(2*m.wait, 30*time.Second), 2*time.Minute)
 				m.told, m.lastTold = m.told+1, now
@@ -264,7 +267,7 @@ func TestKillQueueModel(t *testing.T) {
 					t.Skip("nothing to kill")
 				}
 				key := snapshot.Key{ID: id, Inode: inode}
-				isNew, err := q.add(victimOf(t, id, inode), now)
+				isNew, err := q.add(victimOf(t, id, inode), now, time.Time{})
 				if err != nil || isNew != (model[key] == nil) {
 					t.Fatalf("add = %t, %v", isNew, err)
 				}

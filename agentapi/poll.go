@@ -128,7 +128,7 @@ func (s *Server) step(p *poll, now time.Time) pollStep {
 	if len(t.batch) > 0 || t.wantFresh || s.fresh.wanted || outdated(p.report, latest) || !now.Before(until) {
 		return pollStep{answer: true, batch: t.batch, ended: t.ended}
 	}
-	if retry, ok := s.kills.nextRetry(); ok && retry.Before(until) {
+	if retry, ok := s.kills.nextDue(); ok && retry.Before(until) {
 		until = retry
 	}
 	return pollStep{ended: t.ended, until: until}
@@ -173,6 +173,9 @@ func (s *Server) answered(batch []*kill, err error) {
 			continue
 		}
 		s.log.Info("kill handed over", attrs...)
+		if s.cfg.HandedOver != nil {
+			s.cfg.HandedOver(k.victim)
+		}
 	}
 }
 

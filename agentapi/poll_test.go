@@ -35,8 +35,13 @@ type bubble struct {
 
 func inBubble(t *testing.T, test func(*testing.T, *bubble)) {
 	t.Helper()
+	inBubbleWith(t, DefaultConfig(), test)
+}
+
+func inBubbleWith(t *testing.T, cfg Config, test func(*testing.T, *bubble)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		srv, err := New(DefaultConfig(), slog.New(slog.DiscardHandler), time.Now)
+		srv, err := New(cfg, slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +142,7 @@ func TestKillIsHandedOverAgainWhileTheContainerStays(t *testing.T) {
 		// 30 s after the handover, in the middle of the third call.
 		b.want(b.poll(t.Context(), bestEffort("x")), 10*time.Second, "x")
 		b.srv.Observe(onDisk(time.Now(), b.srv.Usage()))
-		if st := b.srv.Status(); st.InFlight != 0 || st.Kills != (KillCounts{Queued: 1, HandedOver: 1, Retried: 1, Confirmed: 1}) {
+		if st := b.srv.Status(); st.InFlight != 0 || st.Kills != (KillCounts{Queued: 1, HandedOver: 1, Retried: 1, Ignored: 1, Confirmed: 1}) {
 			t.Errorf("status %+v", st)
 		}
 	})

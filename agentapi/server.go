@@ -170,11 +170,50 @@ func (s *Server) Publish(o estimator.Offer) { s.offer.Store(&o) }
 func (s *Server) Kill(v qos.Victim) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	isNew, err := s.kills.add(v, s.now())
+	now := s.now()
+	var warned time.Time
+	if s.cfg.Warn != nil {
+		warned = now.Add(s.cfg.WarnFor)
+	}
+	isNew, err := s.kills.add(v, now, warned)
 	if isNew {
-		s.wake()
+		s.wake() // also to wait no longer than for the warning
+		if s.cfg.Warn != nil {
+			go s.warnOf(v)
+		}
 	}
 	return err
+}
+
+// warnOf has v warned, and then lets its kill be handed over. Whatever the
+// warning does, the kill is due after WarnFor.
+func (s *Server) warnOf(v qos.Victim) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.WarnFor)
+	defer cancel()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.kills.release(v.Key())
+		s.wake()
+	}()
+	var err error
+	defer s.recovered(&err) // which says so
+	go func() {
+		select {
+		case <-s.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	s.cfg.Warn(ctx, v)
+}
+
+// Dying are the kills that an agent was told of and whose containers are not
+// gone, in the order of decision.
+func (s *Server) Dying() []qos.Victim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kills.dying()
 }
 
 // InFlight are the kills that were decided and whose containers are not gone,

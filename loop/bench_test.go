@@ -51,7 +51,7 @@ func BenchmarkTick(b *testing.B) {
 			}
 			policy := qos.DefaultPolicy()
 			policy.Rules = []qos.Rule{{Name: "busy", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.95, For: time.Second, Action: qos.Kill}}
-			l := New(Config{Sampler: sampler, Agent: n, Estimator: est, Policy: &policy, Log: slog.New(slog.DiscardHandler)})
+			l := New(Config{Sampler: sampler, Agent: n, Estimator: est, Policies: Always{&policy}, Log: slog.New(slog.DiscardHandler)})
 			b.ReportAllocs()
 			for b.Loop() {
 				n.observed = n.observed[:0]

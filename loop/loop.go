@@ -25,6 +25,13 @@ type Sampler interface {
 	Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapshot
 }
 
+// Actor carries out what throttles and freezes, on the containers' cgroups.
+type Actor interface {
+	// Apply makes what is wanted now, and nothing else, be in force. Containers
+	// in dying are let go of, so that they can end.
+	Apply(now time.Time, wanted qos.Actions, dying []qos.Victim)
+}
+
 // Agent is the agent's side: its reports come in, offers and kills go out.
 type Agent interface {
 	// Usage is the last report, nil before the first.
@@ -33,6 +40,9 @@ type Agent interface {
 	Observe(s *snapshot.Snapshot)
 	// InFlight are the kills decided and not yet confirmed.
 	InFlight() []qos.InFlight
+	// Dying are the kills that the agent was told of and whose containers are
+	// not gone.
+	Dying() []qos.Victim
 	// Kill queues a kill for the agent.
 	Kill(v qos.Victim) error
 	// Publish sets what the agent is answered from now on.
@@ -51,14 +61,36 @@ type Watcher interface {
 	Watch(s *snapshot.Snapshot)
 }
 
-// Config is what a Loop is made of. All fields but Policy, Observers, Watchers
-// and Wake are required.
+// Policies is where the policy comes from, which may change between two ticks.
+type Policies interface {
+	// Current is the policy in force, nil for none. It does not change once it
+	// was returned.
+	Current() *qos.Policy
+}
+
+// Always is a policy that never changes.
+type Always struct{ Policy *qos.Policy }
+
+// Current implements Policies.
+func (a Always) Current() *qos.Policy { return a.Policy }
+
+// Config is what a Loop is made of. All fields but Policies, Actor, Orders,
+// Spent, Observers, Watchers and Wake are required.
 type Config struct {
 	Sampler   Sampler
 	Agent     Agent
 	Estimator estimator.Estimator
-	// Policy is what may be taken back; nil: nothing.
-	Policy    *qos.Policy
+	// Policies says what may be taken back; nil: nothing.
+	Policies Policies
+	// Actor throttles and freezes; nil: nobody does, and rules that ask for it
+	// go on to the next rung.
+	Actor Actor
+	// Orders takes what operators have ordered since it was last called; nil:
+	// nothing ever.
+	Orders func() qos.Orders
+	// Spent are the times of the kills before the daemon started that still
+	// count in the budget, oldest first.
+	Spent     []time.Time
 	Observers []Observer
 	Watchers  []Watcher
 	// Wake asks for a tick before its time; nil: nobody does.
@@ -69,15 +101,15 @@ type Config struct {
 // Loop is the running daemon's core. Tick and Run are for one goroutine; Last
 // is for any.
 type Loop struct {
-	cfg  Config
-	qos  qos.State
-	last atomic.Pointer[decision.Record]
-	log  changes
+	cfg   Config
+	brain *Brain
+	last  atomic.Pointer[decision.Record]
+	log   changes
 }
 
 // New makes a Loop that has not ticked yet.
 func New(cfg Config) *Loop {
-	return &Loop{cfg: cfg, log: changes{log: cfg.Log}}
+	return &Loop{cfg: cfg, brain: NewBrain(cfg.Estimator, qos.Resume(cfg.Spent)), log: changes{log: cfg.Log}}
 }
 
 // Last is the newest record, nil before the first tick.
@@ -89,10 +121,16 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	s := l.cfg.Sampler.Sample(now, l.cfg.Agent.Usage())
 	l.cfg.Agent.Observe(s)
 
-	offer := l.cfg.Estimator.Estimate(s)
-	dec := l.decide(s)
+	in := qos.Input{Snapshot: s, InFlight: l.cfg.Agent.InFlight()}
+	if l.cfg.Orders != nil {
+		in.Orders = l.cfg.Orders()
+	}
+	dec, offer := l.brain.Think(l.policy(), in)
 	for _, v := range dec.Kills {
-		l.kill(now, v)
+		l.kill(v)
+	}
+	if l.cfg.Actor != nil {
+		l.cfg.Actor.Apply(now, dec.Actions, l.cfg.Agent.Dying())
 	}
 	l.cfg.Agent.Publish(offer)
 
@@ -109,14 +147,16 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	return r
 }
 
-func (l *Loop) decide(s *snapshot.Snapshot) (d qos.Decision) {
-	d, l.qos = qos.Decide(l.cfg.Policy, l.qos, qos.Input{Snapshot: s, InFlight: l.cfg.Agent.InFlight()})
-	return d
+func (l *Loop) policy() *qos.Policy {
+	if l.cfg.Policies == nil {
+		return nil
+	}
+	return l.cfg.Policies.Current()
 }
 
 // kill hands a victim to the agent's side. A refusal there is a defect in the
 // decision, so it is loud; nothing else happens to the container.
-func (l *Loop) kill(now time.Time, v qos.Victim) {
+func (l *Loop) kill(v qos.Victim) {
 	attrs := []any{
 		"container", v.Key().ID, "framework", v.FrameworkID(), "executor", v.ExecutorID(),
 		"rule", v.Cause().Rule, "why", v.Cause().Text,
@@ -126,7 +166,6 @@ func (l *Loop) kill(now time.Time, v qos.Victim) {
 		return
 	}
 	l.cfg.Log.Warn("kill", attrs...)
-	l.cfg.Estimator.Feedback(estimator.Feedback{At: now, Acted: true})
 }
 
 // Run ticks at once and then every interval until ctx ends, and whenever it is

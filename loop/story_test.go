@@ -33,6 +33,7 @@ type node struct {
 	offer    estimator.Offer
 	killed   []qos.Victim
 	inFlight []qos.InFlight
+	dying    []qos.Victim
 	observed []uint64
 	// published counts the offers.
 	published uint64
@@ -64,6 +65,7 @@ func (n *node) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapshot {
 func (n *node) Usage() *snapshot.Usage       { return n.report }
 func (n *node) Observe(s *snapshot.Snapshot) { n.observed = append(n.observed, s.Seq) }
 func (n *node) InFlight() []qos.InFlight     { return n.inFlight }
+func (n *node) Dying() []qos.Victim          { return n.dying }
 func (n *node) Publish(o estimator.Offer)    { n.offer, n.published = o, n.published+1 }
 
 func (n *node) Kill(v qos.Victim) error {
@@ -168,7 +170,7 @@ func TestStoryFromSlackToPreemptionAndBack(t *testing.T) {
 	n := newNode()
 	var log strings.Builder
 	l := New(Config{
-		Sampler: n, Agent: n, Estimator: shortUsage(t), Policy: busyPolicy(t),
+		Sampler: n, Agent: n, Estimator: shortUsage(t), Policies: Always{busyPolicy(t)},
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	web := executor("web", 3000, 0)
@@ -275,7 +277,7 @@ func TestARefusedKillIsLoudAndChangesNothingElse(t *testing.T) {
 	n.refuse = errors.New("the queue said no")
 	var log strings.Builder
 	l := New(Config{
-		Sampler: n, Agent: n, Estimator: shortUsage(t), Policy: busyPolicy(t),
+		Sampler: n, Agent: n, Estimator: shortUsage(t), Policies: Always{busyPolicy(t)},
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	n.run("web", 0.5)

@@ -105,7 +105,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	metrics, registry := web.NewMetrics(a.loop.last, build(), a.collectors(sampling)...)
 	a.registry = registry
 	a.loop.Loop = loop.New(loop.Config{
-		Sampler: a.mon, Agent: a.srv, Estimator: est, Policy: a.policy,
+		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: loop.Always{Policy: a.policy},
 		Observers: []loop.Observer{metrics, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}},
 		Watchers:  a.watchers(), Wake: a.wake(), Log: log,
 	})
