@@ -61,6 +61,7 @@ func (a agentAPI) Collect(ch chan<- prometheus.Metric) {
 		{"queued", st.Kills.Queued},
 		{"handed_over", st.Kills.HandedOver},
 		{"retried", st.Kills.Retried},
+		{"ignored", st.Kills.Ignored},
 		{"unsent", st.Kills.Unsent},
 		{"confirmed", st.Kills.Confirmed},
 		{"ended_itself", st.Kills.EndedItself},
