@@ -25,6 +25,8 @@ type field struct {
 	name string
 	// take is shown the value and its full path.
 	take func(n *yaml.Node, path string)
+	// retired: it is only there to say what to write instead.
+	retired bool
 }
 
 // open parses data, which is called name. The node is nil when there is
@@ -209,9 +211,11 @@ func find(fields []field, name string) *field {
 }
 
 func names(fields []field) []string {
-	out := make([]string, len(fields))
+	out := make([]string, 0, len(fields))
 	for i := range fields {
-		out[i] = fields[i].name
+		if !fields[i].retired {
+			out = append(out, fields[i].name)
+		}
 	}
 	return out
 }

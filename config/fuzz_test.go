@@ -62,8 +62,8 @@ func FuzzParsePolicy(f *testing.F) {
 		var faults Errors
 		switch {
 		case err == nil:
-			if err := p.Validate(); err != nil || len(p.Rules) == 0 {
-				t.Fatalf("accepted %+v: %v", p, err)
+			if err := p.Policy.Validate(); err != nil || len(p.Policy.Rules) == 0 || len(p.Hash) != hashDigits {
+				t.Fatalf("accepted %+v: %v", p.Policy, err)
 			}
 		case !errors.As(err, &faults) || len(faults) == 0 || !errors.Is(err, ErrInvalid):
 			t.Fatalf("%T %v", err, err)

@@ -171,9 +171,9 @@ func (l *loader) fields(path string) []field {
 		section, _, isSection := strings.Cut(rest, ".")
 		switch {
 		case !isSection:
-			fields = append(fields, field{rest, func(n *yaml.Node, at string) { l.take(s, n, at) }})
+			fields = append(fields, field{name: rest, take: func(n *yaml.Node, at string) { l.take(s, n, at) }})
 		case find(fields, section) == nil:
-			fields = append(fields, field{section, func(n *yaml.Node, at string) {
+			fields = append(fields, field{name: section, take: func(n *yaml.Node, at string) {
 				l.doc.mapping(n, at, l.fields(path+section+"."))
 			}})
 		}

@@ -1,20 +1,32 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/estimatord/estimatord/qos"
 )
 
+// PolicyFile is what a policy file says.
+type PolicyFile struct {
+	Policy *qos.Policy
+	// Hook is told of each kill before it is handed over; nil: nobody is.
+	Hook *Hook
+	// File is the file's name, Hash the first digits of its text's SHA-256, by
+	// which logs, metrics and people tell one text from another.
+	File, Hash string
+	// Warnings are what is legal and odd, in the order of the text.
+	Warnings Errors
+}
+
 // LoadPolicy reads a policy file. The error is that of reading, or Errors.
-func LoadPolicy(path string) (*qos.Policy, error) {
+func LoadPolicy(path string) (*PolicyFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -24,14 +36,11 @@ func LoadPolicy(path string) (*qos.Policy, error) {
 
 // ParsePolicy makes a policy of the text of the file called name. How old its
 // inputs may be is not part of the file; it starts from qos.DefaultFresh.
-func ParsePolicy(name string, data []byte) (*qos.Policy, error) {
+func ParsePolicy(name string, data []byte) (*PolicyFile, error) {
 	d, root := open(name, data)
-	p := &policyFile{document: d, Policy: qos.DefaultPolicy()}
+	p := &policyText{document: d, Policy: qos.DefaultPolicy(), hook: Hook{Deadline: defaultDeadline}}
 	if root != nil {
-		d.mapping(root, "", []field{
-			{"rules", func(n *yaml.Node, at string) { d.sequence(n, at, p.rule) }},
-			{"victims", p.victims},
-		})
+		d.mapping(root, "", fieldsOf(p.keys()))
 	}
 	if len(d.faults) == 0 && len(p.Rules) == 0 {
 		d.faultAt("rules", "there is none (a daemon without rules has no policy file)", nil)
@@ -40,20 +49,39 @@ func ParsePolicy(name string, data []byte) (*qos.Policy, error) {
 	if err := d.faults.err(); err != nil {
 		return nil, err
 	}
-	return &p.Policy, nil
+	p.oddities()
+	f := &PolicyFile{Policy: &p.Policy, File: name, Hash: hashOf(data), Warnings: d.faults}
+	_ = f.Warnings.err() // sorts
+	if p.hook.set() {
+		f.Hook = &p.hook
+	}
+	return f, nil
 }
 
-type policyFile struct {
+// hashDigits of a hash are enough to tell the texts of one node apart.
+const hashDigits = 12
+
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])[:hashDigits]
+}
+
+// policyText is a policy on its way from text to values.
+type policyText struct {
 	*document
 	qos.Policy
+	hook Hook
 }
 
 // semantics reports what the policy says of itself, each at its place. Of what
 // could not be read whole, nothing more is said: it may follow from that alone.
-func (p *policyFile) semantics() {
+func (p *policyText) semantics() {
 	spoilt := map[string]bool{}
 	for _, f := range p.faults {
 		spoilt[part(f.Key)] = true
+	}
+	if n := p.places["hook"]; !spoilt["hook"] && n != nil && len(n.Content) > 0 {
+		p.hook.validate(func(field, reason string) { p.faultAt("hook"+field, reason, nil) })
 	}
 	err := p.Validate()
 	var joined interface{ Unwrap() []error }
@@ -68,8 +96,7 @@ func (p *policyFile) semantics() {
 	}
 }
 
-// part is the rule, the priority or the setting of victims that a path leads
-// into.
+// part is the rule, the priority or the section that a path leads into.
 func part(path string) string {
 	for _, list := range []string{"rules[", "victims.priorities["} {
 		if rest, in := strings.CutPrefix(path, list); in {
@@ -77,48 +104,31 @@ func part(path string) string {
 			return list + index
 		}
 	}
+	if strings.HasPrefix(path, "hook") {
+		return "hook"
+	}
 	path, _, _ = strings.Cut(path, "[")
 	return path
 }
 
-const longestWait = 24 * time.Hour
-
 // rule takes one element of rules. Its signal comes first, since it says what
 // the other keys default to.
-func (p *policyFile) rule(n *yaml.Node, path string) {
+func (p *policyText) rule(n *yaml.Node, path string) {
 	var name qos.Signal
+	retired := false
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == "signal" {
+		switch key := n.Content[i].Value; {
+		case key == "signal":
 			name = qos.Signal(n.Content[i+1].Value)
+		case retiredKeys[key] != nil:
+			retired = true
 		}
 	}
 	r, known := name.Defaults()
-	p.mapping(n, path, []field{
-		{"name", p.string(&r.Name)},
-		{"signal", func(n *yaml.Node, at string) { p.text(n, at, p.signal) }},
-		{"above", p.number(&r.Above)},
-		{"clear", p.number(&r.Clear)},
-		{"per_cpu", p.bool(&r.PerCPU)},
-		{"while", func(n *yaml.Node, at string) {
-			p.mapping(n, at, []field{
-				{"signal", func(n *yaml.Node, at string) {
-					p.text(n, at, func(s string) error { r.While.Signal = qos.Signal(s); return p.signal(s) })
-				}},
-				{"above", p.number(&r.While.Above)},
-			})
-		}},
-		{"for", p.duration(&r.For)},
-		{"settle", p.duration(&r.Settle)},
-		{"action", func(n *yaml.Node, at string) {
-			p.text(n, at, func(s string) (err error) { r.Action, err = parseAction(s); return err })
-		}},
-		{"immediate", p.bool(&r.Immediate)},
-		{"shadow", p.bool(&r.Shadow)},
-	})
-	for _, must := range []string{"name", "signal"} {
-		if n.Kind == yaml.MappingNode && p.places[path+"."+must] == nil {
-			p.fault(n, path+"."+must, "is missing", nil)
-		}
+	keys := p.ruleKeys(&r)
+	p.mapping(n, path, append(fieldsOf(keys), p.retired()...))
+	if !retired { // what is missing then is what the retired key stands for
+		p.demand(n, path, keys)
 	}
 	if known && p.places[path+".clear"] == nil {
 		r.Clear = name.ClearOf(r.Above)
@@ -126,11 +136,39 @@ func (p *policyFile) rule(n *yaml.Node, path string) {
 	p.Rules = append(p.Rules, r)
 }
 
-func (p *policyFile) signal(s string) error {
-	if qos.Signal(s).Known() {
-		return nil
+// demand reports the required keys that n does not have.
+func (p *policyText) demand(n *yaml.Node, path string, keys []key) {
+	for i := range keys {
+		k := &keys[i]
+		if k.required && n.Kind == yaml.MappingNode && p.places[path+"."+k.name] == nil {
+			p.fault(n, path+"."+k.name, "is missing", nil)
+		}
 	}
-	return fmt.Errorf("%q is not a signal: %s%s", s, strings.Join(signalNames(), ", "), suggest(s, signalNames()))
+}
+
+// while takes a rule's second condition.
+func (p *policyText) while(r *qos.Rule) func(n *yaml.Node, path string) {
+	return func(n *yaml.Node, path string) {
+		keys := p.whileKeys(r)
+		p.mapping(n, path, fieldsOf(keys))
+		p.demand(n, path, keys)
+	}
+}
+
+// priority takes one element of victims.priorities.
+func (p *policyText) priority(n *yaml.Node, path string) {
+	var r qos.Priority
+	keys := p.priorityKeys(&r)
+	p.mapping(n, path, fieldsOf(keys))
+	p.demand(n, path, keys)
+	p.Victims.Priorities = append(p.Victims.Priorities, r)
+}
+
+func parseSignal(s string) (qos.Signal, error) {
+	if qos.Signal(s).Known() {
+		return qos.Signal(s), nil
+	}
+	return "", fmt.Errorf("%q is not a signal: %s%s", s, strings.Join(signalNames(), ", "), suggest(s, signalNames()))
 }
 
 func signalNames() []string {
@@ -142,88 +180,16 @@ func signalNames() []string {
 }
 
 func parseAction(s string) (qos.Rung, error) {
-	r, ok := qos.ParseRung(s)
-	if !ok || r == qos.None {
-		return 0, fmt.Errorf("%q is not an action: stop_offering, throttle, freeze, kill", s)
+	if r, ok := qos.ParseRung(s); ok && r != qos.None {
+		return r, nil
 	}
-	return r, nil
+	return 0, fmt.Errorf("%q is not an action: %s%s", s, strings.Join(actionNames(), ", "), suggest(s, actionNames()))
 }
 
-func (p *policyFile) victims(n *yaml.Node, path string) {
-	v := &p.Victims
-	p.mapping(n, path, []field{
-		{"min_age", p.duration(&v.MinAge)},
-		{"min_usage", func(n *yaml.Node, at string) {
-			p.text(n, at, func(s string) (err error) { v.MinUsage, err = parseNumber(s, 0, math.MaxFloat64); return err })
-		}},
-		{"protect", func(n *yaml.Node, at string) {
-			p.mapping(n, at, []field{
-				{"frameworks", p.strings(&v.Protect.Frameworks)},
-				{"roles", p.strings(&v.Protect.Roles)},
-				{"labels", p.strings(&v.Protect.Labels)},
-			})
-		}},
-		{"priorities", func(n *yaml.Node, at string) { p.sequence(n, at, p.priority) }},
-	})
-}
-
-func (p *policyFile) priority(n *yaml.Node, path string) {
-	var r qos.Priority
-	p.mapping(n, path, []field{
-		{"framework", p.string(&r.Framework)},
-		{"role", p.string(&r.Role)},
-		{"label", p.string(&r.Label)},
-		{"priority", func(n *yaml.Node, at string) {
-			p.text(n, at, func(s string) (err error) { r.Priority, err = parseWhole(s, -1000, 1000); return err })
-		}},
-	})
-	if n.Kind == yaml.MappingNode && p.places[path+".priority"] == nil {
-		p.fault(n, path+".priority", "is missing", nil)
+func actionNames() []string {
+	var names []string
+	for r := qos.StopOffering; r <= qos.Kill; r++ {
+		names = append(names, r.String())
 	}
-	p.Victims.Priorities = append(p.Victims.Priorities, r)
-}
-
-func (p *policyFile) string(to *string) func(*yaml.Node, string) {
-	return func(n *yaml.Node, path string) {
-		p.text(n, path, func(s string) error { *to = s; return noControl(s) })
-	}
-}
-
-func (p *policyFile) strings(to *[]string) func(*yaml.Node, string) {
-	return func(n *yaml.Node, path string) {
-		p.sequence(n, path, func(n *yaml.Node, path string) {
-			p.text(n, path, func(s string) error { *to = append(*to, s); return noControl(s) })
-		})
-	}
-}
-
-// number takes a threshold: 0 would mean that it is not set.
-func (p *policyFile) number(to *float64) func(*yaml.Node, string) {
-	return func(n *yaml.Node, path string) {
-		p.text(n, path, func(s string) (err error) {
-			*to, err = parseNumber(s, 0, math.MaxFloat64)
-			if err == nil && *to == 0 {
-				err = fmt.Errorf("%q is not above 0", s)
-			}
-			return err
-		})
-	}
-}
-
-func (p *policyFile) bool(to *bool) func(*yaml.Node, string) {
-	return func(n *yaml.Node, path string) {
-		p.text(n, path, func(s string) error {
-			if s != "true" && s != "false" {
-				return fmt.Errorf("%q is not true or false", s)
-			}
-			*to = s == "true"
-			return nil
-		})
-	}
-}
-
-func (p *policyFile) duration(to *time.Duration) func(*yaml.Node, string) {
-	return func(n *yaml.Node, path string) {
-		p.text(n, path, func(s string) (err error) { *to, err = parseDuration(s, 0, longestWait); return err })
-	}
+	return names
 }

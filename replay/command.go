@@ -46,10 +46,11 @@ func Command() *cobra.Command {
 				req.Stopwatch = func() int64 { return time.Since(began).Nanoseconds() }
 			}
 			if policy != "" {
-				var err error
-				if req.Policy, err = config.LoadPolicy(policy); err != nil {
+				file, err := config.LoadPolicy(policy)
+				if err != nil {
 					return err
 				}
+				req.Policy = file.Policy
 			}
 			report, err := Run(&req)
 			if err != nil {

@@ -236,10 +236,11 @@ func loadPolicy(cfg *config.Config) (*qos.Policy, error) {
 	if cfg.Policy == "" {
 		return nil, nil
 	}
-	p, err := config.LoadPolicy(cfg.Policy)
+	file, err := config.LoadPolicy(cfg.Policy)
 	if err != nil {
 		return nil, err
 	}
+	p := file.Policy
 	p.Fresh = qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}
 	return p, nil
 }

@@ -1,0 +1,67 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/estimatord/estimatord/qos"
+)
+
+// oddities collects what is legal and most likely not meant.
+func (p *policyText) oddities() {
+	odd := func(path, reason string) { p.faultAt(path, reason, nil) }
+	live, highest := 0, qos.None
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.Shadow {
+			live++
+		}
+		highest = max(highest, r.Action)
+		p.oddRule(r, fmt.Sprintf("rules[%d]", i), odd)
+	}
+	switch {
+	case p.Shadow:
+		odd("shadow", "the whole policy is in shadow mode: nothing will be done")
+	case live == 0:
+		odd("rules", "every rule is in shadow mode: nothing will be done")
+	}
+	if p.Ladder.FreezeFor > 0 && highest < qos.Freeze {
+		odd("ladder.freeze_for", "has no effect: no rule goes as far as freeze")
+	}
+	if p.Ladder.Dwell == 0 {
+		odd("ladder.dwell", "0s loosens throttles at each tick: they will go up and down")
+	}
+	if p.Ladder.KillsAtOnce > p.Budget.Kills {
+		odd("ladder.kills_at_once", fmt.Sprintf("%d is more than the %d kills of the budget", p.Ladder.KillsAtOnce, p.Budget.Kills))
+	}
+	if p.hook.set() && highest < qos.Kill {
+		odd("hook", "has no effect: no rule kills")
+	}
+}
+
+func (p *policyText) oddRule(r *qos.Rule, at string, odd func(path, reason string)) {
+	kills := r.Action == qos.Kill
+	isSet := func(key string) bool { return p.places[at+"."+key] != nil }
+	switch {
+	case r.Immediate && r.Action == qos.StopOffering:
+		odd(at+".immediate", "has no effect: there is no rung below stop_offering")
+	case r.Immediate && kills && r.For == 0:
+		odd(at+".for", "0s with immediate kills at the first reading above, without another one to confirm it")
+	}
+	if !kills && isSet("settle") {
+		odd(at+".settle", fmt.Sprintf("has no effect: action %s takes no victim", r.Action))
+	}
+	if isSet("clear") && r.Clear >= r.Above {
+		odd(at+".clear", "is the threshold itself: the rule will come and go with each reading")
+	}
+	if r.While.Signal == r.Signal && r.While.Above <= r.Above {
+		odd(at+".while", fmt.Sprintf("has no effect: %s above %v is above %v as well", r.Signal, r.Above, r.While.Above))
+	}
+	// Of the load that a victim took away, load5 still shows e^(-60/300) = 82 %
+	// after a minute, load15 94 % (see docs/signals.md).
+	slow := r.Signal == qos.Load5 || r.Signal == qos.Load15
+	if kills && slow && r.Settle < time.Minute && r.While == (qos.While{}) {
+		odd(at+".settle", fmt.Sprintf("%s is short for %s, which still shows most of a victim's load after a minute: more will be killed than must be (see while)",
+			shortDuration(r.Settle), r.Signal))
+	}
+}
