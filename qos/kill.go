@@ -27,8 +27,8 @@ func (t *turn) kill(j *judgement) {
 		j.out.Why = reason.NoVictim
 		return
 	}
-	left := t.e.killsLeft(t.p)
-	if left == 0 {
+	left := t.e.killsLeft(t.p) - len(t.d.Kills)
+	if left <= 0 {
 		t.e.trip(t.v.s.At)
 		j.out.Why = reason.BudgetSpent
 		return
@@ -41,6 +41,9 @@ func (t *turn) kill(j *judgement) {
 	for _, w := range ws {
 		if most == 0 || !w.eligible() || credit > 0 && credit >= missing.V {
 			break
+		}
+		if t.isChosen(w.Key) {
+			continue // another rule has taken it at this tick
 		}
 		victim, err := NewVictim(w.c, Cause{Rule: j.rule.Name, Text: t.sentence(j, w)})
 		if err != nil {
