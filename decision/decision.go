@@ -1,5 +1,9 @@
 // Package decision holds the record of what a tick decided and why: the one
-// thing that logs, metrics, the status page and the demo show.
+// thing that logs, metrics, the status page, the demo and explain show.
+//
+// A Record is what the daemon has in memory, a Line what of it goes to disk:
+// everything that led to the decision, so that Recompute finds the offer and
+// the victims again from a Line alone. The format is in docs/explain.md.
 package decision
 
 import (
@@ -32,6 +36,8 @@ type Record struct {
 	// TreeWhy and HostWhy are Present, or why the container tree or the
 	// host's processors could not be read.
 	TreeWhy, HostWhy snapshot.Absence
+	// Inputs is what else it was decided on; nil where nobody asked for it.
+	Inputs *Inputs
 }
 
 // ContainerCounts counts top-level containers.
@@ -43,4 +49,65 @@ type ContainerCounts struct {
 	NotOnDisk int
 	// Unreadable are on disk, but their CPU use is not known.
 	Unreadable int
+}
+
+// Inputs is what a decision was made on besides what is in it.
+type Inputs struct {
+	// Wall is the time of the tick by the calendar. At may be a time that only
+	// differences of mean something.
+	Wall time.Time
+	// Policy is the hash of the policy, "" for none.
+	Policy string
+	// Rules are the policy's rules, as far as they do not change with a tick.
+	Rules []RuleTerms
+	// Limits are the policy's.
+	Limits Limits
+	Orders qos.Orders
+	// Promises are what the last offer took for granted.
+	Promises []qos.Promise
+	Host     snapshot.Host
+	Squeeze  snapshot.Squeeze
+	// Reported: there is a report of the agent, of age UsageAge.
+	Reported bool
+	// Dying are the kills that were under way.
+	Dying []Dying
+	// Uses is what each container that is throttled uses, in the order of
+	// Actions.Throttles.
+	Uses []snapshot.Value
+	// Weighed says that Eligible was filled in at this tick; it is not at each.
+	Weighed  bool
+	Eligible []Eligible
+}
+
+// RuleTerms is what of a rule a decision depends on and its state does not say.
+type RuleTerms struct {
+	Name        string
+	Resource    qos.Resource
+	For, Settle time.Duration
+	Immediate   bool
+	PerCPU      bool
+	While       qos.While
+}
+
+// Limits are those of a policy.
+type Limits struct {
+	KillsAtOnce  int
+	IgnoredAfter time.Duration
+	BudgetKills  int
+	BudgetPer    time.Duration
+	MinAge       time.Duration
+	MinUsage     float64
+}
+
+// Dying is a kill that is under way.
+type Dying struct {
+	qos.InFlight
+	// Cores and WorkingSet (bytes) are what its container still uses.
+	Cores, WorkingSet snapshot.Value
+}
+
+// Eligible is one container as a possible victim, whether or not one is wanted.
+type Eligible struct {
+	qos.Candidate
+	Tasks []string
 }

@@ -18,6 +18,7 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 	s := in.Snapshot
 	if p == nil || len(p.Rules) == 0 {
 		st.policy, st.at = p, s.At
+		st.past = past{}
 		st.live = engine{kills: st.live.kills}
 		st.shadow = engine{}
 		return Decision{Seq: s.Seq, At: s.At, Why: reason.NoPolicy}, st
@@ -27,7 +28,8 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 		st.live.resetBudget()
 		st.shadow.resetBudget()
 	}
-	v := look(p, s, in.Promises)
+	v := lookAfter(st.past, p, s, in.Promises)
+	next := v.remember()
 	live := func(r *Rule) bool { return !p.Shadow && !r.Shadow }
 	d := st.live.decide(p, live, &v, &in)
 	d.Signals = readAll(&v)
@@ -41,6 +43,7 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 	} else {
 		st.shadow = engine{rules: st.shadow.rules}
 	}
+	st.past = next
 	return d, st
 }
 
@@ -66,7 +69,7 @@ func readAll(v *view) []SignalReading {
 
 // decide is one tick of the rules that count.
 func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) Decision {
-	d := Decision{Seq: v.s.Seq, At: v.s.At}
+	d := Decision{Seq: v.s.Seq, At: v.s.At, GoneAt: e.goneAt}
 	n := rulesAmong(p, counts)
 	d.Rules = make([]RuleState, n)
 	js := make([]judgement, 0, n)

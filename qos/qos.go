@@ -85,6 +85,8 @@ type Decision struct {
 	Candidates []Candidate
 	// Kills are the containers to kill now.
 	Kills []Victim
+	// GoneAt is when the last kill was seen to be gone; zero before the first.
+	GoneAt time.Time
 	// Budget is what is left of it.
 	Budget BudgetState
 	// Shadow is what the rules in shadow mode would have decided; nil when no

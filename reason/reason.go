@@ -74,6 +74,8 @@ const (
 
 // Of a container that was considered as a victim.
 const (
+	// Eligible: the container could be a victim, if a rule asked for one.
+	Eligible Code = "eligible"
 	// Chosen: this is the victim.
 	Chosen Code = "chosen"
 	// NotFirst: another container came first in the victim order.
@@ -103,6 +105,16 @@ const (
 func (c Code) IsBlind() bool {
 	switch c {
 	case NoAgent, StaleUsage, NoHost, NoSamples, StaleSamples, Blind:
+		return true
+	}
+	return false
+}
+
+// IsUnfit reports whether c says that a container may not be killed whatever
+// happens to the others.
+func (c Code) IsUnfit() bool {
+	switch c {
+	case NotRevocable, RunsRegularTask, UnknownToAgent, NotOnDisk, UnknownUsage, TooYoung, TooSmall, Protected, AlreadyDying:
 		return true
 	}
 	return false
