@@ -45,6 +45,9 @@ type Config struct {
 
 	// StateFile keeps what was learned over a restart; "" keeps nothing.
 	StateFile string
+	// JournalFile says what is throttled, for a start after a crash; "" is
+	// beside the socket, Off nowhere, and nothing is throttled then.
+	JournalFile string
 
 	UsageStaleAfter  time.Duration
 	SampleStaleAfter time.Duration

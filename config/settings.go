@@ -82,6 +82,8 @@ func Settings() []Setting {
 			choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")),
 		filed("state_file", "keeps what was learned over a restart; empty: it is learned anew",
 			anyText("path", func(c *Config) *string { return &c.StateFile })),
+		filed("journal_file", "says which containers are throttled, so that a crash leaves none so; empty: beside the socket; off: nothing is throttled or frozen",
+			anyText("path|"+Off, func(c *Config) *string { return &c.JournalFile })),
 		filed("usage_stale_after", "age of the agent's report from which nothing is offered and nothing is killed",
 			duration(func(c *Config) *time.Duration { return &c.UsageStaleAfter }, time.Second, time.Hour)),
 		filed("sample_stale_after", "age of a reading from which it counts as absent",

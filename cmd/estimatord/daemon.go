@@ -39,7 +39,7 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 	}
 	announce(log, &cfg, origins, a.mon.Layout(), a.policy)
 	defer context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })()
-	err = runAll(ctx, services)
+	err = errors.Join(runAll(ctx, services), a.hands.close())
 	if a.learned != nil {
 		a.learned.stop()
 	}
@@ -53,6 +53,7 @@ type assembly struct {
 	mon        *monitor.Monitor
 	srv        *agentapi.Server
 	policy     *qos.Policy
+	hands      *hands
 	learned    *state     // nil: nothing is kept
 	rec        *recording // nil: nothing is recorded
 	fast       *fastLane  // nil: nobody looks between two ticks
@@ -64,7 +65,7 @@ type assembly struct {
 // assemble makes the parts from the settings. It opens nothing that others
 // could see.
 func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly, err error) {
-	a := &assembly{log: log, loop: &lateLoop{}}
+	a := &assembly{log: log, loop: &lateLoop{}, hands: &hands{log: log}}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -84,7 +85,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	if err != nil {
 		return nil, err
 	}
-	if a.srv, err = newServer(cfg, log); err != nil {
+	if a.srv, err = newServer(cfg, a.hands, log); err != nil {
 		return nil, err
 	}
 	a.learned = newState(cfg.StateFile, est, time.Now(), log)
@@ -102,11 +103,13 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	}
 
 	sampling := web.NewSampling(a.mon.Stats)
-	metrics, registry := web.NewMetrics(a.loop.last, build(), a.collectors(sampling)...)
+	ladder := web.NewLadder(a.loop.last)
+	metrics, registry := web.NewMetrics(a.loop.last, build(), append(a.collectors(sampling), ladder)...)
 	a.registry = registry
 	a.loop.Loop = loop.New(loop.Config{
 		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: loop.Always{Policy: a.policy},
-		Observers: []loop.Observer{metrics, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}},
+		Actor:     a.hands,
+		Observers: []loop.Observer{metrics, ladder, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}},
 		Watchers:  a.watchers(), Wake: a.wake(), Log: log,
 	})
 	return a, nil
@@ -114,7 +117,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 
 // collectors are what /metrics shows besides the ticks.
 func (a *assembly) collectors(sampling *web.Sampling) []prometheus.Collector {
-	all := []prometheus.Collector{sampling, web.NewAgentAPI(a.srv.Status)}
+	all := []prometheus.Collector{sampling, web.NewAgentAPI(a.srv.Status), web.NewThrottle(a.hands.last)}
 	if a.rec != nil {
 		all = append(all, web.NewRecording(a.rec.writer.Stats))
 	}
@@ -154,6 +157,7 @@ func (a *assembly) open(ctx context.Context, cfg *config.Config) ([]func(context
 	if err := a.srv.Listen(); err != nil {
 		return nil, err
 	}
+	a.hands.open(cfg, a.mon.Layout())
 	services := []func(context.Context) error{a.srv.Serve}
 	if cfg.Listen != config.Off {
 		page, err := web.Listen(web.Config{
@@ -173,6 +177,9 @@ func (a *assembly) open(ctx context.Context, cfg *config.Config) ([]func(context
 
 // close gives back what assemble took.
 func (a *assembly) close() {
+	if err := a.hands.close(); err != nil {
+		a.log.Error("throttles", "err", err)
+	}
 	if a.fast != nil {
 		a.fast.fast.Close()
 	}
@@ -245,9 +252,10 @@ func loadPolicy(cfg *config.Config) (*qos.Policy, error) {
 	return p, nil
 }
 
-func newServer(cfg *config.Config, log *slog.Logger) (*agentapi.Server, error) {
+func newServer(cfg *config.Config, h *hands, log *slog.Logger) (*agentapi.Server, error) {
 	api := agentapi.DefaultConfig()
 	api.Socket, api.ProcRoot = cfg.Socket, cfg.ProcRoot
+	api.HandedOver = h.handedOver
 	if cfg.AgentUser != "" {
 		uid, err := lookUp(cfg.AgentUser)
 		if err != nil {
