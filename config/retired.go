@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -20,9 +19,9 @@ var retiredKeys = map[string]func(value string) string{
 		}
 		return "write signal:, one of docs/signals.md"
 	},
-	"load1":  func(value string) string { return fmt.Sprintf("write while: {signal: load1, above: %s}", value) },
-	"load5":  func(value string) string { return fmt.Sprintf("write a rule with signal: load5 and above: %s", value) },
-	"load15": func(value string) string { return fmt.Sprintf("write a rule with signal: load15 and above: %s", value) },
+	"load1":  func(value string) string { return "write while: {signal: load1, above: " + value + "}" },
+	"load5":  func(value string) string { return "write a rule with signal: load5 and above: " + value },
+	"load15": func(value string) string { return "write a rule with signal: load15 and above: " + value },
 }
 
 // retired are the fields that refuse them, each with its cure.
