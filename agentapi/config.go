@@ -74,12 +74,8 @@ type Config struct {
 	// for it is a reading: past this time it is not true any more.
 	KillValidFor time.Duration
 
-	// WarnFor is the longest that a kill waits for Warn; 0: it does not.
-	WarnFor time.Duration
-	// Warn is called, in a goroutine of its own, before a kill is handed over.
-	// The kill is handed over when it returns, or after WarnFor; ctx ends then,
-	// too. nil: nobody is warned.
-	Warn func(ctx context.Context, v qos.Victim)
+	// Warning is asked before each kill who is to be warned; nil: nobody ever.
+	Warning func() Warning
 	// HandedOver is told of each kill that an agent was told of, at once: from
 	// then on the container is dying. It must not wait. nil: nobody is told.
 	HandedOver func(v qos.Victim)
@@ -110,6 +106,16 @@ func DefaultConfig() Config {
 	}
 }
 
+// Warning is what happens before a kill is handed over; the zero Warning is
+// nothing.
+type Warning struct {
+	// Warn is called in a goroutine of its own. The kill is handed over when it
+	// returns, or after For, of which no more than 30 s count; ctx ends then,
+	// too.
+	Warn func(ctx context.Context, v qos.Victim)
+	For  time.Duration
+}
+
 // maxWarn bounds what regular tasks wait for the sake of a warning.
 const maxWarn = 30 * time.Second
 
@@ -125,8 +131,6 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: RetryAfter %s, RetryCap %s", ErrConfig, c.RetryAfter, c.RetryCap)
 	case c.KillValidFor <= 0 || c.OwnerTimeout <= 0 || c.HandshakeTimeout <= 0 || c.KeepaliveAfter <= 0:
 		return fmt.Errorf("%w: a timeout is not above zero", ErrConfig)
-	case c.WarnFor < 0 || c.WarnFor > maxWarn || (c.Warn == nil) != (c.WarnFor == 0):
-		return fmt.Errorf("%w: WarnFor %s (Warn set: %t)", ErrConfig, c.WarnFor, c.Warn != nil)
 	case c.Answer == nil || c.ProcRoot == "":
 		return fmt.Errorf("%w: Answer and ProcRoot are required", ErrConfig)
 	}

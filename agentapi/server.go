@@ -171,24 +171,29 @@ func (s *Server) Kill(v qos.Victim) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
+	var w Warning
+	if s.cfg.Warning != nil {
+		w = s.cfg.Warning()
+	}
 	var warned time.Time
-	if s.cfg.Warn != nil {
-		warned = now.Add(s.cfg.WarnFor)
+	if w.Warn != nil {
+		w.For = max(0, min(w.For, maxWarn))
+		warned = now.Add(w.For)
 	}
 	isNew, err := s.kills.add(v, now, warned)
 	if isNew {
 		s.wake() // also to wait no longer than for the warning
-		if s.cfg.Warn != nil {
-			go s.warnOf(v)
+		if w.Warn != nil {
+			go s.warnOf(v, w)
 		}
 	}
 	return err
 }
 
 // warnOf has v warned, and then lets its kill be handed over. Whatever the
-// warning does, the kill is due after WarnFor.
-func (s *Server) warnOf(v qos.Victim) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.WarnFor)
+// warning does, the kill is due after w.For.
+func (s *Server) warnOf(v qos.Victim, w Warning) {
+	ctx, cancel := context.WithTimeout(context.Background(), w.For)
 	defer cancel()
 	defer func() {
 		s.mu.Lock()
@@ -205,7 +210,7 @@ func (s *Server) warnOf(v qos.Victim) {
 		case <-ctx.Done():
 		}
 	}()
-	s.cfg.Warn(ctx, v)
+	w.Warn(ctx, v)
 }
 
 // Dying are the kills that an agent was told of and whose containers are not

@@ -24,11 +24,11 @@ func TestKillWaitsForItsWarning(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var warned []string
 			cfg := DefaultConfig()
-			cfg.WarnFor = 2 * time.Second
-			cfg.Warn = func(ctx context.Context, v qos.Victim) {
+			warning := Warning{For: 2 * time.Second, Warn: func(ctx context.Context, v qos.Victim) {
 				warned = append(warned, v.Key().ID)
 				tc.warn(ctx)
-			}
+			}}
+			cfg.Warning = func() Warning { return warning }
 			inBubbleWith(t, cfg, func(t *testing.T, b *bubble) {
 				p := b.poll(t.Context(), bestEffort("x"))
 				time.Sleep(4 * time.Second)
@@ -87,17 +87,21 @@ func TestWhoWasToldOfIsDying(t *testing.T) {
 	})
 }
 
-func TestWarningNeedsItsTime(t *testing.T) {
-	for name, change := range map[string]func(c *Config){
-		"no time":      func(c *Config) { c.Warn = func(context.Context, qos.Victim) {} },
-		"nobody":       func(c *Config) { c.WarnFor = time.Second },
-		"too long":     func(c *Config) { c.Warn, c.WarnFor = func(context.Context, qos.Victim) {}, time.Minute },
-		"a time below": func(c *Config) { c.WarnFor = -1 },
-	} {
-		cfg := DefaultConfig()
-		change(&cfg)
-		if cfg.validate() == nil {
-			t.Errorf("%s: accepted", name)
+// A warning may be changed, and its time is bounded whatever it says.
+func TestWarningIsThatOfTheMoment(t *testing.T) {
+	var w Warning
+	cfg := DefaultConfig()
+	cfg.Warning = func() Warning { return w }
+	inBubbleWith(t, cfg, func(t *testing.T, b *bubble) {
+		p := b.poll(t.Context(), bestEffort("x"), bestEffort("y"))
+		time.Sleep(time.Second)
+		b.kill("x")
+		b.want(p, time.Second, "x")
+		w = Warning{For: time.Hour, Warn: func(ctx context.Context, _ qos.Victim) { <-ctx.Done() }}
+		b.kill("y")
+		for range 2 {
+			b.want(b.poll(t.Context(), bestEffort("x"), bestEffort("y")), 10*time.Second)
 		}
-	}
+		b.want(b.poll(t.Context(), bestEffort("x"), bestEffort("y")), 10*time.Second, "x", "y")
+	})
 }
