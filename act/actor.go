@@ -53,6 +53,8 @@ type Actor struct {
 	journal  *journal
 	stale    bool
 	counters Counters
+	// now is the time of the call.
+	now time.Time
 	// step is called before each change on disk, by tests that end the process
 	// there.
 	step func()
@@ -73,9 +75,8 @@ type container struct {
 	listed bool
 	// boosted is when it was said to die, zero if it was not.
 	boosted time.Time
-	// handedOver: the agent destroys it, or somebody thawed it: its freezer is
-	// not written any more.
-	handedOver bool
+	// handedOver, unless "", says why its freezer is not written any more.
+	handedOver reason.Code
 	// gone is Vanished or Recreated, "" while it is there.
 	gone reason.Code
 }
@@ -84,6 +85,13 @@ type container struct {
 // process names. It never fails: a journal that cannot be read is moved aside
 // and said to the log.
 func New(cfg Config) *Actor {
+	a := newActor(cfg)
+	a.recover()
+	return a
+}
+
+// newActor makes one that has not looked at the journal.
+func newActor(cfg Config) *Actor {
 	a := &Actor{cfg: cfg, log: cfg.Log, known: make(map[snapshot.Key]*container), step: func() {}}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -92,8 +100,7 @@ func New(cfg Config) *Actor {
 		a.cfg.BoostFor = defaultBoostFor
 	}
 	a.specs, a.identity = specsOf(cfg.Layout, cfg.MesosRoot)
-	a.journal = newJournal(cfg.JournalPath, bootID(cfg.ProcRoot))
-	a.recover()
+	a.journal = &journal{path: cfg.JournalPath, bootID: bootID(cfg.ProcRoot), written: func() { a.step() }}
 	return a
 }
 
@@ -180,7 +187,7 @@ func (a *Actor) mourn(c *container, now time.Time) {
 	switch {
 	case c.boosted.IsZero():
 	case now.Sub(c.boosted) < a.cfg.BoostFor:
-		c.want.dying, c.handedOver = true, true
+		c.want.dying, c.handedOver = true, HandedOver
 	case !c.listed:
 		c.boosted = time.Time{}
 	}
@@ -198,7 +205,7 @@ func (a *Actor) Boost(now time.Time, v qos.Victim) {
 	if c == nil || a.closed {
 		return
 	}
-	c.boosted, c.handedOver = now, true
+	c.boosted, c.handedOver = now, HandedOver
 	c.want = want{dying: true}
 	a.runOn(now, []*container{c})
 }
@@ -255,5 +262,5 @@ func (c *container) idle() bool {
 		}
 	}
 	// That its freezer is the agent's has to be known for as long as it lives.
-	return c.gone != "" || c.want == want{} && c.boosted.IsZero() && !c.handedOver
+	return c.gone != "" || c.want == want{} && c.boosted.IsZero() && c.handedOver == ""
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,7 +192,7 @@ func TestDying(t *testing.T) {
 		n.expect(was, boosted)
 		// Its freezer has been the agent's since.
 		r = a.Apply(start.Add(2*time.Minute), whole(v), nil)
-		if s := setting(r, key, freeze); s.Why != ThawedByOther || s.Value != "" {
+		if s := setting(r, key, freeze); s.Why != HandedOver || s.Value != "" {
 			t.Errorf("%+v", s)
 		}
 		if err := a.Close(); err != nil {
@@ -249,6 +250,56 @@ func TestFreezingIsFollowedUp(t *testing.T) {
 	if got := n.get(n.names(one)[freeze]); got != "FROZEN" || r.Counters.Overwritten != 0 || r.Counters.Applied != 1 {
 		t.Errorf("holds %q, counted %+v", got, r.Counters)
 	}
+}
+
+// TestStuckFreezeIsLetGo plays a kernel that never gets past FREEZING.
+func TestStuckFreezeIsLetGo(t *testing.T) {
+	n := newNode(t, t.TempDir(), false)
+	key := n.add(one)
+	a := n.actor()
+	name := n.names(one)[freeze]
+	frozen := qos.Actions{Freezes: []qos.Victim{victim(t, key)}}
+	story := []string{"FROZEN"}
+	var last Setting
+	for now := start; now.Before(start.Add(3 * time.Second)); now = now.Add(100 * time.Millisecond) {
+		r := a.Apply(now, frozen, nil)
+		if r.Counters.Overwritten != 0 || r.Counters.Failed != 0 {
+			t.Fatalf("%+v", r.Counters)
+		}
+		last = setting(r, key, freeze)
+		got := n.get(name)
+		if got != story[len(story)-1] {
+			story = append(story, got)
+		}
+		if got == "FROZEN" {
+			n.put(name, "FREEZING\n")
+		}
+	}
+	if want := "FROZEN THAWED FROZEN THAWED FROZEN THAWED FROZEN THAWED"; strings.Join(story, " ") != want {
+		t.Errorf("wrote %q, want %q", story, want)
+	}
+	if last.Why != Unfreezable || last.Value != "" || exists(n.journal) {
+		t.Errorf("%+v, journal: %v", last, exists(n.journal))
+	}
+}
+
+// TestStuckFreezeUnwanted: let go for a moment, and then no longer wanted.
+func TestStuckFreezeUnwanted(t *testing.T) {
+	n := newNode(t, t.TempDir(), false)
+	key := n.add(one)
+	was := n.all()
+	a := n.actor()
+	frozen := qos.Actions{Freezes: []qos.Victim{victim(t, key)}}
+	for i, text := range []string{"THAWED", "FREEZING", "FREEZING"} {
+		n.put(n.names(one)[freeze], text+"\n")
+		a.Apply(start.Add(time.Duration(i)*time.Second), frozen, nil)
+	}
+	n.expect(was, nil) // let go
+	r := a.Apply(start.Add(4*time.Second), qos.Actions{}, nil)
+	if r.Counters.Overwritten != 0 || exists(n.journal) || len(a.known) != 0 {
+		t.Errorf("%+v, journal: %v, known: %d", r.Counters, exists(n.journal), len(a.known))
+	}
+	n.expect(was, nil)
 }
 
 func TestVanishedAndRecreated(t *testing.T) {

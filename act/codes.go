@@ -34,6 +34,10 @@ const (
 	// ThawedByOther: somebody else thawed it, as an agent does that destroys
 	// it; it is not frozen again.
 	ThawedByOther reason.Code = "thawed_by_other"
+	// HandedOver: it was killed, and its freezer is the agent's since.
+	HandedOver reason.Code = "handed_over"
+	// Unfreezable: some task would not stop, so all of it runs again.
+	Unfreezable reason.Code = "unfreezable"
 	// FrozenByOther: it was frozen already, so that thawing is not ours.
 	FrozenByOther reason.Code = "frozen_by_other"
 	// NoController: the controller is not mounted.

@@ -32,6 +32,8 @@ type journal struct {
 	path, bootID string
 	// broken is the last error of saving, nil when it went well.
 	broken error
+	// written is called before a written file takes its name.
+	written func()
 }
 
 // document is the file.
@@ -80,8 +82,6 @@ func bootID(procRoot string) string {
 	}
 	return strings.TrimSpace(string(b))
 }
-
-func newJournal(path, boot string) *journal { return &journal{path: path, bootID: boot} }
 
 // load reads the entries; none without a file, or with one of before a reboot.
 func (j *journal) load() ([]entry, error) {
@@ -171,6 +171,7 @@ func (j *journal) save(entries []entry) error {
 	if err := os.WriteFile(temporary, b, 0o600); err != nil {
 		return fmt.Errorf("write the journal: %w", errors.Join(err, removeFile(temporary)))
 	}
+	j.written()
 	if err := os.Rename(temporary, j.path); err != nil {
 		return fmt.Errorf("write the journal: %w", errors.Join(err, removeFile(temporary)))
 	}

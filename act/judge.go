@@ -47,6 +47,8 @@ type held struct {
 	wrote bool
 	// since is when it came into force.
 	since time.Time
+	// thawing is for freeze.
+	thawing thawing
 }
 
 func (h *held) isOurs(value string) bool {
@@ -77,8 +79,8 @@ type verdict struct {
 	// journal: the journal has to be written before, or, when nothing is
 	// written, sometime.
 	journal bool
-	// handOff: the agent does something with it; keep away from now on.
-	handOff bool
+	// handOff, unless "", says why the freezer is not written from now on.
+	handOff reason.Code
 }
 
 // judge decides about one file from what is held of it, what it holds, and what
@@ -93,11 +95,11 @@ func judge(k kind, h *held, s sight, w want) verdict {
 		h.base = s.value
 	default:
 		v.overwritten = h.wrote
-		if v.handOff = k == freeze && h.wrote; v.handOff {
+		if k == freeze && h.wrote {
 			// An agent thaws what it destroys: freezing that again would keep
 			// it from ending.
 			*h = held{}
-			v.why, v.journal = ThawedByOther, true
+			v.why, v.handOff, v.journal = ThawedByOther, ThawedByOther, true
 			return v
 		}
 		if s.value != h.base {

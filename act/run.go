@@ -21,13 +21,14 @@ func (a *Actor) runOn(now time.Time, containers []*container) {
 		return
 	}
 	defer a.roots.close()
+	a.now = now
 	for _, c := range containers {
 		a.look(c)
 	}
 	saved := a.save()
 	for _, c := range containers {
 		for k := range numKinds {
-			a.carryOut(c, k, now, saved)
+			a.carryOut(c, k, saved)
 		}
 	}
 	_ = a.save() // what was given back; if not now, then with the next one
@@ -69,7 +70,9 @@ func (a *Actor) look(c *container) {
 		if v.overwritten {
 			a.counters.Overwritten++
 		}
-		c.handedOver = c.handedOver || v.handOff
+		if v.handOff != "" {
+			c.handedOver = v.handOff
+		}
 		a.stale = a.stale || v.journal
 		c.todo[k] = v
 	}
@@ -79,7 +82,7 @@ func (a *Actor) look(c *container) {
 func (a *Actor) lookAt(c *container, k kind) verdict {
 	h, s := &c.held[k], &a.specs[k]
 	w := c.want
-	if c.handedOver {
+	if c.handedOver != "" {
 		w.frozen = false
 	}
 	switch {
@@ -88,8 +91,8 @@ func (a *Actor) lookAt(c *container, k kind) verdict {
 		return verdict{why: NoFile}
 	case s.root == "":
 		return verdict{why: NoController}
-	case k == freeze && c.handedOver:
-		return verdict{why: ThawedByOther}
+	case k == freeze && c.handedOver != "":
+		return verdict{why: c.handedOver}
 	}
 	if !h.on && a.specs[quota].leaf && !s.leaf {
 		// Without a leaf this is a layout that nobody described.
@@ -132,6 +135,11 @@ func (a *Actor) lookAt(c *container, k kind) verdict {
 		}
 		*h = held{root: s.root, inode: inode}
 	}
+	if k == freeze {
+		if v, ok := unstick(h, at, w, a.now); ok {
+			return v
+		}
+	}
 	return judge(k, h, at, w)
 }
 
@@ -171,14 +179,14 @@ func readUsage(dir int) uint64 {
 }
 
 // carryOut does what was decided about one file, and says so.
-func (a *Actor) carryOut(c *container, k kind, now time.Time, saved reason.Code) {
+func (a *Actor) carryOut(c *container, k kind, saved reason.Code) {
 	v, h := &c.todo[k], &c.held[k]
 	failed := false
 	if v.write != "" {
 		if why := a.write(c, k, saved); why != "" {
 			v.why, failed = why, true
 		} else {
-			a.wrote(c, k, now)
+			a.wrote(c, k)
 		}
 	}
 	if isFault(v.why) {
@@ -224,7 +232,7 @@ func (a *Actor) write(c *container, k kind, saved reason.Code) reason.Code {
 }
 
 // wrote notes a write that succeeded.
-func (a *Actor) wrote(c *container, k kind, now time.Time) {
+func (a *Actor) wrote(c *container, k kind) {
 	v, h := &c.todo[k], &c.held[k]
 	switch {
 	case v.restore:
@@ -235,7 +243,7 @@ func (a *Actor) wrote(c *container, k kind, now time.Time) {
 		a.counters.Applied++
 		h.wrote = true
 		if h.since.IsZero() {
-			h.since = now
+			h.since = a.now
 		}
 	}
 	if k == freeze && !v.restore {
