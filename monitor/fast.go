@@ -68,6 +68,10 @@ type Fast struct {
 	open    int
 	hostFD  int
 	host    pace
+	cpus    uint64 // online; 0: not known
+	// calm: the host is; calmAt is when it was so last.
+	calm   bool
+	calmAt time.Duration
 	// owed is news that was not told yet; told is when something was.
 	owed bool
 	told time.Time
@@ -128,6 +132,10 @@ func (f *Fast) Follow(s *snapshot.Snapshot) {
 	defer f.mu.Unlock()
 	f.follows++
 	f.regular = 0
+	f.cpus = 0
+	if s.Host.CPUs.OK() {
+		f.cpus = s.Host.CPUs.N
+	}
 	changed := false
 	i := 0 // both lists are sorted by key
 	known := len(f.watched)
@@ -285,7 +293,7 @@ func (f *Fast) poll(now time.Time) snapshot.Squeeze {
 	}
 	f.polls++
 	for i, w := range f.watched {
-		if w.fd >= 0 && i%q.Every == f.polls%q.Every {
+		if w.fd >= 0 && i%q.Every == f.polls%q.Every && !f.restful(w, i/q.Every, f.polls/q.Every) {
 			f.judge(w, now, busy)
 		}
 		f.add(&q, w)
@@ -330,12 +338,12 @@ func (f *Fast) judge(w *watched, now time.Time, busy bool) {
 		if why == snapshot.Present {
 			c = kernel.ParsePSI(text).SomeMicros
 		}
-		w.judged, news = w.pace.stalled(c, at, w.throttled)
+		w.judged, news = w.pace.stalled(c, at, f.calmAt, w.throttled)
 	default:
 		if why == snapshot.Present {
 			c = kernel.ParseNumber(text)
 		}
-		w.judged, news = w.pace.slowed(c, at, busy)
+		w.judged, news = w.pace.slowed(c, at, f.calmAt, busy)
 	}
 	f.owed = f.owed || news
 	switch {
@@ -367,27 +375,4 @@ func (f *Fast) add(q *snapshot.Squeeze, w *watched) {
 	if f.v2 {
 		q.Why = snapshot.SqueezeStalled
 	}
-}
-
-// hostBusy reports whether tasks of the host wait for a CPU; false if that
-// cannot be told at all.
-func (f *Fast) hostBusy() (busy, ok bool) {
-	if f.hostFD < 0 {
-		return false, false
-	}
-	if f.v2 {
-		return true, true // a container's own file says it
-	}
-	text, why := kernel.Read(f.hostFD, f.buf)
-	if why != snapshot.Present {
-		return false, false
-	}
-	some := kernel.ParsePSI(text).SomeMicros
-	if !some.OK() {
-		return false, false
-	}
-	if rate, _, ok := f.host.next(some.N, f.mono()); ok {
-		f.host.squeezed = rate*1e3 > busyAbove
-	}
-	return f.host.squeezed, true
 }

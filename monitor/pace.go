@@ -50,6 +50,17 @@ type pace struct {
 	degree   float64
 }
 
+// recent is the part of the interval of dt up to at in which the host was not
+// calm, which ended at calm; all of it when that is too short to judge. A
+// container is read less often while the host is calm, and what came after that
+// is not to be lost in what was before.
+func recent(at, dt, calm time.Duration) time.Duration {
+	if d := at - calm; d >= minPoll && d < dt {
+		return d
+	}
+	return dt
+}
+
 // next is the growth per ns since the sample before; false when there is
 // nothing to compare with.
 func (p *pace) next(n uint64, at time.Duration) (rate float64, dt time.Duration, ok bool) {
@@ -76,7 +87,9 @@ func (p *pace) learn(rate float64, dt time.Duration, was bool) {
 		p.usual, p.deviation, p.known = rate, 0, true
 		return
 	}
-	p.deviation += weight(dt, p.squeezed && was) * (math.Abs(rate-p.usual) - p.deviation)
+	// What varies from look to look varies less over several of them.
+	looks := math.Sqrt(max(1, float64(dt)/float64(FastEvery)))
+	p.deviation += weight(dt, p.squeezed && was) * (math.Abs(rate-p.usual)*looks - p.deviation)
 	p.usual += weight(dt, p.squeezed) * (rate - p.usual)
 }
 
@@ -91,8 +104,9 @@ func weight(dt time.Duration, squeezed bool) float64 {
 
 // stalled judges the share of time in which some task waited for a CPU, without
 // that in which its own quota held it back. Waiting is news when it is more
-// than usual: a container with more threads than CPUs always waits.
-func (p *pace) stalled(c snapshot.Count, at time.Duration, throttled float64) (judged, news bool) {
+// than usual: a container with more threads than CPUs always waits. calm is when
+// the host was calm last: it waited since then.
+func (p *pace) stalled(c snapshot.Count, at, calm time.Duration, throttled float64) (judged, news bool) {
 	if !c.OK() {
 		p.forget()
 		return false, false
@@ -101,6 +115,8 @@ func (p *pace) stalled(c snapshot.Count, at time.Duration, throttled float64) (j
 	if !ok {
 		return p.known, false
 	}
+	d := recent(at, dt, calm)
+	rate, dt = rate*float64(dt)/float64(d), d
 	share := max(0, min(rate*1e3, 1)-throttled) // µs per ns
 	was := p.worse
 	p.worse = share > stalledAbove && (!p.known || share > p.usual+stalledAbove)
@@ -110,8 +126,9 @@ func (p *pace) stalled(c snapshot.Count, at time.Duration, throttled float64) (j
 	return true, news
 }
 
-// slowed judges CPU use, in ns per ns, on a host that is busy or not.
-func (p *pace) slowed(c snapshot.Count, at time.Duration, busy bool) (judged, news bool) {
+// slowed judges CPU use, in ns per ns, on a host that is busy or not. calm is
+// when the host was calm last: up to then it is taken to have had the usual.
+func (p *pace) slowed(c snapshot.Count, at, calm time.Duration, busy bool) (judged, news bool) {
 	if !c.OK() {
 		p.forget()
 		return false, false
@@ -119,6 +136,10 @@ func (p *pace) slowed(c snapshot.Count, at time.Duration, busy bool) (judged, ne
 	cores, dt, ok := p.next(c.N, at)
 	if !ok {
 		return p.known, false
+	}
+	if d := recent(at, dt, calm); d < dt && p.known {
+		cores = max(0, (cores*float64(dt)-p.usual*float64(dt-d))/float64(d))
+		dt = d
 	}
 	was := p.squeezed
 	least := min(slowedBelow*p.usual, p.usual-slowedDeviations*p.deviation)

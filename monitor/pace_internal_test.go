@@ -72,7 +72,7 @@ func TestStalled(t *testing.T) {
 			for i, poll := range tc.polls {
 				at += 100 * time.Millisecond
 				total += poll.part * 100_000
-				judged, news := p.stalled(snapshot.CountOf(uint64(total)), at, tc.throttled)
+				judged, news := p.stalled(snapshot.CountOf(uint64(total)), at, 0, tc.throttled)
 				if got := said(judged, p.squeezed, news); got != poll.want {
 					t.Fatalf("poll %d: %q, want %q (%+v)", i, got, poll.want, p)
 				}
@@ -102,7 +102,7 @@ func TestSlowed(t *testing.T) {
 			for i, poll := range tc.polls {
 				at += 100 * time.Millisecond
 				total += poll.part * 1e8
-				judged, news := p.slowed(snapshot.CountOf(uint64(total)), at, !tc.idle)
+				judged, news := p.slowed(snapshot.CountOf(uint64(total)), at, 0, !tc.idle)
 				if got := said(judged, p.squeezed, news); got != poll.want {
 					t.Fatalf("poll %d: %q, want %q (%+v)", i, got, poll.want, p)
 				}
@@ -117,7 +117,7 @@ func TestSlowedLearns(t *testing.T) {
 	run := func(p *pace, at *time.Duration, total *float64, cores float64) (squeezed, news bool) {
 		*at += 100 * time.Millisecond
 		*total += cores * 1e8
-		_, news = p.slowed(snapshot.CountOf(uint64(*total)), *at, true)
+		_, news = p.slowed(snapshot.CountOf(uint64(*total)), *at, 0, true)
 		return p.squeezed, news
 	}
 	var p pace
@@ -171,7 +171,7 @@ func TestPaceStartsOver(t *testing.T) {
 		{"again", snapshot.CountOf(900_000), ms(3_600_200), ""},
 		{"and a wait", snapshot.CountOf(950_000), ms(3_600_300), "news"},
 	} {
-		judged, news := p.stalled(step.c, step.at, 0)
+		judged, news := p.stalled(step.c, step.at, 0, 0)
 		if got := said(judged, p.squeezed, news); got != step.want {
 			t.Errorf("%s: %q, want %q", step.what, got, step.want)
 		}
