@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/snapshot"
 )
 
 // noTime is no time at all.
@@ -19,7 +20,9 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 	if p == nil || len(p.Rules) == 0 {
 		st.policy, st.at = p, s.At
 		st.past = past{}
-		st.live = engine{kills: st.live.kills}
+		// What was done ends. What was killed still counts when rules are back.
+		l := &st.live
+		st.live = engine{kills: l.kills, opened: l.opened, dying: l.dying, goneAt: l.goneAt}
 		st.shadow = engine{}
 		return Decision{Seq: s.Seq, At: s.At, Why: reason.NoPolicy}, st
 	}
@@ -59,8 +62,9 @@ func rulesAmong(p *Policy, which func(*Rule) bool) (n int) {
 // readAll takes every signal's reading.
 func readAll(v *view) []SignalReading {
 	out := make([]SignalReading, len(signals))
+	var r Rule
 	for i := range signals {
-		r := Rule{Signal: signals[i].name, Above: signals[i].defaults.Above}
+		r = Rule{Signal: signals[i].name, Above: signals[i].defaults.Above}
 		m := read(v, &r)
 		out[i] = SignalReading{Signal: r.Signal, Value: m.value, Worst: m.worst}
 	}
@@ -81,8 +85,9 @@ func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) 
 		e.judge(p, v, &js[len(js)-1])
 	}
 	t := turn{p: p, e: e, v: v, in: in, d: &d, js: js}
-	if v.blind != "" {
-		// Who is revocable is not known, so whatever was done is undone.
+	if v.blind != "" || n == 0 {
+		// Who is revocable is not known, or no rule may do anything (any more):
+		// whatever was done is undone.
 		for res := range e.ladders {
 			e.ladders[res].release(v.s.At)
 		}
@@ -97,7 +102,7 @@ func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) 
 	d.Why = summary(d.Rules)
 	d.Candidates = t.conclude()
 	d.Budget = e.budget(p)
-	d.StopOffering = d.StopOffering || d.Budget.Open
+	d.StopOffering = d.StopOffering || d.Budget.Open && n > 0
 	return d
 }
 
@@ -121,13 +126,20 @@ func (t *turn) climb() {
 	for res := range t.e.ladders {
 		all[res] = t.ask(Resource(res))
 		a, l := &all[res], &t.e.ladders[res]
-		l.move(t.p, t.v.s.At, a)
-		t.d.StopOffering = t.d.StopOffering || l.rung >= StopOffering
+		a.frozen = t.e.freezing(t.p, Resource(res), t.v.s.At)
+		moved := l.move(t.p, t.v.s.At, a)
+		if a.rule >= 0 {
+			l.rule = t.js[a.rule].rule.Name
+		}
 		t.d.Acted = t.e.slow(t.p, t.v, Resource(res), a, t.in) || t.d.Acted
 		if a.push >= Freeze || l.rung >= Freeze {
 			t.weighed[res] = t.e.weigh(t.p, t.v, Resource(res), t.in.InFlight)
 		}
 		t.d.Acted = t.e.freeze(t.p, t.v, Resource(res), a, t.weighed[res]) || t.d.Acted
+		if !moved {
+			l.climb(t.p, t.v.s.At, a)
+		}
+		t.d.StopOffering = t.d.StopOffering || l.rung >= StopOffering
 	}
 	for i := range t.js {
 		t.reach(&t.js[i])
@@ -141,8 +153,8 @@ func (t *turn) climb() {
 		t.e.dying = append(t.e.dying[:len(t.e.dying):len(t.e.dying)], v.key)
 	}
 	t.d.Actions = Actions{
-		Throttles: t.e.throttles(t.v, inFlight, t.cause(&all)),
-		Freezes:   t.e.freezes(t.p, t.v, inFlight, t.cause(&all)),
+		Throttles: t.e.throttles(t.p, t.v, inFlight),
+		Freezes:   t.e.freezes(t.p, t.v, inFlight),
 	}
 }
 
@@ -151,7 +163,11 @@ func (t *turn) ask(res Resource) asks {
 	a := asks{rule: -1}
 	for i := range t.js {
 		j := &t.js[i]
-		if j.sig == nil || j.sig.resource != res || !j.out.Held {
+		if j.sig == nil || j.sig.resource != res {
+			continue
+		}
+		a.limitRoom(t.room(j))
+		if !j.out.Held {
 			continue
 		}
 		r := j.rule
@@ -164,8 +180,11 @@ func (t *turn) ask(res Resource) asks {
 		if !j.out.Exceeded {
 			continue
 		}
-		if r.Action > a.push {
-			a.push, a.rule = r.Action, i
+		switch {
+		case r.Action > a.push:
+			a.push, a.rule, a.settle, a.immediate = r.Action, i, r.Settle, r.Immediate
+		case r.Action == a.push:
+			a.settle, a.immediate = min(a.settle, r.Settle), a.immediate || r.Immediate
 		}
 		if r.Action == Slow || r.Action > Slow && !r.Immediate {
 			a.slow = true
@@ -174,13 +193,21 @@ func (t *turn) ask(res Resource) asks {
 			}
 		}
 	}
-	for i := range t.js {
-		j := &t.js[i]
-		if j.sig != nil && j.sig.resource == res && j.out.Held && j.out.Exceeded && j.rule.Action == a.push {
-			a.immediate = a.immediate || j.rule.Immediate
-		}
-	}
 	return a
+}
+
+// room is how much more of its resource may be used until the rule is not clear
+// any more, where its signal tells: what is loosened is used at once by whoever
+// is throttled. Of the others only a trial shows it.
+func (t *turn) room(j *judgement) snapshot.Value {
+	if j.rule.Signal != NodeCPU || !j.m.value.OK() || j.rule.Action < Slow {
+		return snapshot.Value{}
+	}
+	cpus, why := t.v.usableCPUs()
+	if why != snapshot.Present {
+		return snapshot.Value{Why: why}
+	}
+	return snapshot.ValueOf(max(0, (j.rule.Clear-j.m.value.V)*cpus))
 }
 
 // reach says of a rule that is above how far the ladder is for it, and lets it
@@ -211,16 +238,6 @@ func (t *turn) ladderStates(all *[numResources]asks) []LadderState {
 		}
 	}
 	return out
-}
-
-// cause is why something is throttled or frozen: the rule that asks for most.
-func (t *turn) cause(all *[numResources]asks) Cause {
-	for res := range all {
-		if i := all[res].rule; i >= 0 {
-			return Cause{Rule: t.js[i].rule.Name}
-		}
-	}
-	return Cause{}
 }
 
 // summary is the Why of a decision: that of the rule that got furthest.

@@ -16,16 +16,16 @@ type frozen struct {
 }
 
 // freeze stops one more container at each tick at which res is still short, and
-// forgets them when the ladder has left that rung. It returns whether one was
-// frozen.
+// forgets them when the ladder has left that rung. It returns whether the first
+// was frozen.
 func (e *engine) freeze(p *Policy, v *view, res Resource, a *asks, ws []*weighed) (acted bool) {
-	if e.ladders[res].rung < Freeze || p.Ladder.FreezeFor == 0 || e.ladders[res].limit == 0 && a.immediate && a.push > Freeze {
+	if e.ladders[res].rung < Freeze || p.Ladder.FreezeFor == 0 {
 		if slices.ContainsFunc(e.frozen, func(f frozen) bool { return f.res == res }) {
 			e.frozen = slices.DeleteFunc(slices.Clone(e.frozen), func(f frozen) bool { return f.res == res })
 		}
 		return false
 	}
-	if a.push < Freeze {
+	if a.push < Freeze || a.immediate && a.push > Freeze {
 		return false
 	}
 	for _, w := range ws {
@@ -33,30 +33,59 @@ func (e *engine) freeze(p *Policy, v *view, res Resource, a *asks, ws []*weighed
 			continue
 		}
 		e.frozen = append(slices.Clone(e.frozen), frozen{key: w.Key, res: res, since: v.s.At})
-		return true
+		e.ladders[res].acted = v.s.At
+		first := !a.frozen
+		a.frozen = true
+		return first
 	}
 	return false
 }
 
+// freezing reports whether any container is frozen for res at time now.
+func (e *engine) freezing(p *Policy, res Resource, now time.Time) bool {
+	return slices.ContainsFunc(e.frozen, func(f frozen) bool { return f.res == res && f.on(p, now) })
+}
+
 // isFrozen reports whether k is frozen at time now.
 func (e *engine) isFrozen(k snapshot.Key, now time.Time, p *Policy) bool {
-	return slices.ContainsFunc(e.frozen, func(f frozen) bool {
-		age := now.Sub(f.since)
-		return f.key == k && age >= 0 && age < p.Ladder.FreezeFor
-	})
+	return slices.ContainsFunc(e.frozen, func(f frozen) bool { return f.key == k && f.on(p, now) })
+}
+
+// on reports whether f is frozen at time now. A time that lies in the future is
+// that of a clock that was set back (follow), and how long it was frozen is not
+// known.
+func (f *frozen) on(p *Policy, now time.Time) bool {
+	return !f.since.IsZero() && now.Sub(f.since) < p.Ladder.FreezeFor
+}
+
+// thawFuture ends what was frozen in the future of a clock that was set back.
+func (e *engine) thawFuture(now time.Time) {
+	if !slices.ContainsFunc(e.frozen, func(f frozen) bool { return f.since.After(now) }) {
+		return
+	}
+	e.frozen = slices.Clone(e.frozen)
+	for i := range e.frozen {
+		if e.frozen[i].since.After(now) {
+			e.frozen[i].since = noTime
+		}
+	}
 }
 
 // freezes is what is to be frozen now, in the order of the snapshot.
-func (e *engine) freezes(p *Policy, v *view, inFlight []InFlight, cause Cause) (out []Victim) {
+func (e *engine) freezes(p *Policy, v *view, inFlight []InFlight) (out []Victim) {
 	if len(e.frozen) == 0 {
 		return nil
 	}
 	for i := range v.s.Containers {
 		c := &v.s.Containers[i]
-		if !c.OnDisk || isDying(inFlight, c.Key) || !e.isFrozen(c.Key, v.s.At, p) {
+		if !c.OnDisk || isInFlight(inFlight, c.Key) {
 			continue
 		}
-		if victim, err := NewVictim(c, cause); err == nil {
+		k := slices.IndexFunc(e.frozen, func(f frozen) bool { return f.key == c.Key && f.on(p, v.s.At) })
+		if k < 0 {
+			continue
+		}
+		if victim, err := NewVictim(c, Cause{Rule: e.ladders[e.frozen[k].res].rule}); err == nil {
 			out = append(out, victim)
 		}
 	}

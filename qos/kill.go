@@ -1,6 +1,7 @@
 package qos
 
 import (
+	"slices"
 	"time"
 
 	"github.com/estimatord/estimatord/reason"
@@ -23,7 +24,7 @@ func (t *turn) kill(j *judgement) {
 	case settles > 0:
 		j.out.Why = reason.Settling
 		return
-	case len(ws) == 0 || !ws[0].eligible():
+	case !slices.ContainsFunc(ws, func(w *weighed) bool { return w.eligible() && !t.isChosen(w.Key) }):
 		j.out.Why = reason.NoVictim
 		return
 	}
@@ -85,12 +86,11 @@ func (f *InFlight) Ignored(now time.Time, limit time.Duration) bool {
 
 // useOf is what the container uses of res, 0 when that is not known.
 func (t *turn) useOf(k snapshot.Key, res Resource) float64 {
-	for i := range t.v.s.Containers {
-		if c := &t.v.s.Containers[i]; c.Key == k {
-			return t.v.use(c, res).V
-		}
+	i, ok := slices.BinarySearchFunc(t.v.s.Containers, k, func(c snapshot.Container, k snapshot.Key) int { return compareKeys(c.Key, k) })
+	if !ok {
+		return 0
 	}
-	return 0
+	return t.v.use(&t.v.s.Containers[i], res).V
 }
 
 // conclude tells each container that may be killed what became of it: chosen,

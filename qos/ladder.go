@@ -1,6 +1,10 @@
 package qos
 
-import "time"
+import (
+	"time"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
 
 // ladder is the memory of one resource's ladder.
 type ladder struct {
@@ -10,23 +14,49 @@ type ladder struct {
 	// quiet is since when nothing asks for the rung, or since the last step
 	// down; zero while something asks.
 	quiet time.Time
+	// rule is the name of the last rule that asked for most.
+	rule string
+	// acted is when something was last taken: a limit cut, a container frozen.
+	acted time.Time
 	// limit is what all throttled containers may use together, 0: none is
-	// throttled. ceiling is the limit that is none.
+	// throttled. ceiling is the limit from which on there need not be one. set is
+	// when it was last shared out.
 	limit, ceiling float64
+	set            time.Time
+	// grip is how many cuts in a row have not been enough.
+	grip int
 	// loosened is when the limit was last raised; backoff how many times in a
-	// row that was too much.
+	// row that was too much. failed is the limit that was the last time, since
+	// failedAt; 0 for none.
 	loosened time.Time
 	backoff  int
+	failed   float64
+	failedAt time.Time
 }
 
-// maxBackoff doublings of the time between two steps of loosening, eight times
-// as long, is where it ends: a throttle that is never tried to be loosened
-// would be one for ever.
-const maxBackoff = 3
+const (
+	// maxBackoff doublings of the time between two steps of loosening, eight
+	// times as long, is where it ends: a throttle that is never tried to be
+	// loosened would be one for ever.
+	maxBackoff = 3
+	// maxGrip doublings of a cut are 16 times what is missing; five cuts take
+	// back any amount that a reading of 5 % tells of.
+	maxGrip = 4
+	// shownWithin is by how much throttled containers may use more than their
+	// limit and still keep it: samples and the kernel's 100 ms periods do not
+	// line up.
+	shownWithin = 1.1
+	// beyondMissing is how much more than what is missing is taken: a reading
+	// is an average over the time since the last tick, so what is missing now is
+	// more.
+	beyondMissing = 1.1
+)
 
 // follow moves what lies in the future of a clock that was set back.
 func (l *ladder) follow(now time.Time) {
-	l.since, l.quiet, l.loosened = earliest(l.since, now), earliest(l.quiet, now), earliest(l.loosened, now)
+	for _, t := range [...]*time.Time{&l.since, &l.quiet, &l.acted, &l.set, &l.loosened, &l.failedAt} {
+		*t = earliest(*t, now)
+	}
 }
 
 // asks is what the rules of one resource ask for.
@@ -34,42 +64,70 @@ type asks struct {
 	// push is the highest rung that a rule which is above its threshold asks
 	// for, keep the highest of all that have held and not cleared.
 	push, keep Rung
-	// immediate: a rule asks for push without the rungs below.
+	// immediate: a rule asks for push without the rungs below. settle is the
+	// shortest one of the rules that ask for push: how long it takes until what
+	// is done shows in their readings.
 	immediate bool
+	settle    time.Duration
 	// slow: a rule that is above asks for a throttle or more than that on the
 	// way of which a throttle lies; missing is the most that such a rule says
 	// is missing, known unless none says.
 	slow    bool
 	missing float64
 	known   bool
+	// room is how much more may be used until a rule is not clear any more;
+	// absent when no rule can tell.
+	room snapshot.Value
+	// frozen: containers are frozen for this resource.
+	frozen bool
 	// rule is the index of the first rule that asks for push, else for keep; -1
 	// for none.
 	rule int
 }
 
+// limitRoom takes what one rule says of the room.
+func (a *asks) limitRoom(room snapshot.Value) {
+	if room.OK() && (!a.room.OK() || room.V < a.room.V) {
+		a.room = room
+	}
+}
+
 // dwell is how long the ladder stays quiet before its next step down.
 func (l *ladder) dwell(p *Policy) time.Duration { return p.Ladder.Dwell << l.backoff }
 
-// move climbs or leaves a rung, by one unless the rules say otherwise.
-func (l *ladder) move(p *Policy, now time.Time, a *asks) {
+// move climbs a rung up to the throttle, all of them where a rule says so, or
+// leaves one. It reports whether it did. What is above the throttle is climbed
+// after that had its turn.
+func (l *ladder) move(p *Policy, now time.Time, a *asks) (moved bool) {
+	before := l.rung
 	switch {
 	case a.push > l.rung:
-		next := a.push
-		if !a.immediate {
-			next = l.above(p)
-		}
-		l.to(next, now)
 		l.quiet = time.Time{}
+		if a.immediate {
+			l.to(a.push, now)
+		} else if l.rung < Slow {
+			l.to(l.above(p), now)
+		}
 	case a.keep >= l.rung:
 		l.quiet = time.Time{}
 	case l.rung == Kill:
 		// Nobody has to wait for a rung to be left that nothing stays on.
-		l.to(l.below(), now)
+		l.to(l.below(a), now)
 		l.quiet = now
 	case l.quiet.IsZero():
 		l.quiet = now
 	case now.Sub(l.quiet) >= l.dwell(p):
-		l.stepDown(p, now)
+		l.stepDown(p, now, a)
+	}
+	return l.rung != before
+}
+
+// climb goes one further from the throttle on, when there is nothing to throttle
+// or to freeze, or nothing more of it for as long as it takes to show, and that
+// was not enough.
+func (l *ladder) climb(p *Policy, now time.Time, a *asks) {
+	if a.push > l.rung && l.rung >= Slow && (l.limit == 0 && !a.frozen || now.Sub(l.acted) >= a.settle) {
+		l.to(l.above(p), now)
 	}
 }
 
@@ -88,10 +146,12 @@ func (l *ladder) above(p *Policy) Rung {
 	return min(next, Kill)
 }
 
-// below is the rung that is left over when this one is left: a throttle is
-// only where something is throttled.
-func (l *ladder) below() Rung {
+// below is the rung that is left over when this one is left: one on which
+// something is still in force.
+func (l *ladder) below(a *asks) Rung {
 	switch {
+	case l.rung > Freeze && a.frozen:
+		return Freeze
 	case l.rung > Slow && l.limit > 0:
 		return Slow
 	case l.rung > StopOffering:
@@ -101,47 +161,94 @@ func (l *ladder) below() Rung {
 }
 
 // stepDown leaves a rung, or loosens the throttle until there is none.
-func (l *ladder) stepDown(p *Policy, now time.Time) {
+func (l *ladder) stepDown(p *Policy, now time.Time, a *asks) {
 	l.quiet = now
 	if l.rung == Slow && l.limit > 0 {
-		l.limit += max(l.limit*p.Ladder.Loosen, l.ceiling/100)
-		l.loosened = now
-		if l.limit < l.ceiling {
+		l.loosen(p, now, a)
+		if l.limit > 0 {
 			return
 		}
-		l.limit = 0
 	}
-	l.to(l.below(), now)
+	l.to(l.below(a), now)
 	if l.rung == None {
-		l.backoff = 0
+		l.backoff, l.failed = 0, 0
 	}
 }
 
-// tighten cuts the limit of containers that use `used` together by what is
-// missing, or by half where that is not known. least is what must be left.
-//
-// A tenth more than what is missing is taken: a reading is an average over the
-// time since the last tick, so what is missing now is more.
-func (l *ladder) tighten(p *Policy, now time.Time, a *asks, used, least, ceiling float64) {
-	if l.limit > 0 && !l.loosened.IsZero() && now.Sub(l.loosened) < l.dwell(p) {
+// loosen raises the limit by a step, where there is room for one: no further
+// than half way to what a rule says would be too much, or to what was too much
+// last time. Steps of less than a hundredth are not made, so that under a
+// constant load the limit comes to rest.
+func (l *ladder) loosen(p *Policy, now time.Time, a *asks) {
+	least := l.ceiling / 100
+	step := max(l.limit*p.Ladder.Loosen, least)
+	if a.room.OK() {
+		step = min(step, a.room.V/2)
+	}
+	if l.failed > 0 {
+		if now.Sub(l.failedAt) >= p.Ladder.Dwell<<maxBackoff {
+			l.failed = 0 // what was too much then need not be now
+		} else {
+			step = min(step, (l.failed-l.limit)/2)
+		}
+	}
+	if step < least {
+		return
+	}
+	l.loosened = now
+	if l.limit += step; l.limit >= l.ceiling {
+		l.limit = 0
+	}
+}
+
+// throttled is what the containers that are throttled use, must keep, were given
+// and could use, all together.
+type throttled struct{ used, least, given, most float64 }
+
+// due reports whether the last cut has shown, or should have: only then does
+// the reading say that it was not enough.
+func (l *ladder) due(now time.Time, a *asks, used float64) bool {
+	return l.limit == 0 || used <= l.limit*shownWithin || now.Sub(l.acted) >= max(a.settle, time.Second)
+}
+
+// tighten cuts the limit by what is missing, or by half of what is used where
+// that is not known, and by twice as much as the last time where that was not
+// enough: a reading that stops at "all is busy" never tells of more. It reports
+// whether that is a new grip, not one that is only tightened further.
+func (l *ladder) tighten(p *Policy, now time.Time, a *asks, t throttled) (isNew bool) {
+	before := l.limit
+	cut := t.used / 2
+	if a.known {
+		cut = min(t.used, a.missing*beyondMissing*float64(int(1)<<min(l.grip, maxGrip)))
+	}
+	from := t.used
+	if l.limit > 0 {
+		from = min(t.used, l.limit)
+	}
+	next := max(from-cut, t.least)
+	if before > 0 && next >= before {
+		return false // at the floor
+	}
+	again := !l.loosened.IsZero()
+	if again && now.Sub(l.loosened) < l.dwell(p) {
 		l.backoff = min(l.backoff+1, maxBackoff)
+		l.failed, l.failedAt = before, now
+		if before == 0 {
+			l.failed = l.ceiling
+		}
+	}
+	if before == 0 {
+		l.ceiling = 0
 	}
 	l.loosened = time.Time{}
-	cut := used / 2
-	if a.known {
-		cut = min(used, a.missing*1.1)
-	}
-	from := used
-	if l.limit > 0 {
-		from = min(used, l.limit)
-	} else {
-		l.ceiling = max(ceiling, used)
-	}
-	l.limit = max(from-cut, least)
+	l.limit, l.acted = next, now
+	l.ceiling = max(l.ceiling, t.given, t.used, t.most)
+	l.grip++
+	return before == 0 || again
 }
 
 // release ends everything at once.
 func (l *ladder) release(now time.Time) {
 	l.to(None, now)
-	l.quiet, l.limit, l.backoff, l.loosened = time.Time{}, 0, 0, time.Time{}
+	*l = ladder{since: l.since}
 }

@@ -10,9 +10,9 @@ import (
 // ghost is a container that would have been killed and still runs.
 type ghost struct {
 	key snapshot.Key
-	// rule is the index of the rule that would have killed it, until when its
+	// rule is the name of the rule that would have killed it, until when its
 	// outcome is awaited; zero when it is known.
-	rule  int
+	rule  string
 	until time.Time
 }
 
@@ -23,7 +23,7 @@ type ghost struct {
 func (e *engine) pretend(p *Policy, counts func(*Rule) bool, v *view, in *Input) ShadowDecision {
 	var out ShadowDecision
 	e.ghosts = slices.DeleteFunc(slices.Clone(e.ghosts), func(g ghost) bool {
-		gone := !slices.ContainsFunc(v.s.Containers, func(c snapshot.Container) bool { return c.Key == g.key && c.OnDisk })
+		gone := v.s.TreeWhy == snapshot.Present && !slices.ContainsFunc(v.s.Containers, func(c snapshot.Container) bool { return c.Key == g.key && c.OnDisk })
 		if o, known := e.outcome(p, v, &g, gone); known {
 			out.Outcomes = append(out.Outcomes, o)
 		}
@@ -36,12 +36,12 @@ func (e *engine) pretend(p *Policy, counts func(*Rule) bool, v *view, in *Input)
 	}
 	out.Deducted = len(e.ghosts)
 	less := e.deduct(v)
-	lessView := look(p, less, in.Promises)
+	lessView := lookAfter(v.before, p, less, in.Promises)
 	out.Decision = e.decide(p, counts, &lessView, in)
 	for _, k := range out.Kills {
 		rule := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == k.rule })
 		r := &p.Rules[rule]
-		e.ghosts = append(e.ghosts, ghost{key: k.key, rule: rule, until: v.s.At.Add(max(r.For+r.Settle, minOutcome))})
+		e.ghosts = append(e.ghosts, ghost{key: k.key, rule: k.rule, until: v.s.At.Add(max(r.For+r.Settle, minOutcome))})
 	}
 	e.dying = nil // it would have been gone by the next tick
 	if len(out.Kills) > 0 {
@@ -56,10 +56,11 @@ const minOutcome = 10 * time.Second
 
 // outcome says whether the rule cleared without the kill, once that is known.
 func (e *engine) outcome(p *Policy, v *view, g *ghost, gone bool) (Outcome, bool) {
-	if g.until.IsZero() || g.rule >= len(p.Rules) {
+	rule := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == g.rule })
+	if g.until.IsZero() || rule < 0 {
 		return Outcome{}, false
 	}
-	r := &p.Rules[g.rule]
+	r := &p.Rules[rule]
 	o := Outcome{Key: g.key, Rule: r.Name}
 	m := read(v, r)
 	switch {

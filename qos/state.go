@@ -14,6 +14,8 @@ type State struct {
 	policy *Policy
 	// at is the tick before.
 	at time.Time
+	// past is what the signals remember of it.
+	past past
 	// live is what is done, shadow what the rules in shadow mode would do.
 	live, shadow engine
 }
@@ -67,7 +69,7 @@ func (st State) follow(p *Policy, now time.Time, inFlight []InFlight) State {
 	fresh := st.policy == p && gap >= 0 && gap <= p.Fresh.Sample
 	for _, e := range []*engine{&st.live, &st.shadow} {
 		if !fresh || len(e.rules) != len(p.Rules) {
-			e.rules = make([]memory, len(p.Rules))
+			e.rules = carry(p, st.policy, e.rules, gap >= 0 && gap <= p.Fresh.Sample)
 		}
 		e.follow(p, now, inFlight)
 	}
@@ -75,11 +77,28 @@ func (st State) follow(p *Policy, now time.Time, inFlight []InFlight) State {
 	return st
 }
 
+// carry is the rules' memory under a policy that was swapped in: what a rule that
+// is in both has held stays so, or each reload would let go of everything for a
+// while. How long the others, and those that still wait, were above is forgotten.
+func carry(p, before *Policy, rules []memory, seamless bool) []memory {
+	next := make([]memory, len(p.Rules))
+	if before == nil || before == p || !seamless || len(rules) != len(before.Rules) {
+		return next
+	}
+	for i := range p.Rules {
+		if k := slices.Index(before.Rules, p.Rules[i]); k >= 0 {
+			next[i] = memory{held: rules[k].held, blind: rules[k].blind}
+		}
+	}
+	return next
+}
+
 // follow notices which kills are done, and moves what lies in the future of a
 // clock that was set back.
 func (e *engine) follow(p *Policy, now time.Time, inFlight []InFlight) {
 	e.goneAt = earliest(e.goneAt, now)
 	e.opened = earliest(e.opened, now)
+	e.thawFuture(now)
 	for i := range e.ladders {
 		e.ladders[i].follow(now)
 	}

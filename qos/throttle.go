@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
@@ -36,11 +37,11 @@ const leastMemory = 32 << 20
 // slowables are the containers that may be throttled by resource res: what can
 // be a victim, is on disk and is not dying. One whose use is unknown is not
 // throttled anew.
-func (e *engine) slowables(v *view, res Resource, inFlight []InFlight) []slowable {
-	var out []slowable
+func (e *engine) slowables(p *Policy, v *view, res Resource, inFlight []InFlight) []slowable {
+	out := make([]slowable, 0, v.revocable)
 	for i := range v.s.Containers {
 		c := &v.s.Containers[i]
-		if !c.OnDisk || c.Class() != snapshot.ClassRevocable || isDying(inFlight, c.Key) {
+		if !c.OnDisk || c.Class() != snapshot.ClassRevocable || isDying(p, v, inFlight, c.Key) {
 			continue
 		}
 		victim, err := NewVictim(c, Cause{})
@@ -57,7 +58,17 @@ func (e *engine) slowables(v *view, res Resource, inFlight []InFlight) []slowabl
 	return out
 }
 
-func isDying(inFlight []InFlight, k snapshot.Key) bool {
+// isDying reports whether k is on its way to its end, so that nothing may slow
+// it: a container that is held back takes long to die. One whose kill was ignored
+// for too long lives, and is throttled like any other.
+func isDying(p *Policy, v *view, inFlight []InFlight, k snapshot.Key) bool {
+	return slices.ContainsFunc(inFlight, func(f InFlight) bool {
+		return f.Key == k && !f.Ignored(v.s.At, p.Ladder.IgnoredAfter)
+	})
+}
+
+// isInFlight reports whether a kill of k is under way, ignored or not.
+func isInFlight(inFlight []InFlight, k snapshot.Key) bool {
 	return slices.ContainsFunc(inFlight, func(f InFlight) bool { return f.Key == k })
 }
 
@@ -71,6 +82,15 @@ func (e *engine) limitOf(k snapshot.Key) (by [numResources]float64) {
 // compareKeys orders as a Snapshot does.
 func compareKeys(a, b snapshot.Key) int {
 	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
+}
+
+// counted is what it uses; what cannot be read is taken to be its limit, so that
+// a missing reading does not tighten the others'.
+func (s *slowable) counted() float64 {
+	if !s.known {
+		return s.was
+	}
+	return s.used
 }
 
 // least is what a container keeps at least.
@@ -151,83 +171,151 @@ func waterLevel(total float64, ss []slowable) float64 {
 	return math.Inf(1) // all of them want less than there is
 }
 
-// slow brings the limits by res up to date and returns whether anything was
-// tightened. Limits change only when the total does or a container came: a
-// limit that follows every reading is written at every tick.
+// slow brings the limits by res up to date and returns whether something was
+// taken anew. Limits change only when the total does, a container came, or those
+// that used little before do not any more: a limit that follows every reading is
+// written at every tick.
 func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (acted bool) {
 	l := &e.ladders[res]
 	cut := a.slow && l.rung >= Slow
+	if !a.slow {
+		l.grip = 0
+	}
 	if !cut && l.limit == 0 {
 		e.unlimit(res)
 		return false
 	}
-	ss := e.slowables(v, res, in.InFlight)
+	ss := e.slowables(p, v, res, in.InFlight)
 	if len(ss) == 0 {
 		l.limit = 0
 		e.unlimit(res)
 		return false
 	}
-	used, least, given := 0.0, 0.0, 0.0
-	changed := false
+	var sum throttled
+	came, stayed, had := false, 0, 0.0
 	for i := range ss {
-		used += ss[i].used
-		least += ss[i].least(p, res)
-		given += ss[i].allocated
-		changed = changed || ss[i].was == 0
+		s := &ss[i]
+		sum.used += s.counted()
+		sum.least += s.least(p, res)
+		sum.given += s.allocated
+		had += s.was
+		if s.was > 0 {
+			stayed++
+		}
+		came = came || s.was == 0
+	}
+	if res == CPU {
+		sum.most, _ = v.usableCPUs()
+	}
+	if l.limit > 0 && stayed < e.limited(res) {
+		// The share of one that left goes back to the node, not to the others.
+		l.limit = max(min(l.limit, had), min(l.limit, sum.least))
 	}
 	before := l.limit
-	if cut {
-		l.tighten(p, v.s.At, a, used, least, given)
+	if cut && l.due(v.s.At, a, sum.used) {
+		acted = l.tighten(p, v.s.At, a, sum)
 	}
-	if before != l.limit || changed {
+	woke := sum.used > l.limit*shownWithin && v.s.At.Sub(l.set) >= max(a.settle, wakeAfter)
+	if before != l.limit || came || woke {
 		distribute(p, res, l.limit, ss)
+		l.set = v.s.At
 	} else {
 		for i := range ss {
 			ss[i].now = ss[i].was
 		}
 	}
 	e.setLimits(res, ss)
-	return cut && (before == 0 || l.limit < before)
+	return acted
 }
 
-// setLimits takes the limits of ss by res, and no others by it.
+// wakeAfter is how long throttled containers may together use more than their
+// limit before it is shared out anew: by then the last limits have shown.
+const wakeAfter = 3 * time.Second
+
+// limited is how many containers have a limit by res.
+func (e *engine) limited(res Resource) (n int) {
+	for i := range e.limits {
+		if e.limits[i].by[res] > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// setLimits takes the limits of ss, which are sorted by key, by res, and no
+// others by it.
 func (e *engine) setLimits(res Resource, ss []slowable) {
+	if e.isLimited(res, ss) {
+		return
+	}
 	next := make([]limit, 0, len(ss)+len(e.limits))
+	old := e.limits
 	for i := range ss {
-		if ss[i].now > 0 {
-			by := e.limitOf(ss[i].victim.key)
-			by[res] = ss[i].now
-			next = append(next, limit{key: ss[i].victim.key, by: by})
+		key := ss[i].victim.key
+		for len(old) > 0 && compareKeys(old[0].key, key) < 0 {
+			next, old = appendWithout(next, old[0], res), old[1:]
+		}
+		one := limit{key: key}
+		if len(old) > 0 && old[0].key == key {
+			one, old = old[0], old[1:]
+		}
+		if one.by[res] = ss[i].now; one.by != ([numResources]float64{}) {
+			next = append(next, one)
 		}
 	}
-	for _, old := range e.limits {
-		old.by[res] = 0
-		if old.by != ([numResources]float64{}) && !slices.ContainsFunc(next, func(n limit) bool { return n.key == old.key }) {
-			next = append(next, old)
-		}
+	for ; len(old) > 0; old = old[1:] {
+		next = appendWithout(next, old[0], res)
 	}
-	slices.SortFunc(next, func(a, b limit) int { return compareKeys(a.key, b.key) })
 	e.limits = next
+}
+
+// appendWithout adds what l limits beside res.
+func appendWithout(to []limit, l limit, res Resource) []limit {
+	if l.by[res] = 0; l.by == ([numResources]float64{}) {
+		return to
+	}
+	return append(to, l)
+}
+
+// isLimited reports whether the limits by res are those of ss already.
+func (e *engine) isLimited(res Resource, ss []slowable) bool {
+	if e.limited(res) != len(ss) {
+		return false
+	}
+	for i := range ss {
+		if ss[i].now <= 0 || ss[i].now != ss[i].was {
+			return false
+		}
+	}
+	return true
 }
 
 // unlimit ends all limits by res.
 func (e *engine) unlimit(res Resource) {
-	if slices.ContainsFunc(e.limits, func(l limit) bool { return l.by[res] != 0 }) {
+	if e.limited(res) > 0 {
 		e.setLimits(res, nil)
 	}
 }
 
 // throttles is what is to be in force for the limits, in the order of the
 // snapshot.
-func (e *engine) throttles(v *view, inFlight []InFlight, cause Cause) (out []Throttle) {
+func (e *engine) throttles(p *Policy, v *view, inFlight []InFlight) (out []Throttle) {
 	if len(e.limits) == 0 {
 		return nil
 	}
+	out = make([]Throttle, 0, len(e.limits))
 	for i := range v.s.Containers {
 		c := &v.s.Containers[i]
-		by := e.limitOf(c.Key)
-		if by == ([numResources]float64{}) || !c.OnDisk || isDying(inFlight, c.Key) {
+		if !c.OnDisk || c.Class() != snapshot.ClassRevocable {
 			continue
+		}
+		by := e.limitOf(c.Key)
+		if by == ([numResources]float64{}) || isDying(p, v, inFlight, c.Key) {
+			continue
+		}
+		cause := Cause{Rule: e.ladders[Memory].rule}
+		if by[CPU] > 0 {
+			cause.Rule = e.ladders[CPU].rule
 		}
 		victim, err := NewVictim(c, cause)
 		if err != nil {

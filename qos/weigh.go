@@ -54,7 +54,7 @@ func (e *engine) unfit(p *Policy, v *view, w *weighed, use snapshot.Value, inFli
 		return reason.NotRevocable
 	}
 	switch {
-	case isDying(inFlight, w.Key):
+	case isInFlight(inFlight, w.Key):
 		return reason.AlreadyDying
 	case p.Victims.Protect.protects(x):
 		return reason.Protected
