@@ -1,0 +1,141 @@
+package decisionlog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/estimatord/estimatord/decision"
+)
+
+// Reader reads a log, also while it is written, and long after. It is for one
+// goroutine.
+type Reader struct {
+	dir      string
+	segments []segment
+	// Skipped counts the lines passed over so far because they were cut off or
+	// could not be read; Err is the last reason.
+	Skipped int
+	Err     error
+}
+
+// Open opens the log in dir.
+func Open(dir string) (*Reader, error) {
+	list, err := segmentsIn(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: there is no directory %s", ErrNoLog, dir)
+	case err != nil:
+		return nil, err
+	case len(list) == 0:
+		return nil, fmt.Errorf("%w: there is no file *%s in %s", ErrNoLog, plain, dir)
+	}
+	return &Reader{dir: dir, segments: list}, nil
+}
+
+// All yields the lines in the order they were written, as text without the
+// line end and parsed. The text is valid until the next.
+func (r *Reader) All() iter.Seq2[[]byte, *decision.Line] {
+	return func(yield func([]byte, *decision.Line) bool) {
+		for _, s := range r.segments {
+			for _, text := range r.lines(s) {
+				if l := r.parse(text); l != nil && !yield(text, l) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Backward yields the lines for which match holds, the newest first; nil
+// matches all. match sees the text, so that not every line has to be parsed.
+func (r *Reader) Backward(match func([]byte) bool) iter.Seq[*decision.Line] {
+	return func(yield func(*decision.Line) bool) {
+		for _, s := range slices.Backward(r.segments) {
+			for _, text := range slices.Backward(r.lines(s)) {
+				if match != nil && !match(text) {
+					continue
+				}
+				if l := r.parse(text); l != nil && !yield(l) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (r *Reader) parse(text []byte) *decision.Line {
+	l, err := decision.ParseLine(text)
+	if err != nil {
+		r.skip(err)
+	}
+	return l
+}
+
+func (r *Reader) skip(err error) {
+	r.Skipped++
+	r.Err = err
+}
+
+// maxFile is the most that is read of a file: far more than any is written
+// with, so that a file that was made to unpack to more is no danger.
+const maxFile = 256 << 20
+
+// lines are the whole lines of a file.
+func (r *Reader) lines(s segment) [][]byte {
+	text, err := content(s)
+	if errors.Is(err, fs.ErrNotExist) {
+		if again, ok := r.again(s); ok {
+			text, err = content(again)
+		} else {
+			return nil // it was the oldest, and is gone by now
+		}
+	}
+	if err != nil {
+		r.skip(fmt.Errorf("%s: %w", s.path, err))
+	}
+	lines := bytes.Split(text, []byte("\n"))
+	last := len(lines) - 1
+	if len(lines[last]) > 0 {
+		r.skip(fmt.Errorf("%s: its last line is cut off", s.path))
+	}
+	return lines[:last]
+}
+
+// again finds a file that was compressed since the directory was listed.
+func (r *Reader) again(s segment) (segment, bool) {
+	list, err := segmentsIn(r.dir)
+	if err != nil {
+		return s, false
+	}
+	i := slices.IndexFunc(list, func(o segment) bool { return o.number == s.number })
+	if i < 0 {
+		return s, false
+	}
+	return list[i], true
+}
+
+// content is what can be read of a file, also when there is an error.
+func content(s segment) ([]byte, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read from
+	if !s.packed {
+		return io.ReadAll(io.LimitReader(f, maxFile))
+	}
+	zip, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFile))
+	if err != nil {
+		return nil, err
+	}
+	defer zip.Close()
+	return io.ReadAll(io.LimitReader(zip, maxFile))
+}
