@@ -106,11 +106,16 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	ladder := web.NewLadder(a.loop.last)
 	metrics, registry := web.NewMetrics(a.loop.last, build(), append(a.collectors(sampling), ladder)...)
 	a.registry = registry
+	observers := []loop.Observer{metrics, ladder, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}}
+	var spent []time.Time
+	if a.learned != nil {
+		observers = append(observers, a.learned)
+		spent = a.learned.kills
+	}
 	a.loop.Loop = loop.New(loop.Config{
 		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: loop.Always{Policy: a.policy},
-		Actor:     a.hands,
-		Observers: []loop.Observer{metrics, ladder, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}},
-		Watchers:  a.watchers(), Wake: a.wake(), Log: log,
+		Actor: a.hands, Spent: spent,
+		Observers: observers, Watchers: a.watchers(), Wake: a.wake(), Log: log,
 	})
 	return a, nil
 }

@@ -8,10 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/reason"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
@@ -22,32 +25,47 @@ const saveEvery = 5 * time.Minute
 // maxStateBytes is far above what any node needs; a larger file is not ours.
 const maxStateBytes = 64 << 20
 
-// state keeps what the estimator has learned in a file. It is a loop.Watcher:
-// the state is taken on the loop's goroutine and written on another.
+// state keeps in a file what the estimator has learned, and when containers
+// were killed: the budget of kills must not begin anew with each start. It is a
+// loop.Observer and a loop.Watcher: the state is taken on the loop's goroutine
+// and written on another.
 type state struct {
 	path   string
-	keeper estimator.Keeper
+	keeper estimator.Keeper // nil: the estimator learns nothing
 	log    *slog.Logger
+
+	// kills are the times of the kills that count in the budget, oldest first;
+	// due: there is a new one.
+	kills []time.Time
+	due   bool
 
 	saved  time.Time
 	writes sync.WaitGroup
 	busy   chan struct{} // holds one while a write is under way
 }
 
+// stateFile is what the file holds.
+type stateFile struct {
+	*estimator.Checkpoint
+	Kills []time.Time `json:"kills,omitempty"`
+}
+
 // newState restores est from the file, if there is one. A file that cannot be
-// used costs what it holds, never the start. Without a path, or for an
-// estimator that learns nothing, there is no state.
+// used costs what it holds, never the start. Without a path there is no state.
 func newState(path string, est estimator.Estimator, now time.Time, log *slog.Logger) *state {
-	keeper, ok := est.(estimator.Keeper)
-	if path == "" || !ok {
+	if path == "" {
 		return nil
 	}
+	keeper, _ := est.(estimator.Keeper)
 	s := &state{path: path, keeper: keeper, log: log, saved: now, busy: make(chan struct{}, 1)}
-	switch c, err := readState(path); {
+	f, err := readState(path)
+	s.kills = f.Kills
+	switch c := f.Checkpoint; {
 	case errors.Is(err, fs.ErrNotExist):
 		log.Info("nothing learned yet", "state_file", path)
 	case err != nil:
 		log.Warn("what was learned cannot be read, it is learned anew", "state_file", path, "err", err)
+	case keeper == nil || c == nil:
 	default:
 		if err := keeper.Restore(c, now); err != nil {
 			log.Warn("what was learned cannot be used, it is learned anew", "state_file", path, "err", err)
@@ -58,9 +76,24 @@ func newState(path string, est estimator.Estimator, now time.Time, log *slog.Log
 	return s
 }
 
-// Watch saves from time to time. When the disk is slower than that, it skips.
+// Observe remembers the kills that count in the budget.
+func (s *state) Observe(r *decision.Record) {
+	if r.QoS.Why == reason.NoPolicy {
+		return
+	}
+	for range r.QoS.Kills {
+		s.kills = append(s.kills, r.At)
+		s.due = true
+	}
+	if old := len(s.kills) - r.QoS.Budget.Used; old > 0 {
+		s.kills = slices.Clone(s.kills[old:])
+	}
+}
+
+// Watch saves from time to time, and after a kill. When the disk is slower than
+// that, it skips.
 func (s *state) Watch(snap *snapshot.Snapshot) {
-	if snap.At.Sub(s.saved) < saveEvery {
+	if !s.due && snap.At.Sub(s.saved) < saveEvery {
 		return
 	}
 	select {
@@ -68,52 +101,61 @@ func (s *state) Watch(snap *snapshot.Snapshot) {
 	default:
 		return
 	}
-	s.saved = snap.At
-	c := s.keeper.Save()
+	s.saved, s.due = snap.At, false
+	f := s.take()
 	s.writes.Go(func() {
 		defer func() { <-s.busy }()
-		s.write(c)
+		s.write(f)
 	})
+}
+
+// take is the state at this moment.
+func (s *state) take() stateFile {
+	f := stateFile{Kills: slices.Clone(s.kills)}
+	if s.keeper != nil {
+		f.Checkpoint = s.keeper.Save()
+	}
+	return f
 }
 
 // stop saves a last time. The loop must have ended.
 func (s *state) stop() {
 	s.writes.Wait()
-	s.write(s.keeper.Save())
+	s.write(s.take())
 }
 
-func (s *state) write(c *estimator.Checkpoint) {
-	if c == nil {
+func (s *state) write(f stateFile) {
+	if f.Checkpoint == nil && len(f.Kills) == 0 {
 		return
 	}
-	if err := writeState(s.path, c); err != nil {
+	if err := writeState(s.path, f); err != nil {
 		s.log.Warn("what was learned could not be saved", "state_file", s.path, "err", err)
 	}
 }
 
-func readState(path string) (*estimator.Checkpoint, error) {
+func readState(path string) (f stateFile, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxStateBytes {
-		return nil, fmt.Errorf("%s is not a state file: %s of %d bytes", path, info.Mode().Type(), info.Size())
+		return f, fmt.Errorf("%s is not a state file: %s of %d bytes", path, info.Mode().Type(), info.Size())
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	c := &estimator.Checkpoint{}
-	if err := json.Unmarshal(data, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := json.Unmarshal(data, &f); err != nil {
+		return stateFile{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return c, nil
+	slices.SortFunc(f.Kills, time.Time.Compare)
+	return f, nil
 }
 
 // writeState replaces the file whole or not at all: a temporary file beside it
 // is synced and then takes its name.
-func writeState(path string, c *estimator.Checkpoint) (err error) {
-	data, err := json.Marshal(c)
+func writeState(path string, content stateFile) (err error) {
+	data, err := json.Marshal(content)
 	if err != nil {
 		return err
 	}

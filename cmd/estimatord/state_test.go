@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
 )
@@ -120,9 +123,40 @@ func TestStateIsSavedEveryFewMinutes(t *testing.T) {
 	}
 }
 
-func TestNothingIsKeptWithoutAPathOrSomethingToLearn(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	if newState("", defaultEstimator(t), time.Now(), log) != nil || newState("/x", estimator.NewNoop(), time.Now(), log) != nil {
+func TestNothingIsKeptWithoutAPath(t *testing.T) {
+	if newState("", defaultEstimator(t), time.Now(), slog.New(slog.DiscardHandler)) != nil {
 		t.Error("there is a state")
+	}
+}
+
+// Kills that count in the budget survive even a crash, with an estimator that
+// learns nothing, too.
+func TestKillsInTheBudgetSurviveACrash(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	log := slog.New(slog.DiscardHandler)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tick := func(st *state, n, kills, used int) {
+		now := at.Add(time.Duration(n) * time.Second)
+		st.Observe(&decision.Record{At: now, QoS: qos.Decision{Kills: make([]qos.Victim, kills), Budget: qos.BudgetState{Used: used}}})
+		st.Watch(&snapshot.Snapshot{At: now})
+		st.writes.Wait()
+	}
+	st := newState(path, estimator.NewNoop(), at, log)
+	tick(st, 1, 1, 1)
+	tick(st, 2, 0, 1)
+	tick(st, 3, 2, 3)
+	// The first one is too long ago to count by now.
+	tick(st, 4, 1, 3)
+
+	want := []time.Time{at.Add(3 * time.Second), at.Add(3 * time.Second), at.Add(4 * time.Second)}
+	again := newState(path, estimator.NewNoop(), at.Add(time.Minute), log)
+	if !slices.EqualFunc(again.kills, want, time.Time.Equal) {
+		t.Errorf("kills %v, want %v", again.kills, want)
+	}
+	// An operator resets the budget; the next kill is the only one.
+	tick(again, 5, 0, 0)
+	tick(again, 6, 1, 1)
+	if third := newState(path, defaultEstimator(t), at, log); len(third.kills) != 1 {
+		t.Errorf("kills %v, want one", third.kills)
 	}
 }
