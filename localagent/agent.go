@@ -45,6 +45,12 @@ type Config struct {
 	Purpose string
 	// Total is what the agent has; DetectTotal if nil.
 	Total resources.Quantities
+	// EqualWeights: containers get their CPU weight whether they are revocable or
+	// not, as with --no-revocable_cpu_low_priority, or in Docker.
+	EqualWeights bool
+	// PlainKill: a preempted container dies as under a real agent, with no CPU
+	// lent to it. The daemon does that.
+	PlainKill bool
 	// EstimateInterval is the time between two Estimate calls,
 	// DefaultEstimateInterval if 0.
 	EstimateInterval time.Duration

@@ -68,10 +68,13 @@ func (e *executor) regular() resources.Quantities {
 	return q
 }
 
-func (e *executor) limits() tree.Limits {
+func (a *Agent) limits(e *executor) tree.Limits {
 	all := e.regular()
 	all.AddAll(e.task.Revocable)
-	return tree.Limits{CPUs: all.Get(resources.CPUs), Mem: all.Get(resources.Mem), Revocable: !e.task.Revocable.IsZero()}
+	return tree.Limits{
+		CPUs: all.Get(resources.CPUs), Mem: all.Get(resources.Mem),
+		Revocable: !a.cfg.EqualWeights && !e.task.Revocable.IsZero(),
+	}
 }
 
 func (t Task) validate() error {
@@ -143,11 +146,19 @@ func (a *Agent) admit(e *executor) error {
 }
 
 func (a *Agent) start(e *executor) error {
-	container, err := a.tree.NewContainer(e.containerID, e.limits())
+	container, err := a.tree.NewContainer(e.containerID, a.limits(e))
 	if err != nil {
 		return err
 	}
-	destroy := sync.OnceValue(container.Destroy)
+	destroy := sync.OnceValue(func() error {
+		a.mu.Lock()
+		plainly := a.cfg.PlainKill && e.preempted
+		a.mu.Unlock()
+		if plainly {
+			_ = container.KillPlainly() // what it leaves, Destroy ends
+		}
+		return container.Destroy()
+	})
 	cmd := e.task.Command
 	// A process outside the container may hold the pipes; it is not waited for.
 	cmd.WaitDelay = time.Second
@@ -167,18 +178,38 @@ func (a *Agent) start(e *executor) error {
 
 // CPUTime is the CPU time that a running task has used, as its cgroup counts.
 func (a *Agent) CPUTime(task string) (time.Duration, error) {
+	c, _, err := a.containerOf(task)
+	if err != nil {
+		return 0, err
+	}
+	return c.CPUTime()
+}
+
+// Container is that of a running task.
+func (a *Agent) Container(task string) (*tree.Container, error) {
+	c, _, err := a.containerOf(task)
+	return c, err
+}
+
+// Update writes the control files of a running task's container again, as a
+// real agent does now and then.
+func (a *Agent) Update(task string) error {
+	c, limits, err := a.containerOf(task)
+	if err != nil {
+		return err
+	}
+	return c.Update(limits)
+}
+
+func (a *Agent) containerOf(task string) (*tree.Container, tree.Limits, error) {
 	a.mu.Lock()
-	var container *tree.Container
+	defer a.mu.Unlock()
 	for _, e := range a.executors {
-		if e.task.ID == task {
-			container = e.container
+		if e.task.ID == task && e.container != nil {
+			return e.container, a.limits(e), nil
 		}
 	}
-	a.mu.Unlock()
-	if container == nil {
-		return 0, fmt.Errorf("%w: %s does not run", ErrBadTask, task)
-	}
-	return container.CPUTime()
+	return nil, tree.Limits{}, fmt.Errorf("%w: %s does not run", ErrBadTask, task)
 }
 
 // await waits for the end of the task's process, removes the container, and

@@ -29,7 +29,8 @@ const (
 type Limits struct {
 	CPUs resources.Milli
 	Mem  resources.Milli // in Mesos MB; 0: no limit
-	// Revocable: any of it is revocable.
+	// Revocable: any of it is revocable, and CPU weights are those of
+	// --revocable_cpu_low_priority.
 	Revocable bool
 }
 
@@ -113,6 +114,23 @@ func settings(v2 bool, controllers []string, l Limits) []setting {
 	}
 	return out
 }
+
+// Update writes the control files as an agent does whenever it looks at a
+// container again: at each end of a task, at a launch into it, and after its
+// own restart (slave.cpp:3458, :5464, :6327). What others wrote is lost.
+func (c *Container) Update(l Limits) error {
+	for i, dir := range c.dirs {
+		for _, s := range settings(c.tree.place.v2, c.tree.place.bases[i].controllers, l) {
+			if err := write(filepath.Join(dir, s.file), s.value); err != nil {
+				return fmt.Errorf("update container %s: %w", c.id, err)
+			}
+		}
+	}
+	return nil
+}
+
+// ID is the container id.
+func (c *Container) ID() string { return c.id }
 
 // Dirs are the container's directories, one per hierarchy.
 func (c *Container) Dirs() []string { return slices.Clone(c.dirs) }
