@@ -10,6 +10,14 @@ type view struct {
 	fresh Fresh
 	// promises are those of the last offer.
 	promises []Promise
+	// before is the tick before; zero when there is none.
+	before past
+	// needs is what regular containers want and lack. heldBack counts the
+	// containers that a quota of their own ever held back, nestedHeldBack: one of
+	// them is nested.
+	needs          needs
+	heldBack       int
+	nestedHeldBack bool
 	// blind says why no rule can act, "" when they can.
 	blind string
 	// regularCores and revocableCores are the CPU use of the containers whose
@@ -22,10 +30,16 @@ type view struct {
 	revocable, regular int
 }
 
-// look makes the view. It takes no more than the containers' first lines, and
-// allocates nothing unless an input is missing.
+// look makes the view of a tick of which the one before is not known.
 func look(p *Policy, s *snapshot.Snapshot, promises []Promise) view {
-	v := view{s: s, fresh: p.Fresh, promises: promises}
+	return lookAfter(past{}, p, s, promises)
+}
+
+// lookAfter makes the view. It is the only pass over the containers on a calm
+// node, for all signals together, and allocates nothing unless an input is
+// missing.
+func lookAfter(before past, p *Policy, s *snapshot.Snapshot, promises []Promise) view {
+	v := view{s: s, fresh: p.Fresh, promises: promises, before: before}
 	age, reported := s.UsageAge()
 	switch {
 	case s.TreeWhy != snapshot.Present:
@@ -40,6 +54,10 @@ func look(p *Policy, s *snapshot.Snapshot, promises []Promise) view {
 	}
 	for i := range s.Containers {
 		c := &s.Containers[i]
+		if wasHeldBack(c) {
+			v.heldBack++
+			v.nestedHeldBack = v.nestedHeldBack || c.Parent != ""
+		}
 		if c.Parent != "" {
 			continue // its use is in its parent's
 		}
@@ -50,10 +68,14 @@ func look(p *Policy, s *snapshot.Snapshot, promises []Promise) view {
 		if !revocable {
 			v.regular++
 		}
+		cores := v.containerCores(c)
+		v.needs.addAllocation(c)
+		if c.Class() == snapshot.ClassRegular {
+			v.need(c, cores)
+		}
 		if !c.OnDisk {
 			continue
 		}
-		cores := v.containerCores(c)
 		switch {
 		case !cores.OK():
 			v.unread++
@@ -63,7 +85,26 @@ func look(p *Policy, s *snapshot.Snapshot, promises []Promise) view {
 			v.regularCores += cores.V
 		}
 	}
+	if v.nestedHeldBack {
+		v.lookAgain()
+	}
 	return v
+}
+
+// lookAgain adds the needs up again, now that it is known that quotas of nested
+// containers are behind some of the pressure of those at top level.
+func (v *view) lookAgain() {
+	v.needs = needs{}
+	for i := range v.s.Containers {
+		c := &v.s.Containers[i]
+		if c.Parent != "" {
+			continue
+		}
+		v.needs.addAllocation(c)
+		if c.Class() == snapshot.ClassRegular {
+			v.need(c, v.containerCores(c))
+		}
+	}
 }
 
 // usable is x unless it is no number to compare with: a present reading that
@@ -113,7 +154,11 @@ func (v *view) containerCores(c *snapshot.Container) snapshot.Value {
 	if c.CPU.Cores.OK() && !within(v.s.At.Sub(c.At), v.fresh.Sample) {
 		return snapshot.Value{Why: snapshot.NotRead}
 	}
-	return usable(c.CPU.Cores)
+	cores := usable(c.CPU.Cores)
+	if most := v.s.Host.CPUs; cores.OK() && most.OK() && cores.V > float64(most.N)*plausibleBusy {
+		return snapshot.Value{Why: snapshot.Malformed} // more than the machine has
+	}
+	return cores
 }
 
 // use is how much a container uses of res, in cores or bytes, absent when it is

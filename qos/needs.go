@@ -1,0 +1,275 @@
+package qos
+
+import (
+	"slices"
+
+	"github.com/estimatord/estimatord/demand"
+	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// needs is what regular containers use, want and wait for, from the pass that
+// look makes. Only what runs regular tasks alone counts: of one that the agent
+// does not list, or that runs revocable tasks as well, it is not known who of
+// it waits.
+//
+// Sums and maxima are over those that can be read, so they are lower bounds:
+// what cannot be read never makes a signal high.
+type needs struct {
+	// containers is how many there are; read of how many the CPU use is known;
+	// told of how many of these it is known how long they waited; psi, how many
+	// have CPU pressure of their own or should have.
+	containers, read, told, psi int
+	// used and wanted are the CPU use and the demand of those that are read, in
+	// cores.
+	used, wanted float64
+	// allocated is what the agent allocated as regular CPUs, overhead what part
+	// of it belongs to containers that are not regular.
+	allocated, overhead float64
+	// why is why the use of the last one that is not read is absent.
+	why snapshot.Absence
+	// pressed and delayed are shares of time and of demand for which one waited
+	// for a CPU; stalled is a share of time for which all of one waited for
+	// memory; filled is working set ÷ allocation.
+	pressed, delayed, stalled, filled worst
+	// lane is what the last look between the ticks says of the container that
+	// it found squeezed.
+	lane snapshot.Value
+}
+
+// worst is the highest reading of one kind among containers.
+type worst struct {
+	value float64
+	id    string
+	// judged is how many could be read, absent how many could not, why why the
+	// last of these could not.
+	judged, absent int
+	why            snapshot.Absence
+}
+
+// add takes one container's reading.
+func (w *worst) add(x snapshot.Value, id string) {
+	if !x.OK() {
+		w.why = x.Why
+		w.absent++
+		return
+	}
+	w.judged++
+	if x.V > w.value {
+		w.value, w.id = x.V, id
+	}
+}
+
+// reading is the highest, absent when none could be read.
+func (w *worst) reading() snapshot.Value {
+	if w.judged == 0 {
+		return snapshot.Value{Why: w.why}
+	}
+	return snapshot.ValueOf(w.value)
+}
+
+// plausibleShare is how far above one a share of time may read: its counter and
+// the clock are not read in one instant.
+const plausibleShare = 1.1
+
+// shareOf is a share of time, 0 to 1.
+func shareOf(x snapshot.Value) snapshot.Value {
+	if x = usable(x); x.OK() {
+		if x.V > plausibleShare {
+			return snapshot.Value{Why: snapshot.Malformed}
+		}
+		x.V = min(1, x.V)
+	}
+	return x
+}
+
+// leastWanted, in cores, is what a container must want before the share that
+// it does not get counts: a tenth of a core is also what the fast lane asks
+// for. (Serenity and CPI² ignore what uses less than a quarter.)
+const leastWanted = 0.1
+
+// need adds one regular container at top level, whose CPU use is cores.
+func (v *view) need(c *snapshot.Container, cores snapshot.Value) {
+	n := &v.needs
+	n.containers++
+	given := c.Executor.Regular.Get(resources.CPUs).Float()
+	if c.OnDisk && c.Pressure.CPUSome.Why != snapshot.NoFile {
+		n.psi++
+	}
+	switch {
+	case !c.OnDisk:
+		n.unread(snapshot.NotOnDisk)
+		n.unreadMemory(snapshot.NotOnDisk)
+		return
+	case !within(v.s.At.Sub(c.At), v.fresh.Sample):
+		n.unread(snapshot.NotRead)
+		n.unreadMemory(snapshot.NotRead)
+		return
+	}
+	v.needMemory(c)
+	if !cores.OK() {
+		n.unread(cores.Why)
+		return
+	}
+	n.read++
+	n.used += cores.V
+	n.wanted += v.needCPU(c, cores.V, given)
+}
+
+// addAllocation adds what the agent allocated to a container at top level.
+func (n *needs) addAllocation(c *snapshot.Container) {
+	if c.Executor == nil {
+		return
+	}
+	given := c.Executor.Regular.Get(resources.CPUs).Float()
+	n.allocated += given
+	if c.Class() != snapshot.ClassRegular {
+		n.overhead += given
+	}
+}
+
+func (n *needs) unread(why snapshot.Absence) {
+	n.why = why
+	n.pressed.add(snapshot.Value{Why: why}, "")
+	n.delayed.add(snapshot.Value{Why: why}, "")
+}
+
+func (n *needs) unreadMemory(why snapshot.Absence) {
+	n.stalled.add(snapshot.Value{Why: why}, "")
+	n.filled.add(snapshot.Value{Why: why}, "")
+}
+
+// needCPU adds how long c waited for a CPU and returns its demand, in cores.
+//
+// One that gets all that it was allocated waits for more than it was promised,
+// and that does not count.
+func (v *view) needCPU(c *snapshot.Container, used, given float64) float64 {
+	n := &v.needs
+	// What its own quota, or that of a container nested in it, held back.
+	own := snapshot.ValueOf(0)
+	pressure := shareOf(c.Pressure.CPUSome)
+	if pressure.OK() {
+		if own = plus(v.before.throttling(c, pressure.V), v.nestedThrottling(c)); !own.OK() {
+			pressure = snapshot.Value{Why: own.Why}
+		}
+	}
+	delay := usable(c.CPU.RunDelay)
+	if delay.OK() && delay.V > maxLoad {
+		delay = snapshot.Value{Why: snapshot.Malformed}
+	}
+	if q := &v.s.Squeeze; q.State == snapshot.SqueezeSqueezed && q.Container == c.ID {
+		n.lane = v.laneOf(c, used < given)
+	}
+	d := demand.Demand{Cores: used}
+	if pressure.OK() || delay.OK() && !c.Pressure.CPUSome.OK() {
+		n.told++
+		d, _ = demand.Of(c, used, given, own)
+	}
+	if pressure.OK() {
+		pressure.V = max(0, pressure.V-own.V)
+		if d.Waited == 0 {
+			pressure.V = 0
+		}
+	}
+	if delay.OK() {
+		delay.V = 0
+		if d.Source == demand.FromRunDelay && d.Cores >= leastWanted {
+			delay.V = d.Waited / d.Cores
+		}
+	}
+	n.pressed.add(pressure, c.ID)
+	n.delayed.add(delay, c.ID)
+	return d.Cores
+}
+
+// plus is a + b, absent when either is.
+func plus(a, b snapshot.Value) snapshot.Value {
+	switch {
+	case !a.OK():
+		return a
+	case !b.OK():
+		return b
+	}
+	return snapshot.ValueOf(a.V + b.V)
+}
+
+// nestedThrottling is the throttling of what is nested in c: it is in c's
+// pressure, and not in c's own throttled time, since the kernel counts a quota
+// where it is set. Hardly any node has such containers.
+func (v *view) nestedThrottling(c *snapshot.Container) snapshot.Value {
+	sum := snapshot.ValueOf(0)
+	if !v.nestedHeldBack {
+		return sum
+	}
+	for i := range v.s.Containers {
+		if nested := &v.s.Containers[i]; nested.Parent != "" && wasHeldBack(nested) && v.topOf(nested) == c.ID {
+			own := shareOf(nested.Pressure.CPUSome)
+			if own.OK() && own.V > 0 {
+				own = v.before.throttling(nested, own.V)
+			}
+			sum = plus(sum, own)
+		}
+	}
+	return sum
+}
+
+// deepest is how deep containers can be nested (MAX_NESTING_DEPTH,
+// src/slave/containerizer/mesos/containerizer.hpp), which also ends a circle.
+const deepest = 32
+
+// topOf is the id of the container at top level that c is nested in.
+func (v *view) topOf(c *snapshot.Container) string {
+	for range deepest {
+		if c.Parent == "" {
+			break
+		}
+		i, _ := slices.BinarySearchFunc(v.s.Containers, c.Parent, func(o snapshot.Container, id string) int { return compareKeys(o.Key, snapshot.Key{ID: id}) })
+		if i == len(v.s.Containers) || v.s.Containers[i].ID != c.Parent {
+			return c.Parent
+		}
+		c = &v.s.Containers[i]
+	}
+	return c.ID
+}
+
+// ownLimit is the share of its memory allocation from which on a container's
+// pressure is taken for its own limit's.
+const ownLimit = 0.95
+
+// needMemory adds how full c's allocation of memory is, and its pressure.
+func (v *view) needMemory(c *snapshot.Container) {
+	n := &v.needs
+	stalled := shareOf(c.Pressure.MemoryFull)
+	given := c.Executor.Regular.Get(resources.Mem).Float() * resources.MemUnitBytes
+	if given > 0 {
+		set := v.workingSet(c)
+		if most := v.s.Host.MemTotalBytes; set.OK() && most.OK() && set.V > float64(most.N)*plausibleShare {
+			set = snapshot.Value{Why: snapshot.Malformed}
+		}
+		if set.OK() {
+			set.V /= given
+		}
+		n.filled.add(set, c.ID)
+		switch {
+		case !stalled.OK():
+		case !set.OK():
+			stalled = snapshot.Value{Why: set.Why}
+		case set.V >= ownLimit:
+			stalled.V = 0
+		}
+	}
+	n.stalled.add(stalled, c.ID)
+}
+
+// wait is how much CPU regular containers want and do not get, in cores.
+func (n *needs) wait() float64 { return max(0, n.wanted-n.used) }
+
+// contended is the share of the usable CPUs that must be busy before a task
+// that waits is taken to wait because of others. On a node with more than that
+// idle, waiting is of a container's own making: its quota's, or that of threads
+// which are bound to few CPUs. (OpenShift's descheduler ignores pressure below
+// the same 70 %.)
+const contended = 0.7
+
+// isContended reports whether busy of cpus is that much.
+func isContended(busy, cpus float64) bool { return busy >= contended*cpus }
