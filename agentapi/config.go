@@ -10,6 +10,7 @@ import (
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // DefaultSocket is where the agent's module looks for the daemon.
@@ -134,5 +135,5 @@ func (c *Config) validate() error {
 	case c.Answer == nil || c.ProcRoot == "":
 		return fmt.Errorf("%w: Answer and ProcRoot are required", ErrConfig)
 	}
-	return checkPath(c.Socket)
+	return unixsocket.CheckPath(c.Socket)
 }

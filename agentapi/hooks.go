@@ -10,13 +10,15 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
+
+	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // admitPeer refuses callers of other users. It runs before anything of the
 // call's message is read.
 func (s *Server) admitPeer(ctx context.Context, info *tap.Info) (context.Context, error) {
-	c := callerOf(ctx)
-	if c != nil && (c.uid == 0 || c.uid == s.cfg.AgentUID || c.uid == euid) {
+	c := unixsocket.PeerOf(ctx)
+	if c != nil && (c.UID == 0 || c.UID == s.cfg.AgentUID || c.UID == euid) {
 		return ctx, nil
 	}
 	err := fmt.Errorf("%s may not call: this socket is for root, uid %d and uid %d", c, euid, s.cfg.AgentUID)
@@ -94,7 +96,7 @@ type statsHandler struct{ s *Server }
 
 // TagConn implements stats.Handler.
 func (h *statsHandler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context {
-	return context.WithValue(ctx, connKey{}, &conn{caller: callerOf(ctx)})
+	return context.WithValue(ctx, connKey{}, &conn{caller: unixsocket.PeerOf(ctx)})
 }
 
 // HandleConn implements stats.Handler.

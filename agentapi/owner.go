@@ -3,11 +3,13 @@ package agentapi
 import (
 	"fmt"
 	"time"
+
+	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // conn is one connection.
 type conn struct {
-	caller *caller
+	caller *unixsocket.Peer
 	// closed: it ended, perhaps before a call that came in on it was looked at.
 	closed bool
 }
@@ -37,7 +39,7 @@ type admitted struct {
 // secondAgentError is the refusal of another agent.
 type secondAgentError struct {
 	second, first string
-	caller        *caller
+	caller        *unixsocket.Peer
 	silent        time.Duration
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // Each story is a list of steps at times after noon.
@@ -81,7 +83,7 @@ func TestOwnership(t *testing.T) {
 			for i, st := range steps {
 				now := noon.Add(st.at)
 				if conns[st.conn] == nil {
-					conns[st.conn] = &conn{caller: &caller{pid: int32(st.conn)}}
+					conns[st.conn] = &conn{caller: &unixsocket.Peer{PID: int32(st.conn)}}
 				}
 				switch st.do {
 				case "leave":
@@ -105,10 +107,10 @@ func TestOwnership(t *testing.T) {
 
 func TestRefusalNamesBothAgents(t *testing.T) {
 	o := owner{timeout: time.Minute}
-	if _, err := o.enter("first", &conn{caller: &caller{pid: 11}}, noon); err != nil {
+	if _, err := o.enter("first", &conn{caller: &unixsocket.Peer{PID: 11}}, noon); err != nil {
 		t.Fatal(err)
 	}
-	_, err := o.enter("second", &conn{caller: &caller{pid: 12, uid: 3}}, noon.Add(3*time.Second))
+	_, err := o.enter("second", &conn{caller: &unixsocket.Peer{PID: 12, UID: 3}}, noon.Add(3*time.Second))
 	if err == nil {
 		t.Fatal("not refused")
 	}

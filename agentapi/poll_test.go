@@ -15,6 +15,7 @@ import (
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
 	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // The long poll in the fake time of a synctest bubble: handlers are called as
@@ -45,7 +46,7 @@ func inBubbleWith(t *testing.T, cfg Config, test func(*testing.T, *bubble)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, &bubble{t: t, srv: srv, c: &conn{caller: &caller{process: "pid:1@1"}}})
+		test(t, &bubble{t: t, srv: srv, c: &conn{caller: &unixsocket.Peer{Process: "pid:1@1"}}})
 	})
 }
 

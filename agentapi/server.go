@@ -19,10 +19,19 @@ import (
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // ErrNotListening says that Serve was called before Listen, or twice.
 var ErrNotListening = errors.New("not listening")
+
+var (
+	// ErrInUse says that another process serves the socket.
+	ErrInUse = unixsocket.ErrInUse
+	// ErrSocketPath says that the path cannot be a socket\'s, or that something
+	// that is no socket is in its place.
+	ErrSocketPath = unixsocket.ErrPath
+)
 
 // Server is the agent's side of the daemon. Its methods are for any goroutine.
 type Server struct {
@@ -41,7 +50,7 @@ type Server struct {
 
 	// mu guards what follows.
 	mu     sync.Mutex
-	socket *socket
+	socket *unixsocket.Listener
 	owner  owner
 	kills  killQueue
 	fresh  freshness
@@ -70,7 +79,7 @@ func New(cfg Config, logger *slog.Logger, clock func() time.Time) (*Server, erro
 		fresh:   freshness{every: cfg.FreshEvery},
 	}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(peerCredentials{procRoot: cfg.ProcRoot}),
+		grpc.Creds(unixsocket.Credentials{ProcRoot: cfg.ProcRoot}),
 		grpc.InTapHandle(s.admitPeer),
 		grpc.StatsHandler(&statsHandler{s}),
 		grpc.UnaryInterceptor(s.recoverUnary),
@@ -103,7 +112,7 @@ const (
 
 // Listen binds the socket. ErrInUse says that another instance serves it.
 func (s *Server) Listen() error {
-	l, err := listen(s.cfg.Socket, s.cfg.AgentUID)
+	l, err := unixsocket.Listen(s.cfg.Socket, s.cfg.AgentUID)
 	if err != nil {
 		return err
 	}
@@ -137,7 +146,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(s.closing)
 	s.health.Shutdown()
 	// Before the listener closes, see remove.
-	if rmErr := l.remove(); rmErr != nil && err == nil {
+	if rmErr := l.Remove(); rmErr != nil && err == nil {
 		err = fmt.Errorf("remove the socket: %w", rmErr)
 	}
 	// A call that goes on for ever (a health watch, a stuck client) is cut.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -348,4 +349,16 @@ func BenchmarkEstimate(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// socketPath is a short path in a directory of its own: t.TempDir() holds the
+// test's name and may be longer than the kernel takes.
+func socketPath(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "es")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "run", "agent.sock")
 }

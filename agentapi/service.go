@@ -13,6 +13,7 @@ import (
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // AgentIDHeader is the gRPC metadata key by which a client names its agent.
@@ -130,13 +131,13 @@ func (s *Server) unusable(id string, err error) error {
 }
 
 // agentID is who calls: what it calls itself, or else its process.
-func agentID(ctx context.Context, c *caller) (string, error) {
+func agentID(ctx context.Context, c *unixsocket.Peer) (string, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	switch ids := md.Get(AgentIDHeader); {
 	case len(ids) == 0 && c == nil:
 		return "", status.Error(codes.Internal, "the caller's process is not known")
 	case len(ids) == 0:
-		return c.process, nil
+		return c.Process, nil
 	case len(ids) > 1 || ids[0] == "" || len(ids[0]) > maxAgentID ||
 		strings.ContainsFunc(ids[0], func(r rune) bool { return r <= ' ' || r > '~' }):
 		return "", status.Errorf(codes.InvalidArgument, "%s must be one value of 1 to %d printable ASCII characters", AgentIDHeader, maxAgentID)

@@ -1,4 +1,4 @@
-package agentapi
+package unixsocket
 
 import (
 	"errors"
@@ -23,9 +23,9 @@ func socketPath(t testing.TB) string {
 	return filepath.Join(dir, "run", "agent.sock")
 }
 
-func mustListen(t *testing.T, path string) *socket {
+func mustListen(t *testing.T, path string) *Listener {
 	t.Helper()
-	s, err := listen(path, 0)
+	s, err := Listen(path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +71,11 @@ func TestSocketIsNeverSeenWithAnotherMode(t *testing.T) {
 		}
 	})
 	for range 50 {
-		s, err := listen(path, 0)
+		s, err := Listen(path, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.remove(); err != nil {
+		if err := s.Remove(); err != nil {
 			t.Fatal(err)
 		}
 		_ = s.Close()
@@ -94,7 +94,7 @@ func TestSocketBelongsToTheAgentsUser(t *testing.T) {
 		t.Skip("giving a file away needs root")
 	}
 	path := socketPath(t)
-	s, err := listen(path, 65534)
+	s, err := Listen(path, 65534)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestStaleSocketIsTakenOver(t *testing.T) {
 func TestSecondInstanceIsRefused(t *testing.T) {
 	path := socketPath(t)
 	mustListen(t, path)
-	_, err := listen(path, 0)
+	_, err := Listen(path, 0)
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), path) {
 		t.Fatalf("err = %v, want ErrInUse naming the path", err)
 	}
@@ -142,10 +142,10 @@ func TestOfManyStartedAtOnceOneListens(t *testing.T) {
 	_ = mustListen(t, path).Close() // a stale file that all of them find
 	const n = 8
 	errs := make([]error, n)
-	socks := make([]*socket, n)
+	socks := make([]*Listener, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { socks[i], errs[i] = listen(path, 0) })
+		wg.Go(func() { socks[i], errs[i] = Listen(path, 0) })
 	}
 	wg.Wait()
 	won := 0
@@ -178,8 +178,8 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 			if err := mk(path); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := listen(path, 0); !errors.Is(err, ErrSocketPath) {
-				t.Errorf("err = %v, want ErrSocketPath", err)
+			if _, err := Listen(path, 0); !errors.Is(err, ErrPath) {
+				t.Errorf("err = %v, want ErrPath", err)
 			}
 			if _, err := os.Lstat(path); err != nil {
 				t.Errorf("it was removed: %v", err)
@@ -198,7 +198,7 @@ func TestDatagramSocketIsNotReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	if _, err := listen(path, 0); !errors.Is(err, ErrInUse) {
+	if _, err := Listen(path, 0); !errors.Is(err, ErrInUse) {
 		t.Errorf("err = %v, want ErrInUse", err)
 	}
 }
@@ -210,8 +210,8 @@ func TestImpossiblePaths(t *testing.T) {
 		"too long": "/tmp/" + strings.Repeat("x", maxPath),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := listen(path, 0); !errors.Is(err, ErrSocketPath) {
-				t.Errorf("err = %v, want ErrSocketPath", err)
+			if _, err := Listen(path, 0); !errors.Is(err, ErrPath) {
+				t.Errorf("err = %v, want ErrPath", err)
 			}
 		})
 	}
@@ -229,7 +229,7 @@ func TestRemoveOnlyTakesOurOwnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustListen(t, path)
-	if err := old.remove(); err != nil {
+	if err := old.Remove(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(path); err != nil {

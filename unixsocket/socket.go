@@ -1,4 +1,11 @@
-package agentapi
+// Package unixsocket is a listening Unix socket that only its owner can reach,
+// and says who called.
+//
+// The file has mode 0600 from its first moment on. One that a killed daemon
+// left behind is taken over, one that is served is not, and a file that is no
+// socket is left alone. The caller's user is what the kernel says
+// (SO_PEERCRED), not what the caller says.
+package unixsocket
 
 import (
 	"context"
@@ -16,9 +23,9 @@ import (
 var (
 	// ErrInUse says that another process serves the socket.
 	ErrInUse = errors.New("socket is in use")
-	// ErrSocketPath says that the path cannot be a socket's, or that something
+	// ErrPath says that the path cannot be a socket's, or that something
 	// that is no socket is in its place.
-	ErrSocketPath = errors.New("invalid socket path")
+	ErrPath = errors.New("invalid socket path")
 )
 
 const (
@@ -36,31 +43,32 @@ const (
 	probeWait = time.Second
 )
 
-func checkPath(path string) error {
+// CheckPath refuses what cannot be a socket's path with ErrPath.
+func CheckPath(path string) error {
 	switch {
 	case path == "":
-		return fmt.Errorf("%w: it is empty", ErrSocketPath)
+		return fmt.Errorf("%w: it is empty", ErrPath)
 	case path[0] == '@' || path[0] == 0:
-		return fmt.Errorf("%w: %q is abstract and would have no file permissions", ErrSocketPath, path)
+		return fmt.Errorf("%w: %q is abstract and would have no file permissions", ErrPath, path)
 	case len(path) > maxPath:
-		return fmt.Errorf("%w: %q has %d bytes, the kernel takes %d", ErrSocketPath, path, len(path), maxPath)
+		return fmt.Errorf("%w: %q has %d bytes, the kernel takes %d", ErrPath, path, len(path), maxPath)
 	}
 	return nil
 }
 
-// socket is a listening Unix socket whose file is ours to remove.
-type socket struct {
+// Listener is a listening Unix socket whose file is ours to remove.
+type Listener struct {
 	*net.UnixListener
 	path     string
 	dev, ino uint64
 }
 
-// listen binds path with mode 0600, owned by uid. The file of a socket that
+// Listen binds path with mode 0600, owned by uid. The file of a socket that
 // nobody serves any more is replaced; everything else in its place is left
 // alone. The directory is locked meanwhile, so that of two instances started
 // at once one gets ErrInUse.
-func listen(path string, uid uint32) (*socket, error) {
-	if err := checkPath(path); err != nil {
+func Listen(path string, uid uint32) (*Listener, error) {
+	if err := CheckPath(path); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
@@ -91,7 +99,7 @@ func listen(path string, uid uint32) (*socket, error) {
 	}
 	ul := l.(*net.UnixListener)
 	ul.SetUnlinkOnClose(false)
-	s := &socket{UnixListener: ul, path: path}
+	s := &Listener{UnixListener: ul, path: path}
 	if err := s.own(uid); err != nil {
 		_ = ul.Close()
 		_ = os.Remove(path)
@@ -101,7 +109,7 @@ func listen(path string, uid uint32) (*socket, error) {
 }
 
 // own checks what was bound and gives it to uid.
-func (s *socket) own(uid uint32) error {
+func (s *Listener) own(uid uint32) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(s.path, &st); err != nil {
 		return fmt.Errorf("socket %q: %w", s.path, err)
@@ -118,9 +126,9 @@ func (s *socket) own(uid uint32) error {
 	return nil
 }
 
-// remove takes the socket's file away if it is still ours. The listener must
+// Remove takes the socket's file away if it is still ours. The listener must
 // still be open: as long as it is, the file's inode number cannot be reused.
-func (s *socket) remove() error {
+func (s *Listener) Remove() error {
 	unlock, err := lockDir(s.path)
 	if err != nil {
 		return err
@@ -143,7 +151,7 @@ func clearStale(path string) error {
 		return err
 	}
 	if fi.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%w: %q exists and is no socket", ErrSocketPath, path)
+		return fmt.Errorf("%w: %q exists and is no socket", ErrPath, path)
 	}
 	c, err := net.DialTimeout("unix", path, probeWait)
 	switch {

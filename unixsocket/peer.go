@@ -1,4 +1,4 @@
-package agentapi
+package unixsocket
 
 import (
 	"bytes"
@@ -15,52 +15,54 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// caller is the process at the other end of a connection, as the kernel knew
+// Peer is the process at the other end of a connection, as the kernel knew
 // it when it connected (SO_PEERCRED, unix(7)).
-type caller struct {
+type Peer struct {
 	credentials.CommonAuthInfo
-	pid      int32
-	uid, gid uint32
-	// process tells it apart from a later one with the same pid.
-	process string
+	PID      int32
+	UID, GID uint32
+	// Process tells it apart from a later one with the same pid:
+	// "pid:<pid>@<start time>".
+	Process string
 }
 
 // AuthType implements credentials.AuthInfo.
-func (*caller) AuthType() string { return "so_peercred" }
+func (*Peer) AuthType() string { return "so_peercred" }
 
 // String names the process for people.
-func (c *caller) String() string {
+func (c *Peer) String() string {
 	if c == nil {
 		return "an unknown process"
 	}
-	return fmt.Sprintf("pid %d of uid %d", c.pid, c.uid)
+	return fmt.Sprintf("pid %d of uid %d", c.PID, c.UID)
 }
 
-// callerOf is the process behind a call, nil when it is not known.
-func callerOf(ctx context.Context) *caller {
+// PeerOf is the process behind a call, nil when it is not known.
+func PeerOf(ctx context.Context) *Peer {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return nil
 	}
-	c, _ := p.AuthInfo.(*caller)
+	c, _ := p.AuthInfo.(*Peer)
 	return c
 }
 
-// peerCredentials are transport credentials that ask the kernel who called.
+// Credentials are transport credentials that ask the kernel who called.
 // They refuse nobody: a failed handshake looks like a broken connection to the
-// client, which would try again for ever without knowing why. admitPeer
-// refuses with a text.
-type peerCredentials struct {
-	procRoot string
+// client, which would try again for ever without knowing why. The
+// server refuses with a text.
+type Credentials struct {
+	// ProcRoot is where procfs is mounted.
+	ProcRoot string
 }
 
 // ClientHandshake implements credentials.TransportCredentials.
-func (peerCredentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (Credentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	return nil, nil, errors.New("these credentials are a server's")
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
-func (p peerCredentials) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (p Credentials) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	uc, ok := c.(*net.UnixConn)
 	if !ok {
 		return nil, nil, fmt.Errorf("no Unix socket: %T", c)
@@ -79,23 +81,23 @@ func (p peerCredentials) ServerHandshake(c net.Conn) (net.Conn, credentials.Auth
 	if credErr != nil {
 		return nil, nil, fmt.Errorf("SO_PEERCRED: %w", credErr)
 	}
-	return c, &caller{
+	return c, &Peer{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-		pid:            cred.Pid, uid: cred.Uid, gid: cred.Gid,
-		process: processID(p.procRoot, cred.Pid),
+		PID:            cred.Pid, UID: cred.Uid, GID: cred.Gid,
+		Process: processID(p.ProcRoot, cred.Pid),
 	}, nil
 }
 
 // Info implements credentials.TransportCredentials.
-func (peerCredentials) Info() credentials.ProtocolInfo {
+func (Credentials) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "so_peercred"}
 }
 
 // Clone implements credentials.TransportCredentials.
-func (p peerCredentials) Clone() credentials.TransportCredentials { return p }
+func (p Credentials) Clone() credentials.TransportCredentials { return p }
 
 // OverrideServerName implements credentials.TransportCredentials.
-func (peerCredentials) OverrideServerName(string) error { return nil }
+func (Credentials) OverrideServerName(string) error { return nil }
 
 // processID is "pid:<pid>@<start time>", with the start time in clock ticks
 // since boot. A process that cannot be seen (it is gone, or in a PID namespace
