@@ -19,6 +19,9 @@ func bounds(l cgroup.Layout, cfg Config) host.Bounds {
 			b.Quotas = append(b.Quotas, host.QuotaDir{CPU: dir, Usage: usage[i]})
 		}
 	}
+	if at := l.Mount("memory"); at != "" {
+		b.Memory = cgroup.Above(at, cfg.MesosRoot)
+	}
 	switch {
 	case l.CPUSet == "":
 	case b.V2:

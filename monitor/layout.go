@@ -16,8 +16,8 @@ type Layout struct {
 	MesosRoot string
 	// Readings are all there can be, live or not.
 	Readings []Reading
-	// Bounds are what leaves containers fewer processors than are online, each
-	// in a few words.
+	// Bounds are what leaves containers fewer processors than are online, or less
+	// memory than there is, each in a few words.
 	Bounds []string
 	// StatEvery is the number of ticks between two readings of memory.stat, and
 	// CostStretch how much more that is than configured, to stay within the

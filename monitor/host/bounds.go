@@ -32,7 +32,7 @@ import (
 // operator or the orchestrator above says so.
 const boundTicks = 30
 
-// Bounds says where limits on the containers' processors are looked for.
+// Bounds says where limits on the containers are looked for.
 type Bounds struct {
 	// V2: the directories are of cgroup v2.
 	V2 bool
@@ -42,6 +42,9 @@ type Bounds struct {
 	// names processors counts: on v2 a cgroup without the controller uses what
 	// its parent may.
 	CPUSets []string
+	// Memory are the directories of the memory controller of the cgroups above
+	// the containers, those with a limit among them.
+	Memory []string
 }
 
 // QuotaDir is one cgroup that may have a quota.
@@ -66,6 +69,8 @@ type bounds struct {
 	set    cpuSet
 	setAt  int
 	setWhy snapshot.Absence
+
+	memory []memoryLimit
 }
 
 type quotaFiles struct {
@@ -91,7 +96,11 @@ func (r *Reader) Bound(b Bounds) {
 	for _, dir := range b.CPUSets {
 		r.bounds.sets = append(r.bounds.sets, kernel.NewPath(filepath.Join(dir, set)))
 	}
+	r.bounds.memory = newMemoryLimits(b)
 	r.deriveBounds()
+	if text, why := kernel.ReadOnce(unix.AT_FDCWD, r.paths[kindMeminfo], r.buf); why == snapshot.Present {
+		r.memTotal = parseMeminfo(text).totalBytes.N
+	}
 	if text, why := kernel.ReadOnce(unix.AT_FDCWD, r.paths[kindStat], r.buf); why == snapshot.Present {
 		s := parseStat(text, r.cpuset())
 		r.online, r.inSet = s.cpus.N, s.setCPUs
@@ -116,13 +125,14 @@ func (r *Reader) Bounds() []string {
 	case b.setWhy != snapshot.NoFile:
 		found = append(found, fmt.Sprintf("a cpuset that could not be read (%s) in %s", b.setWhy, filepath.Dir(b.sets[b.setAt].String())))
 	}
-	return found
+	return append(found, r.memoryBounds()...)
 }
 
 // deriveBounds reads the limits anew.
 func (r *Reader) deriveBounds() {
 	b := &r.bounds
 	b.next = r.tick + boundTicks
+	r.deriveMemory()
 	b.quota, b.quotaAt = snapshot.Value{Why: snapshot.NoQuota}, 0
 	for i := range b.quotas {
 		q := r.readQuota(&b.quotas[i])

@@ -46,10 +46,12 @@ type Reader struct {
 	bounds bounds
 	// online and inSet count processors, as last read.
 	online, inSet uint64
-	psi           [3]kernel.PressureRate
-	tick          uint64
-	reads         int
-	buf           []byte
+	// memTotal is the memory of the machine, as last read.
+	memTotal uint64
+	psi      [3]kernel.PressureRate
+	tick     uint64
+	reads    int
+	buf      []byte
 }
 
 // NewReader reads below procRoot, with monotonic as the clock of rates.
@@ -151,6 +153,8 @@ func (r *Reader) readMeminfo(h *snapshot.Host) {
 		m = parseMeminfo(text)
 	}
 	h.MemTotalBytes, h.MemAvailableBytes = m.totalBytes, m.availableBytes
+	r.memTotal = m.totalBytes.N
+	r.usableMemory(h)
 }
 
 func (r *Reader) readPSI(k kind) (kernel.PSI, time.Duration) {
