@@ -52,9 +52,18 @@ type Config struct {
 	UsageStaleAfter  time.Duration
 	SampleStaleAfter time.Duration
 
+	Decisions Decisions
 	Monitor   Monitor
 	Estimator Estimator
 	Governor  Governor
+}
+
+// Decisions is where the log of decisions is.
+type Decisions struct {
+	// Dir is its directory; "": there is none.
+	Dir string
+	// MaxMiB is what all its files may take together.
+	MaxMiB int
 }
 
 // Monitor is how the node is read.
@@ -117,6 +126,8 @@ func Default() Config {
 		UsageStaleAfter: 45 * time.Second,
 		// koordlet gives up on a system reading after 10 s as well.
 		SampleStaleAfter: 10 * time.Second,
+		// Weeks of a small node, days of a large one (docs/explain.md).
+		Decisions: Decisions{MaxMiB: 256},
 		// memory.stat costs more than all other files together and moves slowly.
 		// 1000 containers at 1 s cost about as much as the budget.
 		Monitor: Monitor{StatEvery: 10, CostBudget: 0.015, MaxWakes: 2},

@@ -16,11 +16,11 @@ type Brain struct {
 // NewBrain makes a Brain that has seen nothing but what st says.
 func NewBrain(e estimator.Estimator, st qos.State) *Brain { return &Brain{estimator: e, qos: st} }
 
-// Think decides on in, whose Promises are the Brain's own, and then estimates:
-// the decision comes first, so that a stop is in the offer of the same tick.
-func (b *Brain) Think(p *qos.Policy, in qos.Input) (qos.Decision, estimator.Offer) {
+// Think decides on in, whose Promises it fills in, and then estimates: the
+// decision comes first, so that a stop is in the offer of the same tick.
+func (b *Brain) Think(p *qos.Policy, in *qos.Input) (qos.Decision, estimator.Offer) {
 	in.Promises = b.promises
-	d, next := qos.Decide(p, b.qos, in)
+	d, next := qos.Decide(p, b.qos, *in)
 	b.qos = next
 	b.estimator.Feedback(estimator.Feedback{At: d.At, StopOffer: d.StopOffering, Acted: d.Acted})
 	offer := b.estimator.Estimate(in.Snapshot)

@@ -103,6 +103,7 @@ type Config struct {
 type Loop struct {
 	cfg   Config
 	brain *Brain
+	maker decision.Maker
 	last  atomic.Pointer[decision.Record]
 	log   changes
 }
@@ -125,7 +126,8 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	if l.cfg.Orders != nil {
 		in.Orders = l.cfg.Orders()
 	}
-	dec, offer := l.brain.Think(l.policy(), in)
+	policy := l.policy()
+	dec, offer := l.brain.Think(policy, &in)
 	for _, v := range dec.Kills {
 		l.kill(v)
 	}
@@ -134,7 +136,9 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	}
 	l.cfg.Agent.Publish(offer)
 
-	r := decision.New(s, offer, dec, len(l.cfg.Agent.InFlight()))
+	r := l.maker.Make(&decision.Tick{
+		Policy: policy, Input: in, Decision: dec, Offer: offer, InFlight: len(l.cfg.Agent.InFlight()),
+	})
 	r.Took = time.Since(began)
 	l.last.Store(r)
 	l.log.record(r)

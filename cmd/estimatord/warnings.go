@@ -1,0 +1,42 @@
+package main
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/estimatord/estimatord/agentapi"
+	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/policyfile"
+	"github.com/estimatord/estimatord/prekill"
+)
+
+// warnings is who is warned before a kill, by the policy in force.
+type warnings struct {
+	policies *policyfile.Source
+	log      *slog.Logger
+
+	mu     sync.Mutex
+	hook   *config.Hook
+	warner *prekill.Warner
+}
+
+// current is the warning of the moment.
+func (w *warnings) current() agentapi.Warning {
+	file := w.policies.File()
+	if file == nil || file.Hook == nil {
+		return agentapi.Warning{}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hook != file.Hook {
+		warner, err := prekill.New(prekill.Hook{
+			Command: file.Hook.Command, Socket: file.Hook.Socket, Deadline: file.Hook.Deadline,
+		}, w.log)
+		if err != nil { // the file was judged, so this is not reached
+			w.log.Error("nobody is warned before a kill", "err", err)
+			return agentapi.Warning{}
+		}
+		w.hook, w.warner = file.Hook, warner
+	}
+	return agentapi.Warning{Warn: w.warner.Warn, For: file.Hook.Deadline}
+}
