@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os/signal"
 	"os/user"
 	"strconv"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/loop"
 	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/policyfile"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/web"
 )
@@ -26,7 +28,13 @@ import (
 // runDaemon runs until ctx ends, and then leaves nothing behind. What cannot
 // work is found before the daemon says that it is ready. rec is where it
 // records, nil for nowhere.
-func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance, rec *recording, stderr io.Writer) error {
+func runDaemon(ctx context.Context, load settings, rec *recording, stderr io.Writer) error {
+	hup := hangups()
+	defer signal.Stop(hup)
+	cfg, origins, err := load()
+	if err != nil {
+		return usageError{err}
+	}
 	log := newLogger(stderr, cfg)
 	a, err := assemble(&cfg, rec, log)
 	if err != nil {
@@ -37,7 +45,9 @@ func runDaemon(ctx context.Context, cfg config.Config, origins config.Provenance
 	if err != nil {
 		return err
 	}
-	announce(log, &cfg, origins, a.mon.Layout(), a.policy)
+	reload := &reloader{hup: hup, policy: a.policy, load: load, running: cfg, log: log}
+	services = append(services, a.policy.Run, reload.run)
+	announce(log, &cfg, origins, a.mon.Layout(), a.policy.Status())
 	defer context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })()
 	err = errors.Join(runAll(ctx, services), a.hands.close())
 	if a.learned != nil {
@@ -52,7 +62,7 @@ type assembly struct {
 	log        *slog.Logger
 	mon        *monitor.Monitor
 	srv        *agentapi.Server
-	policy     *qos.Policy
+	policy     *policyfile.Source
 	hands      *hands
 	learned    *state     // nil: nothing is kept
 	rec        *recording // nil: nothing is recorded
@@ -75,7 +85,10 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	if err != nil {
 		return nil, err
 	}
-	if a.policy, err = loadPolicy(cfg); err != nil {
+	a.policy, err = policyfile.Open(policyfile.Config{
+		Path: cfg.Policy, Fresh: qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log,
+	})
+	if err != nil {
 		return nil, err
 	}
 	a.mon, err = monitor.New(monitor.Config{
@@ -113,7 +126,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 		spent = a.learned.kills
 	}
 	a.loop.Loop = loop.New(loop.Config{
-		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: loop.Always{Policy: a.policy},
+		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: a.policy,
 		Actor: a.hands, Spent: spent,
 		Observers: observers, Watchers: a.watchers(), Wake: a.wake(), Log: log,
 	})
@@ -122,7 +135,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 
 // collectors are what /metrics shows besides the ticks.
 func (a *assembly) collectors(sampling *web.Sampling) []prometheus.Collector {
-	all := []prometheus.Collector{sampling, web.NewAgentAPI(a.srv.Status), web.NewThrottle(a.hands.last)}
+	all := []prometheus.Collector{sampling, web.NewAgentAPI(a.srv.Status), a.policy, web.NewThrottle(a.hands.last)}
 	if a.rec != nil {
 		all = append(all, web.NewRecording(a.rec.writer.Stats))
 	}
@@ -244,19 +257,6 @@ func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-func loadPolicy(cfg *config.Config) (*qos.Policy, error) {
-	if cfg.Policy == "" {
-		return nil, nil
-	}
-	file, err := config.LoadPolicy(cfg.Policy)
-	if err != nil {
-		return nil, err
-	}
-	p := file.Policy
-	p.Fresh = qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}
-	return p, nil
-}
-
 func newServer(cfg *config.Config, h *hands, log *slog.Logger) (*agentapi.Server, error) {
 	api := agentapi.DefaultConfig()
 	api.Socket, api.ProcRoot = cfg.Socket, cfg.ProcRoot
@@ -285,7 +285,7 @@ func lookUp(name string) (uint32, error) {
 }
 
 // announce says once how this daemon runs.
-func announce(log *slog.Logger, cfg *config.Config, origins config.Provenance, layout monitor.Layout, policy *qos.Policy) {
+func announce(log *slog.Logger, cfg *config.Config, origins config.Provenance, layout monitor.Layout, policy policyfile.Status) {
 	b := build()
 	log.Info("estimatord", "version", b.Version, "revision", b.Revision, "go", b.GoVersion)
 	for _, v := range origins.Changed(cfg) {
@@ -294,8 +294,11 @@ func announce(log *slog.Logger, cfg *config.Config, origins config.Provenance, l
 	log.Info("sampling", "layout", layout.String(), "interval", cfg.Interval.String())
 	log.Info("offering", "mode", string(cfg.Mode), "what", estimator.Brief(string(cfg.Mode)))
 	switch {
-	case policy != nil:
-		log.Info("policy", "file", cfg.Policy, "rules", len(policy.Rules))
+	case policy.File != "":
+		log.Info("policy", "file", policy.File, "hash", policy.Hash, "rules", policy.Rules, "shadow", policy.Shadow)
+		for _, w := range policy.Warnings {
+			log.Warn("policy is odd", "what", w)
+		}
 	case cfg.Mode != config.ModeNoop:
 		log.Warn("no policy: nothing will be preempted, regular tasks rely on the kernel's CPU shares alone")
 	}

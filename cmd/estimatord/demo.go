@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +27,10 @@ came out. It needs root, or a cgroup2 subtree that is delegated to you.`,
 			if err != nil {
 				return err
 			}
-			result, err := demo.Run(cmd.Context(), demo.Config{Plain: plain, Out: cmd.OutOrStdout(), Daemon: []string{self}})
+			// A terminal that hangs up leaves nothing running.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+			defer stop()
+			result, err := demo.Run(ctx, demo.Config{Plain: plain, Out: cmd.OutOrStdout(), Daemon: []string{self}})
 			switch {
 			case errors.Is(err, demo.ErrCannotRun):
 				return usageError{err}

@@ -39,8 +39,8 @@ func main() {
 
 // run runs the command line until it ends or is told to.
 func run(root *cobra.Command, stderr io.Writer) int {
-	// A terminal that hangs up ends the daemon as tidily as SIGTERM does.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	// SIGHUP is each command's own: the daemon reloads, the others end.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	return exitCode(root.ExecuteContext(ctx), stderr)
 }

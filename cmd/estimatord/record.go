@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,12 +31,8 @@ A DIR called "show" is written ./show.`,
   estimatord record show /var/lib/estimatord/recording`,
 		Args: directory,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, origins, err := config.Load(cmd.Flags(), os.Environ(), os.ReadFile)
-			if err != nil {
-				return usageError{err}
-			}
 			rec.dir, rec.opts.MaxFileBytes, rec.opts.MaxTotalBytes = args[0], maxFile<<20, maxTotal<<20
-			return runDaemon(cmd.Context(), cfg, origins, rec, cmd.ErrOrStderr())
+			return runDaemon(cmd.Context(), settingsOf(cmd), rec, cmd.ErrOrStderr())
 		},
 	}
 	config.Flags(cmd.Flags())

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/config"
@@ -33,11 +31,7 @@ file.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, origins, err := config.Load(cmd.Flags(), os.Environ(), os.ReadFile)
-			if err != nil {
-				return usageError{err}
-			}
-			return runDaemon(cmd.Context(), cfg, origins, nil, cmd.ErrOrStderr())
+			return runDaemon(cmd.Context(), settingsOf(cmd), nil, cmd.ErrOrStderr())
 		},
 	}
 	config.Flags(root.Flags())

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/policyfile"
+)
+
+// settings loads what the daemon is started with, each time anew.
+type settings func() (config.Config, config.Provenance, error)
+
+func settingsOf(cmd *cobra.Command) settings {
+	return func() (config.Config, config.Provenance, error) {
+		return config.Load(cmd.Flags(), os.Environ(), os.ReadFile)
+	}
+}
+
+// reloader does what SIGHUP asks for: the policy is taken over at once, and of
+// the settings it is said which need a restart.
+type reloader struct {
+	hup     chan os.Signal
+	policy  *policyfile.Source
+	load    settings
+	running config.Config
+	log     *slog.Logger
+}
+
+// hangups are the SIGHUPs from now on, which no longer end the process.
+func hangups() chan os.Signal {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	return hup
+}
+
+// run waits for SIGHUP until ctx ends.
+func (r *reloader) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.hup:
+			r.reload()
+		}
+	}
+}
+
+func (r *reloader) reload() {
+	// What systemd wants to hear around a reload; it takes the time for the
+	// begin of this one (sd_notify(3)).
+	notify(r.log, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
+	defer notify(r.log, daemon.SdNotifyReady)
+	r.compare()
+	if r.running.Policy != "" {
+		_ = r.policy.Reload() // it is in the log and in the status
+	}
+	r.log.Info("reloaded")
+}
+
+// compare says which settings would be others after a restart.
+func (r *reloader) compare() {
+	next, _, err := r.load()
+	if err != nil {
+		r.log.Error("the settings would be refused at the next start", "err", err)
+		return
+	}
+	if changed := differing(&r.running, &next); len(changed) > 0 {
+		r.log.Warn("settings have changed, they need a restart", "keys", strings.Join(changed, ","))
+	}
+}
+
+// differing are the keys of the settings in which a and b differ.
+func differing(a, b *config.Config) (keys []string) {
+	all := config.Settings()
+	for i := range all {
+		if all[i].Value(a) != all[i].Value(b) {
+			keys = append(keys, all[i].Key)
+		}
+	}
+	return keys
+}
