@@ -31,7 +31,7 @@ func anyContainer(t *rapid.T, i int, now time.Time) snapshot.Container {
 		snapshot.ClassUnknown, snapshot.ClassRegular, snapshot.ClassRevocable, snapshot.ClassRevocable, snapshot.ClassShared,
 	}).Draw(t, "class")
 	c := container(fmt.Sprintf("c%d", i), class, 0, rapid.Float64Range(0, 4).Draw(t, "allocated"))
-	c.CPU.Cores = anyValue(t, "cores", 4)
+	c.CPU.Cores = anyValue(t, "cores", 2)
 	c.At = now.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 0, 0, 1, 9, 11, -11}).Draw(t, "age")) * time.Second)
 	c.FirstSeen = now.Add(-time.Duration(rapid.IntRange(-5, 600).Draw(t, "known")) * time.Second)
 	c.OnDisk = rapid.IntRange(0, 5).Draw(t, "on disk") > 0

@@ -59,9 +59,9 @@ func measureRunDelay(v *view, _ *Rule) reading {
 	if missing != nil {
 		return *missing
 	}
-	delay := n.delayed.reading()
-	switch quiet := !isContended(busy, cpus); {
-	case !delay.OK() && !(quiet && n.psi == 0 && delay.Why == snapshot.NotRead):
+	delay, quiet := n.delayed.reading(), !isContended(busy, cpus)
+	switch unread := n.psi == 0 && delay.Why == snapshot.NotRead; {
+	case !delay.OK() && (!quiet || !unread):
 		return unknown(delay.Why, input)
 	case quiet || delay.V == 0:
 		return reading{value: snapshot.ValueOf(0), input: input}
