@@ -71,8 +71,8 @@ type Inputs struct {
 	Reported bool
 	// Dying are the kills that were under way.
 	Dying []Dying
-	// Uses is what each container that is throttled uses, in the order of
-	// Actions.Throttles.
+	// Uses is what each container that is throttled uses, in cores, in the order
+	// of Actions.Throttles; nil while the throttles are as at the tick before.
 	Uses []snapshot.Value
 	// Weighed says that Eligible was filled in at this tick; it is not at each.
 	Weighed  bool

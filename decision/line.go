@@ -1,7 +1,6 @@
 package decision
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,17 +155,23 @@ type GovernorLine struct {
 
 // DecidedLine is what a set of rules decided.
 type DecidedLine struct {
-	Why          string          `json:"why"`
-	Rules        []RuleLine      `json:"rules,omitempty"`
-	Ladders      []LadderLine    `json:"ladders,omitempty"`
-	StopOffering bool            `json:"stop_offering,omitzero"`
-	Acted        bool            `json:"acted,omitzero"`
-	Throttles    []ThrottleLine  `json:"throttles,omitempty"`
-	Freezes      []VictimLine    `json:"freezes,omitempty"`
-	Candidates   []CandidateLine `json:"candidates,omitempty"`
-	Kills        []VictimLine    `json:"kills,omitempty"`
-	Gone         *Seconds        `json:"gone_s,omitempty"`
-	Budget       BudgetLine      `json:"budget,omitzero"`
+	Why          string       `json:"why"`
+	Rules        []RuleLine   `json:"rules,omitempty"`
+	Ladders      []LadderLine `json:"ladders,omitempty"`
+	StopOffering bool         `json:"stop_offering,omitzero"`
+	Acted        bool         `json:"acted,omitzero"`
+	// Throttled is how many throttles are in force. Throttles are those: at the
+	// first tick and whenever they are not what they were.
+	Throttled int            `json:"throttled,omitzero"`
+	Throttles []ThrottleLine `json:"throttles,omitempty"`
+	Freezes   []VictimLine   `json:"freezes,omitempty"`
+	// Candidates are the first of those that were weighed for each resource, and
+	// the chosen ones; More is how many are left out.
+	Candidates []CandidateLine `json:"candidates,omitempty"`
+	More       int             `json:"candidates_more,omitzero"`
+	Kills      []VictimLine    `json:"kills,omitempty"`
+	Gone       *Seconds        `json:"gone_s,omitempty"`
+	Budget     BudgetLine      `json:"budget,omitzero"`
 }
 
 // RuleLine is one rule.
@@ -219,7 +224,7 @@ type VictimLine struct {
 
 // ThrottleLine is a throttle in force.
 type ThrottleLine struct {
-	VictimLine
+	KeyLine
 	Uses       Value   `json:"uses_cores,omitzero"`
 	Cores      float64 `json:"cores,omitzero"`
 	LowWeight  bool    `json:"low_weight,omitzero"`
@@ -264,18 +269,6 @@ type OutcomeLine struct {
 	KeyLine
 	Rule    string `json:"rule"`
 	Cleared bool   `json:"cleared,omitzero"`
-}
-
-// Append appends l as JSON and a line end. It fails for no Line that LineOf
-// made.
-func (l *Line) Append(b []byte) ([]byte, error) {
-	buf := bytes.NewBuffer(b)
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(l); err != nil {
-		return b, fmt.Errorf("%w: %w", ErrLine, err)
-	}
-	return buf.Bytes(), nil
 }
 
 // ParseLine is the inverse of Append. Fields that it does not know are passed

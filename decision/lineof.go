@@ -7,6 +7,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/reason"
 	"github.com/estimatord/estimatord/resources"
 	"github.com/estimatord/estimatord/snapshot"
 )
@@ -70,6 +71,11 @@ func LineOf(r *Record) *Line {
 	}
 	return l
 }
+
+// maxCandidates of each resource are logged: nobody asks who would have come
+// after them, and a node of a thousand that is short for hours would fill the
+// log with them.
+const maxCandidates = 32
 
 // liner makes the lines of one tick.
 type liner struct {
@@ -162,19 +168,25 @@ func (m *liner) decided(d *qos.Decision, uses []snapshot.Value) DecidedLine {
 			Limit: finite(s.Limit), Rule: text(s.Rule),
 		})
 	}
-	for i := range d.Actions.Throttles {
+	l.Throttled = len(d.Actions.Throttles)
+	for i := range uses {
 		t := &d.Actions.Throttles[i]
-		one := ThrottleLine{VictimLine: victimLine(t.Victim), Cores: finite(t.Cores), LowWeight: t.LowWeight, MemoryHigh: t.MemoryHighBytes}
-		if i < len(uses) {
-			one.Uses = valueOf(uses[i])
-		}
-		l.Throttles = append(l.Throttles, one)
+		l.Throttles = append(l.Throttles, ThrottleLine{
+			KeyLine: keyLine(t.Victim.Key()), Uses: valueOf(uses[i]), Cores: finite(t.Cores), LowWeight: t.LowWeight, MemoryHigh: t.MemoryHighBytes,
+		})
 	}
 	for _, v := range d.Actions.Freezes {
 		l.Freezes = append(l.Freezes, victimLine(v))
 	}
+	var seen [2]int
 	for i := range d.Candidates {
-		l.Candidates = append(l.Candidates, candidateLine(&d.Candidates[i]))
+		c := &d.Candidates[i]
+		of := &seen[int(c.Resource)%len(seen)]
+		if *of++; *of > maxCandidates && c.Why != reason.Chosen {
+			l.More++
+			continue
+		}
+		l.Candidates = append(l.Candidates, candidateLine(c))
 	}
 	for _, v := range d.Kills {
 		l.Kills = append(l.Kills, victimLine(v))
@@ -186,7 +198,10 @@ func (m *liner) rule(s *qos.RuleState) RuleLine {
 	l := RuleLine{
 		Name: text(s.Name), Signal: text(string(s.Signal)), Resource: s.Signal.Resource().String(), Action: s.Action.String(),
 		Value: valueOf(s.Value), Above: finite(s.Above), Clear: finite(s.Clear), Missing: valueOf(s.Missing), Worst: text(s.Worst),
-		Exceeded: s.Exceeded, Since: m.maybe(s.Since), Held: s.Held, Why: string(s.Why), Text: text(s.Text),
+		Exceeded: s.Exceeded, Since: m.maybe(s.Since), Held: s.Held, Why: string(s.Why),
+	}
+	if s.Why != reason.Calm { // what is calm needs no sentence
+		l.Text = text(s.Text)
 	}
 	for i := range m.in.Rules {
 		r := &m.in.Rules[i]

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
@@ -50,6 +51,12 @@ type Maker struct {
 	// weighed is when the containers were weighed last, crowd what they were.
 	weighed time.Time
 	crowd   crowd
+	// throttles are those of the tick before.
+	throttles []qos.Throttle
+}
+
+func sameThrottle(a, b qos.Throttle) bool {
+	return a.Victim.Key() == b.Victim.Key() && a.Cores == b.Cores && a.LowWeight == b.LowWeight && a.MemoryHighBytes == b.MemoryHighBytes
 }
 
 // How often all containers are weighed: a minute is what the answer of why-not
@@ -84,8 +91,11 @@ func (m *Maker) Make(t *Tick) *Record {
 			InFlight: f, Cores: qos.Use(t.Policy, s, f.Key, qos.CPU), WorkingSet: qos.Use(t.Policy, s, f.Key, qos.Memory),
 		})
 	}
-	for _, th := range t.Decision.Actions.Throttles {
-		in.Uses = append(in.Uses, qos.Use(t.Policy, s, th.Victim.Key(), qos.CPU))
+	if now := t.Decision.Actions.Throttles; !slices.EqualFunc(now, m.throttles, sameThrottle) {
+		for _, th := range now {
+			in.Uses = append(in.Uses, qos.Use(t.Policy, s, th.Victim.Key(), qos.CPU))
+		}
+		m.throttles = now
 	}
 	m.weigh(t, in)
 	return r

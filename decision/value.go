@@ -83,10 +83,7 @@ const instantForm = "2006-01-02T15:04:05.000000000Z"
 func (i Instant) Time() time.Time { return time.Unix(0, int64(i)).UTC() }
 
 // MarshalJSON implements json.Marshaler.
-func (i Instant) MarshalJSON() ([]byte, error) {
-	b := append(make([]byte, 0, len(instantForm)+2), '"')
-	return append(i.Time().AppendFormat(b, instantForm), '"'), nil
-}
+func (i Instant) MarshalJSON() ([]byte, error) { return i.append(nil), nil }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (i *Instant) UnmarshalJSON(b []byte) error {
@@ -131,10 +128,10 @@ func (v Value) OK() bool { return v.Why == snapshot.Present }
 
 // MarshalJSON implements json.Marshaler.
 func (v Value) MarshalJSON() ([]byte, error) {
-	if !v.OK() {
-		return append(append([]byte(`{"why":"`), v.Why.String()...), `"}`...), nil
+	if v.OK() && (math.IsNaN(v.V) || math.IsInf(v.V, 0)) {
+		return nil, errNumber
 	}
-	return json.Marshal(v.V)
+	return v.append(nil), nil
 }
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -148,10 +148,8 @@ func (w *world) tick(s *snapshot.Snapshot) *decision.Record {
 
 // through is r as it is read back from the log.
 func through(t failer, r *decision.Record) (*decision.Line, string) {
-	b, err := decision.LineOf(r).Append(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := decision.LineOf(r).Append(nil)
+	alike(t, decision.LineOf(r), b)
 	l, err := decision.ParseLine(b)
 	if err != nil {
 		t.Fatal(err)

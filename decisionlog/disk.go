@@ -129,10 +129,8 @@ func (d *disk) works() {
 }
 
 // take writes one line, in whole or not at all.
-func (d *disk) take(r *decision.Record) (err error) {
-	if d.buf, err = decision.LineOf(r).Append(d.buf[:0]); err != nil {
-		return err
-	}
+func (d *disk) take(r *decision.Record) error {
+	d.buf = decision.LineOf(r).Append(d.buf[:0])
 	if d.file == nil {
 		if err := d.open(r.At); err != nil {
 			return err
