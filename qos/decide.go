@@ -167,6 +167,9 @@ func (t *turn) ask(res Resource) asks {
 			continue
 		}
 		a.limitRoom(t.room(j))
+		if j.unclear {
+			a.hold = max(a.hold, j.rule.Action)
+		}
 		if !j.out.Held {
 			continue
 		}

@@ -13,6 +13,8 @@ type judgement struct {
 	out  *RuleState
 	// index is that of the rule in its policy.
 	index int
+	// unclear: the reading is above the clear level, whether it has held or not.
+	unclear bool
 }
 
 // judge fills in what was read and how long it has been above. A tick at which
@@ -48,6 +50,7 @@ func (e *engine) judge(p *Policy, v *view, j *judgement) {
 	default:
 		mem.blind = noTime
 		out.Exceeded = j.m.value.V > r.Above && open.V > 0
+		j.unclear = j.m.value.V > r.Clear && open.V > 0
 		mem = j.follow(v, mem, open.V > 0)
 	}
 	out.Since, out.Held = mem.since, mem.held

@@ -19,10 +19,10 @@ type ladder struct {
 	// acted is when something was last taken: a limit cut, a container frozen.
 	acted time.Time
 	// limit is what all throttled containers may use together, 0: none is
-	// throttled. ceiling is the limit from which on there need not be one. set is
-	// when it was last shared out.
-	limit, ceiling float64
-	set            time.Time
+	// throttled. ceiling is the limit from which on there need not be one. shared
+	// is the limit that was last shared out among the containers, set when.
+	limit, ceiling, shared float64
+	set                    time.Time
 	// grip is how many cuts in a row have not been enough.
 	grip int
 	// loosened is when the limit was last raised; backoff how many times in a
@@ -50,6 +50,9 @@ const (
 	// is an average over the time since the last tick, so what is missing now is
 	// more.
 	beyondMissing = 1.1
+	// leastCut is a share of the ceiling: a demand that climbs slowly is followed
+	// in steps, not at each tick.
+	leastCut = 0.02
 )
 
 // follow moves what lies in the future of a clock that was set back.
@@ -64,6 +67,9 @@ type asks struct {
 	// push is the highest rung that a rule which is above its threshold asks
 	// for, keep the highest of all that have held and not cleared.
 	push, keep Rung
+	// hold is the highest rung of the rules that are not clear: what is in force
+	// stays.
+	hold Rung
 	// immediate: a rule asks for push without the rungs below. settle is the
 	// shortest one of the rules that ask for push: how long it takes until what
 	// is done shows in their readings.
@@ -108,12 +114,13 @@ func (l *ladder) move(p *Policy, now time.Time, a *asks) (moved bool) {
 		} else if l.rung < Slow {
 			l.to(l.above(p), now)
 		}
-	case a.keep >= l.rung:
-		l.quiet = time.Time{}
-	case l.rung == Kill:
-		// Nobody has to wait for a rung to be left that nothing stays on.
+	case l.rung == Kill && a.push < Kill:
+		// Nothing stays on this rung, so it is left at once, and who asks for it
+		// again has to try the others first.
 		l.to(l.below(a), now)
 		l.quiet = now
+	case a.keep >= l.rung, a.hold >= l.rung:
+		l.quiet = time.Time{}
 	case l.quiet.IsZero():
 		l.quiet = now
 	case now.Sub(l.quiet) >= l.dwell(p):
@@ -208,7 +215,12 @@ type throttled struct{ used, least, given, most float64 }
 // due reports whether the last cut has shown, or should have: only then does
 // the reading say that it was not enough.
 func (l *ladder) due(now time.Time, a *asks, used float64) bool {
-	return l.limit == 0 || used <= l.limit*shownWithin || now.Sub(l.acted) >= max(a.settle, time.Second)
+	if l.limit == 0 || used <= l.limit*shownWithin {
+		return true
+	}
+	// It does not work. Where there is another rung to climb, more of it is not
+	// waited for.
+	return a.push <= l.rung && now.Sub(l.acted) >= max(a.settle, time.Second)
 }
 
 // tighten cuts the limit by what is missing, or by half of what is used where
@@ -218,8 +230,12 @@ func (l *ladder) due(now time.Time, a *asks, used float64) bool {
 func (l *ladder) tighten(p *Policy, now time.Time, a *asks, t throttled) (isNew bool) {
 	before := l.limit
 	cut := t.used / 2
+	if before == 0 {
+		l.ceiling = 0
+	}
+	l.ceiling = max(l.ceiling, t.given, t.used, t.most)
 	if a.known {
-		cut = min(t.used, a.missing*beyondMissing*float64(int(1)<<min(l.grip, maxGrip)))
+		cut = min(t.used, max(a.missing*beyondMissing*float64(int(1)<<min(l.grip, maxGrip)), l.ceiling*leastCut))
 	}
 	from := t.used
 	if l.limit > 0 {
@@ -237,12 +253,8 @@ func (l *ladder) tighten(p *Policy, now time.Time, a *asks, t throttled) (isNew 
 			l.failed = l.ceiling
 		}
 	}
-	if before == 0 {
-		l.ceiling = 0
-	}
 	l.loosened = time.Time{}
 	l.limit, l.acted = next, now
-	l.ceiling = max(l.ceiling, t.given, t.used, t.most)
 	l.grip++
 	return before == 0 || again
 }

@@ -211,14 +211,13 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 		// The share of one that left goes back to the node, not to the others.
 		l.limit = max(min(l.limit, had), min(l.limit, sum.least))
 	}
-	before := l.limit
 	if cut && l.due(v.s.At, a, sum.used) {
 		acted = l.tighten(p, v.s.At, a, sum)
 	}
 	woke := sum.used > l.limit*shownWithin && v.s.At.Sub(l.set) >= max(a.settle, wakeAfter)
-	if before != l.limit || came || woke {
+	if l.limit != l.shared || came || woke {
 		distribute(p, res, l.limit, ss)
-		l.set = v.s.At
+		l.shared, l.set = l.limit, v.s.At
 	} else {
 		for i := range ss {
 			ss[i].now = ss[i].was
