@@ -113,21 +113,21 @@ func BenchmarkContainerdStat(b *testing.B) {
 	}
 }
 
-// tickFiles are the files a tick reads of each container, the slow ones last.
+// tickFiles are the files a tick reads of each container, the slow ones last: memory.stat and pids.current.
 func tickFiles(r *cgrouptest.Real, name string) []string {
 	if r.Layout.Mode == cgroup.V2 {
 		dir := r.Dir("cpu", name)
 		return []string{
 			filepath.Join(dir, "cpu.stat"), filepath.Join(dir, "memory.current"),
 			filepath.Join(dir, "cpu.pressure"), filepath.Join(dir, "memory.pressure"), filepath.Join(dir, "io.pressure"),
-			filepath.Join(dir, "pids.current"), filepath.Join(dir, "memory.stat"),
+			filepath.Join(dir, "memory.stat"), filepath.Join(dir, "pids.current"),
 		}
 	}
 	return []string{
 		filepath.Join(r.Dir("cpuacct", name), "cpuacct.usage"),
 		filepath.Join(r.Dir("memory", name), "memory.usage_in_bytes"),
-		filepath.Join(r.Dir("pids", name), "pids.current"),
 		filepath.Join(r.Dir("memory", name), "memory.stat"),
+		filepath.Join(r.Dir("pids", name), "pids.current"),
 	}
 }
 
@@ -142,9 +142,10 @@ func BenchmarkOpenReadClose(b *testing.B) {
 			for i, name := range names {
 				files[i] = tickFiles(r, name)
 			}
+			every := cadenceOf(n, monitor.DefaultStatEvery)
 			for tick := 0; b.Loop(); tick++ {
 				for i, paths := range files {
-					for _, path := range atCadence(paths, tick+i, monitor.DefaultStatEvery) {
+					for _, path := range at(every, paths, tick+i) {
 						fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 						if err != nil {
 							b.Fatal(err)
@@ -184,9 +185,10 @@ func benchmarkBarePread(b *testing.B, n, statEvery int) {
 			files[i] = append(files[i], fd)
 		}
 	}
+	every := cadenceOf(n, statEvery)
 	for tick := 0; b.Loop(); tick++ {
 		for i, fds := range files {
-			for _, fd := range atCadence(fds, tick+i, statEvery) {
+			for _, fd := range at(every, fds, tick+i) {
 				if _, err := unix.Pread(fd, buf, 0); err != nil {
 					b.Fatal(err)
 				}
@@ -203,13 +205,27 @@ func BenchmarkBarePreadStatEachTime(b *testing.B) {
 	}
 }
 
-// slowFiles are the last of tickFiles: pids.current and memory.stat.
-const slowFiles = 2
+// cadence is how many ticks lie between two readings of a container's
+// memory.stat, and of its pids.current: with too many containers to keep both
+// open the latter is read seldom.
+type cadence struct{ stat, pids int }
 
-// atCadence leaves out the slow files in all turns but one of every.
-func atCadence[T any](files []T, turn, every int) []T {
-	if turn%every == 0 {
-		return files
+func cadenceOf(containers, statEvery int) cadence {
+	c := cadence{stat: statEvery, pids: statEvery}
+	if v1Files := 4; containers*v1Files > monitor.DefaultKeepFiles {
+		c.pids = monitor.DefaultCheckEvery
 	}
-	return files[:len(files)-slowFiles]
+	return c
+}
+
+// at is what of files, which end with memory.stat and pids.current, is read in
+// that turn: c.pids is a multiple of c.stat.
+func at[T any](c cadence, files []T, turn int) []T {
+	switch {
+	case turn%c.pids == 0:
+		return files
+	case turn%c.stat == 0:
+		return files[:len(files)-1]
+	}
+	return files[:len(files)-2]
 }

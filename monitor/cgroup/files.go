@@ -15,8 +15,8 @@ const (
 	kindThrottle // v1 only: v2 has it in kindCPU's file
 	kindPSIMemory
 	kindPSIIO
-	kindPids
 	kindMemStat
+	kindPids
 	numKinds
 )
 

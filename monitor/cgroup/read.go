@@ -123,9 +123,15 @@ func moved(usage snapshot.Count, then uint64) bool {
 }
 
 // readPids reads the number of tasks, which is shown and recorded, but decides
-// nothing: at each tick it would be a sixth of what a tick costs.
+// nothing: at each tick it would be a sixth of what a tick costs. Where its
+// descriptor cannot be kept it is read at the check turn only, since opening it
+// costs ten times as much as reading it.
 func (t *Tree) readPids(c *Container, slow bool, out *snapshot.Count) {
-	if slow || !c.slow.pids.OK() && t.isCheckTurn(c) {
+	turn := t.isCheckTurn(c)
+	if t.keep[kindPids] {
+		turn = slow || turn && !c.slow.pids.OK()
+	}
+	if turn {
 		text, why := t.read(c, kindPids)
 		if why == snapshot.Present {
 			c.slow.pids = kernel.ParseNumber(text)
