@@ -24,7 +24,11 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 		l := &st.live
 		st.live = engine{kills: l.kills, opened: l.opened, dying: l.dying, goneAt: l.goneAt}
 		st.shadow = engine{}
-		return Decision{Seq: s.Seq, At: s.At, Why: reason.NoPolicy}, st
+		d := Decision{Seq: s.Seq, At: s.At, Why: reason.NoPolicy, StopOffering: in.Orders.Paused}
+		if in.Orders.Paused {
+			d.Why = reason.Paused
+		}
+		return d, st
 	}
 	st = st.follow(p, s.At, in.InFlight)
 	if in.Orders.ResetBudget {
@@ -33,8 +37,12 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 	}
 	v := lookAfter(st.past, p, s, in.Promises)
 	next := v.remember()
-	live := func(r *Rule) bool { return !p.Shadow && !r.Shadow }
+	live := func(r *Rule) bool { return !in.Orders.Paused && !p.Shadow && !r.Shadow }
+	if in.Orders.Paused { // what was above before it counts anew afterwards
+		st.live.rules = make([]memory, len(p.Rules))
+	}
 	d := st.live.decide(p, live, &v, &in)
+	d.StopOffering = d.StopOffering || in.Orders.Paused
 	d.Signals = readAll(&v)
 	shadow := func(r *Rule) bool { return !live(r) }
 	if rulesAmong(p, shadow) > 0 {
@@ -45,6 +53,9 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 		}
 	} else {
 		st.shadow = engine{rules: st.shadow.rules}
+	}
+	if in.Orders.Paused {
+		d.Why = reason.Paused
 	}
 	st.past = next
 	return d, st

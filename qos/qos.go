@@ -56,6 +56,9 @@ type Promise struct {
 type Orders struct {
 	// ResetBudget forgets the kills so far and closes the breaker.
 	ResetBudget bool
+	// Paused: nothing is offered and nothing is taken, and what was done is
+	// undone, for as long as it stands here. What would be done is in Shadow.
+	Paused bool
 }
 
 // Decision is what one tick decided, with what led to it.

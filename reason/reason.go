@@ -70,6 +70,8 @@ const (
 	Frozen Code = "frozen"
 	// BudgetSpent: a rule has held, but no kill is left in the budget.
 	BudgetSpent Code = "budget_spent"
+	// Paused: an operator has paused the daemon.
+	Paused Code = "paused"
 )
 
 // Of a container that was considered as a victim.
