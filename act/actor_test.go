@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -553,4 +554,33 @@ func TestClosed(t *testing.T) {
 	a.Apply(start, whole(victim(t, key)), nil)
 	a.Boost(start, victim(t, key))
 	n.expect(was, nil)
+}
+
+// TestBoostWhileApplying is for the race detector, and for the sum of it all.
+func TestBoostWhileApplying(t *testing.T) {
+	bothLayouts(t, func(t *testing.T, n *node) {
+		v, other := victim(t, n.add(one)), victim(t, n.add(two))
+		was := n.all()
+		a := n.actor()
+		var boosting sync.WaitGroup
+		boosting.Go(func() {
+			for i := range 20 {
+				a.Boost(start.Add(time.Duration(i)*time.Second), v)
+			}
+		})
+		for i := range 20 {
+			a.Apply(start.Add(time.Duration(i)*time.Second), whole(other), nil)
+		}
+		boosting.Wait()
+		changes := inForce(n, two)
+		changes[n.names(one)[weight]] = "10240"
+		if n.v2 {
+			changes[n.names(one)[weight]] = "10000"
+		}
+		n.expect(was, changes)
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		n.expect(was, nil)
+	})
 }

@@ -231,7 +231,8 @@ func (a *Actor) inside(path string) bool {
 func (a *Actor) entries() []entry {
 	var entries []entry
 	for _, c := range a.sorted {
-		for k, h := range c.held {
+		for k := range c.held {
+			h := &c.held[k]
 			if !h.on {
 				continue
 			}
