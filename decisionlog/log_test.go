@@ -85,7 +85,7 @@ func read(t *testing.T, dir string) (seqs []uint64, skipped int) {
 			t.Fatalf("%s is not %s", again, text)
 		}
 	}
-	skipped = r.Skipped
+	skipped = r.Skipped()
 	var back []uint64
 	for l := range r.Backward(nil) {
 		back = append(back, l.Seq)

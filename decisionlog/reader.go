@@ -20,11 +20,19 @@ import (
 type Reader struct {
 	dir      string
 	segments []segment
-	// Skipped counts the lines passed over so far because they were cut off or
-	// could not be read; Err is the last reason.
-	Skipped int
-	Err     error
+	// skipped are the lines passed over so far.
+	skipped map[place]struct{}
 }
+
+// place is a line of a file; the one after the last is its end.
+type place struct {
+	number uint64
+	line   int
+}
+
+// Skipped is how many lines were passed over so far because they were cut off
+// or could not be read; a file that could not be read counts as one.
+func (r *Reader) Skipped() int { return len(r.skipped) }
 
 // Open opens the log in dir.
 func Open(dir string) (*Reader, error) {
@@ -37,7 +45,7 @@ func Open(dir string) (*Reader, error) {
 	case len(list) == 0:
 		return nil, fmt.Errorf("%w: there is no file *%s in %s", ErrNoLog, plain, dir)
 	}
-	return &Reader{dir: dir, segments: list}, nil
+	return &Reader{dir: dir, segments: list, skipped: map[place]struct{}{}}, nil
 }
 
 // All yields the lines in the order they were written, as text without the
@@ -45,8 +53,8 @@ func Open(dir string) (*Reader, error) {
 func (r *Reader) All() iter.Seq2[[]byte, *decision.Line] {
 	return func(yield func([]byte, *decision.Line) bool) {
 		for _, s := range r.segments {
-			for _, text := range r.lines(s) {
-				if l := r.parse(text); l != nil && !yield(text, l) {
+			for i, text := range r.lines(s) {
+				if l := r.parse(text, place{s.number, i}); l != nil && !yield(text, l) {
 					return
 				}
 			}
@@ -59,11 +67,11 @@ func (r *Reader) All() iter.Seq2[[]byte, *decision.Line] {
 func (r *Reader) Backward(match func([]byte) bool) iter.Seq[*decision.Line] {
 	return func(yield func(*decision.Line) bool) {
 		for _, s := range slices.Backward(r.segments) {
-			for _, text := range slices.Backward(r.lines(s)) {
+			for i, text := range slices.Backward(r.lines(s)) {
 				if match != nil && !match(text) {
 					continue
 				}
-				if l := r.parse(text); l != nil && !yield(l) {
+				if l := r.parse(text, place{s.number, i}); l != nil && !yield(l) {
 					return
 				}
 			}
@@ -71,17 +79,13 @@ func (r *Reader) Backward(match func([]byte) bool) iter.Seq[*decision.Line] {
 	}
 }
 
-func (r *Reader) parse(text []byte) *decision.Line {
+func (r *Reader) parse(text []byte, at place) *decision.Line {
 	l, err := decision.ParseLine(text)
 	if err != nil {
-		r.skip(err)
+		r.skipped[at] = struct{}{}
+		return nil
 	}
 	return l
-}
-
-func (r *Reader) skip(err error) {
-	r.Skipped++
-	r.Err = err
 }
 
 // maxFile is the most that is read of a file: far more than any is written
@@ -98,13 +102,10 @@ func (r *Reader) lines(s segment) [][]byte {
 			return nil // it was the oldest, and is gone by now
 		}
 	}
-	if err != nil {
-		r.skip(fmt.Errorf("%s: %w", s.path, err))
-	}
 	lines := bytes.Split(text, []byte("\n"))
 	last := len(lines) - 1
-	if len(lines[last]) > 0 {
-		r.skip(fmt.Errorf("%s: its last line is cut off", s.path))
+	if err != nil || len(lines[last]) > 0 {
+		r.skipped[place{s.number, last}] = struct{}{}
 	}
 	return lines[:last]
 }

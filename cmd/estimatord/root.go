@@ -36,6 +36,6 @@ file.`,
 	}
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newVersion(), newDemo(), replay.Command(), newRecord())
+	root.AddCommand(newVersion(), newDemo(), replay.Command(), newRecord(), newExplain())
 	return root
 }

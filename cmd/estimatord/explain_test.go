@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/estimatord/estimatord/decision"
+)
+
+// explained runs the command line and returns what it prints and its exit code.
+func explained(t *testing.T, args ...string) (out, stderr string, code int) {
+	t.Helper()
+	root := newRoot()
+	var o, e bytes.Buffer
+	root.SetArgs(append([]string{"explain"}, args...))
+	root.SetOut(&o)
+	root.SetErr(&e)
+	code = exitCode(root.ExecuteContext(t.Context()), &e)
+	return o.String(), e.String(), code
+}
+
+// decisions is a log of those lines, and half a line.
+func decisions(t *testing.T, lines ...decision.Line) string {
+	t.Helper()
+	dir := t.TempDir()
+	var b []byte
+	for i := range lines {
+		lines[i].Version, lines[i].Seq = decision.LineVersion, uint64(i+1)
+		lines[i].At = decision.Instant(time.Date(2026, 3, 1, 12, 0, i, 0, time.UTC).UnixNano())
+		b = lines[i].Append(b)
+	}
+	b = append(b, `{"v":1,"se`...)
+	if err := os.WriteFile(filepath.Join(dir, "00000001-x.jsonl"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestExplain(t *testing.T) {
+	victim := decision.VictimLine{KeyLine: decision.KeyLine{ID: "hog-1"}, Executor: "e", Rule: "busy", Text: "busy: too much"}
+	candidate := decision.CandidateLine{KeyLine: victim.KeyLine, Executor: "e", Resource: "cpu", Why: "chosen"}
+	eligible := []decision.EligibleLine{{CandidateLine: candidate}}
+	eligible[0].Why = "eligible"
+	dir := decisions(
+		t, decision.Line{Policy: "p", Offer: []decision.OfferLine{{Resource: "cpus", Why: "no_agent"}}, Weighed: true, Eligible: eligible},
+		decision.Line{Policy: "p", Offer: []decision.OfferLine{{Resource: "cpus", Why: "slack", Free: 1500, Gross: 1500}}, DecidedLine: decision.DecidedLine{
+			Why: "preempt", Kills: []decision.VictimLine{victim, {KeyLine: decision.KeyLine{ID: "hog-2"}}}, Candidates: []decision.CandidateLine{candidate},
+		}},
+	)
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string // in what is printed, or in the error
+	}{
+		"offer":           {[]string{"offer"}, 0, "1.5"},
+		"offer before":    {[]string{"offer", "--at", "2026-03-01T12:00:00Z"}, 0, "(no_agent)"},
+		"kill":            {[]string{"kill", "hog-1"}, 0, "busy: too much"},
+		"why-not":         {[]string{"why-not", "hog"}, 0, "(eligible)"},
+		"unknown":         {[]string{"kill", "nobody"}, 1, `nothing in the decision log of a kill of "nobody"`},
+		"ambiguous":       {[]string{"kill", "hog"}, 1, "hog-1\n  hog-2"},
+		"before all":      {[]string{"offer", "--at", "2026-02-28T12:00:00Z"}, 1, "nothing in the decision log before that time"},
+		"no log":          {[]string{"offer", "--dir", filepath.Join(dir, "none")}, 1, "no decision log: there is no directory"},
+		"no container":    {[]string{"kill"}, 2, "name one container"},
+		"an empty name":   {[]string{"why-not", ""}, 2, "name one container"},
+		"a time of words": {[]string{"offer", "--at", "noon"}, 2, "--at"},
+	} {
+		args := append([]string{"--dir", dir}, c.args...)
+		out, stderr, code := explained(t, args...)
+		if code != c.code || !strings.Contains(out+stderr, c.want) {
+			t.Errorf("%s: exit %d, want %d with %q\n%s%s", name, code, c.code, c.want, out, stderr)
+		}
+		if code == 0 && !strings.Contains(stderr, "1 lines of the log could not be read") {
+			t.Errorf("%s: the line that was cut off is not mentioned: %s", name, stderr)
+		}
+	}
+	for _, args := range [][]string{{"offer"}, {"kill", "hog-1"}, {"why-not", "hog-1"}} {
+		out, _, _ := explained(t, append([]string{"--json", "--dir", dir}, args...)...)
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(out), &fields); err != nil || fields["at"] == nil {
+			t.Errorf("%v --json: %v\n%s", args, err, out)
+		}
+	}
+}
