@@ -48,6 +48,9 @@ type Config struct {
 	// JournalFile says what is throttled, for a start after a crash; "" is
 	// beside the socket, Off nowhere, and nothing is throttled then.
 	JournalFile string
+	// OperatorSocket is where operators ask and order; "" is beside Socket, Off
+	// nowhere.
+	OperatorSocket string
 
 	UsageStaleAfter  time.Duration
 	SampleStaleAfter time.Duration
@@ -166,9 +169,9 @@ func Default() Config {
 			RaiseEvery: 15 * time.Second,
 			// Katalyst 0.3 CPUs and 300 MiB; Serenity's noise floor 0.25 CPUs.
 			DeadBand: resources.Quantities{{Name: resources.CPUs, Amount: 250}, {Name: resources.Mem, Amount: 256_000}},
-			// Replayed on public traces, the least of ten minutes cut the revoked
-			// volume to a sixth, for six points of what was offered.
-			Hold: 10 * time.Minute,
+			// One of the agent's intervals: what keeps the offer calm is a
+			// dead-band that follows the slack's unrest (docs/estimators.md).
+			Hold: 15 * time.Second,
 			// kubelet, Heracles, crane and Katalyst all wait 5 minutes.
 			HoldAfterKill: 5 * time.Minute,
 		},

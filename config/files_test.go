@@ -43,10 +43,9 @@ func TestDefaultsAgreeWithTheEstimator(t *testing.T) {
 	}
 	for _, name := range []string{resources.CPUs, resources.Mem} {
 		r := estimator.DefaultResource(name)
-		g := estimator.GovernorConfig{
-			Quantum: c.Governor.Quantum.Get(name), Step: c.Governor.Step.Get(name), DeadBand: c.Governor.DeadBand.Get(name),
-			RaiseEvery: c.Governor.RaiseEvery, Hold: c.Governor.Hold,
-		}
+		g := r.Governor // what is no setting is the estimator's own
+		g.Quantum, g.Step, g.DeadBand = c.Governor.Quantum.Get(name), c.Governor.Step.Get(name), c.Governor.DeadBand.Get(name)
+		g.RaiseEvery, g.Hold, g.HoldOff = c.Governor.RaiseEvery, c.Governor.Hold, c.Governor.HoldAfterKill
 		if diff := cmp.Diff(r.Governor, g); diff != "" {
 			t.Errorf("%s (-estimator +config):\n%s", name, diff)
 		}

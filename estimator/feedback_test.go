@@ -68,7 +68,7 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := start
-	g.Next(at, 0, 0)
+	g.Next(estimator.Round{At: at, Target: 0, Held: 0})
 	for i, step := range []struct {
 		after, held time.Duration // since the last action; for how long it is held
 	}{
@@ -86,14 +86,14 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 	} {
 		at = at.Add(step.after)
 		g.Hear(estimator.Feedback{At: at, Acted: true})
-		if _, why, terms := g.Next(at, 1000, 0); why != reason.Hold || terms.HoldUntil.Sub(at) != step.held {
+		if _, why, terms := g.Next(estimator.Round{At: at, Target: 1000, Held: 0}); why != reason.Hold || terms.HoldUntil.Sub(at) != step.held {
 			t.Errorf("action %d: %s until %s later, want a hold of %s", i, why, terms.HoldUntil.Sub(at), step.held)
 		}
 	}
-	if gross, _, _ := g.Next(at.Add(10*time.Minute-1), 1000, 0); gross != 0 {
+	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10*time.Minute - 1), Target: 1000, Held: 0}); gross != 0 {
 		t.Errorf("raised before the time: %v", gross)
 	}
-	if gross, _, _ := g.Next(at.Add(10*time.Minute), 1000, 0); gross != 1000 {
+	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10 * time.Minute), Target: 1000, Held: 0}); gross != 1000 {
 		t.Errorf("not raised when the time has come: %v", gross)
 	}
 }
@@ -106,6 +106,7 @@ func TestATickCanBeRecomputedFromItsTerms(t *testing.T) {
 		cfg.Resources[0].Predictor = "latest"
 		g := brisk()
 		g.Hold, g.HoldOff, g.HoldOffMax, g.HoldOffDecay = 30*time.Second, 10*time.Second, time.Minute, time.Minute
+		g.StepShare, g.BandFactor, g.BandMost, g.ReserveFactor, g.ReserveMost, g.Seed = 0.3, 5, 0.1, 1, 0.05, 7
 		g.DeadBand = resources.Milli(rapid.Int64Range(0, 1000).Draw(t, "band"))
 		cfg.Resources[0].Governor = g
 		if rapid.Bool().Draw(t, "capped") {

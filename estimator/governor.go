@@ -1,95 +1,36 @@
 package estimator
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/estimatord/estimatord/reason"
 	"github.com/estimatord/estimatord/resources"
 )
 
-// ErrConfig is the class of errors of a configuration that cannot be used.
-var ErrConfig = errors.New("invalid estimator configuration")
-
-// GovernorConfig says how fast what is promised may follow the slack. A cut is
-// never held back.
-type GovernorConfig struct {
-	// Quantum is what a promise is a multiple of. Coarser means fewer changes
-	// for the master, and up to one quantum that is not offered.
-	Quantum resources.Milli
-	// Step is by how much a promise rises at once, at most; at least a Quantum.
-	Step resources.Milli
-	// RaiseEvery is the time between two raises. Longer is calmer, and slower
-	// to offer what has become free.
-	RaiseEvery time.Duration
-	// DeadBand: a rise by less is left alone.
-	DeadBand resources.Milli
-	// Hold: a promise only rises to the least target of this time, so that a
-	// short lull is not handed out. 0 holds nothing back.
-	Hold time.Duration
-	// HoldOff is for how long nothing is raised after an action has taken
-	// capacity back, doubled by each further one up to HoldOffMax; each
-	// HoldOffDecay without an action takes one doubling back. 0: no hold-off.
-	HoldOff, HoldOffMax, HoldOffDecay time.Duration
-}
-
-// DefaultGovernor is the configuration for the resource when the operator says
-// nothing.
-//
-//   - Quantum 0.1 cpus, and DeadBand 0.25 cpus, the least change that
-//     Katalyst (0.3) and CPI² and Serenity (0.25 cpus of noise) act upon. For
-//     mem a 64 MB quantum and a 256 MB band (Katalyst 300 Mi).
-//   - Step 1 cpu or 1 GB every 15 s, the interval at which the agent asks
-//     (--oversubscribed_resources_interval): koordlet raises by at most 10 % of
-//     the node a round, which is this for ten cores.
-//   - Hold 10 min: replayed on public traces, reporting the least value of ten
-//     minutes with a dead-band cut the revoked volume to a sixth and the squeeze
-//     of regular tasks to a quarter, for six points of goodput.
-//   - HoldOff 5 min, as kubelet, Heracles, crane and Katalyst wait; up to an
-//     hour where it keeps happening, and an hour of peace to take a doubling
-//     back.
-func DefaultGovernor(resource string) GovernorConfig {
-	g := GovernorConfig{
-		Quantum:    100,
-		Step:       resources.Unit,
-		RaiseEvery: 15 * time.Second,
-		DeadBand:   250,
-		Hold:       10 * time.Minute,
-		HoldOff:    5 * time.Minute, HoldOffMax: time.Hour, HoldOffDecay: time.Hour,
-	}
-	if resource == resources.Mem {
-		g.Quantum, g.Step, g.DeadBand = 64*resources.Unit, 1024*resources.Unit, 256*resources.Unit
-	}
-	return g
-}
-
-func (c GovernorConfig) check() error {
-	switch {
-	case c.Quantum < 1:
-		return fmt.Errorf("%w: quantum %v is below 0.001", ErrConfig, c.Quantum)
-	case c.Step < c.Quantum:
-		return fmt.Errorf("%w: step %v is below the quantum %v", ErrConfig, c.Step, c.Quantum)
-	case c.DeadBand < 0:
-		return fmt.Errorf("%w: dead-band %v is negative", ErrConfig, c.DeadBand)
-	case c.RaiseEvery < 0 || c.Hold < 0 || c.HoldOff < 0 || c.HoldOffMax < 0 || c.HoldOffDecay < 0:
-		return fmt.Errorf("%w: a governor's time is negative", ErrConfig)
-	}
-	return nil
-}
-
 // Governor turns the target of each tick into what is promised of one
-// resource. It cuts at once and raises in steps: a change costs the master
-// every offer of the node that holds revocable resources, and what was raised
-// too far is paid for with a kill.
+// resource. It cuts at once and raises rarely: a change costs the master every
+// offer of the node that holds revocable resources, and what was raised too far
+// is paid for with a kill.
 type Governor struct {
 	cfg     GovernorConfig
 	least   extreme[resources.Milli]
+	unrest  unrest
 	gross   resources.Milli
 	last    time.Time
 	raised  time.Time
 	holdOff holdOff
 	stopped bool
+	// wanted is since when a raise is; rises counts such times.
+	wanted time.Time
+	rises  uint64
+}
+
+// Round is what the governor is shown of one tick.
+type Round struct {
+	At time.Time
+	// Target is what could be promised, Held what is held as revocable and
+	// Allocated what is allocated to regular containers.
+	Target, Held, Allocated resources.Milli
 }
 
 // NewGovernor makes a Governor that promises nothing yet.
@@ -124,35 +65,75 @@ func (g *Governor) Remember(at time.Time, gross resources.Milli) {
 }
 
 // Cut promises nothing from now on, because the slack is not known. It says
-// nothing about the slack, so the Hold window does not remember it.
+// nothing about the slack, so neither the Hold window nor the unrest remembers
+// it.
 func (g *Governor) Cut(at time.Time) {
 	g.follow(at)
 	g.gross = 0
 }
 
-// Next takes the target of a tick and what is held as revocable, and returns
-// what is promised, why, and from which terms: reason.Slack when it is the
-// whole target, otherwise what holds it back. Ticks come in order of time;
-// after a clock that was set back, the waiting times go on from there.
-func (g *Governor) Next(at time.Time, target, held resources.Milli) (resources.Milli, reason.Code, Terms) {
-	g.follow(at)
+// Next takes a round and returns what is promised, why, and from which terms:
+// reason.Slack when the target alone decided, otherwise what holds it back.
+// Rounds come in order of time; after a clock that was set back, the waiting
+// times go on from there.
+func (g *Governor) Next(r Round) (resources.Milli, reason.Code, Terms) {
+	g.follow(r.At)
+	t := g.terms(r)
+	gross, why := t.decide(r.Target, r.Held)
+	if gross > g.gross {
+		g.raised = r.At
+	}
+	g.gross = gross
+	return gross, why, t
+}
+
+// terms are those of a round. They are rounded once, here, so that the record
+// holds what was decided from.
+func (g *Governor) terms(r Round) Terms {
+	share := func(v float64) resources.Milli {
+		return resources.FloorMilli(min(v, 1) * max(0, r.Allocated).Float())
+	}
+	restless := g.unrest.add(r.At, max(0, r.Target), r.Allocated)
 	t := Terms{
-		At: at, Before: g.gross, Least: max(0, target).FloorTo(g.cfg.Quantum),
+		At: r.At, Before: g.gross, Least: max(0, r.Target).FloorTo(g.cfg.Quantum),
 		HoldUntil: g.holdOff.until, Stopped: g.stopped,
-		Quantum: g.cfg.Quantum, Step: g.cfg.Step, DeadBand: g.cfg.DeadBand,
+		Quantum:  g.cfg.Quantum,
+		Step:     max(g.cfg.Step, share(g.cfg.StepShare)),
+		DeadBand: max(g.cfg.DeadBand, share(min(g.cfg.BandMost, max(g.cfg.BandLeast, g.cfg.BandFactor*restless)))),
+		Reserve:  share(min(g.cfg.ReserveMost, g.cfg.ReserveFactor*restless)),
 	}
 	if g.cfg.Hold > 0 {
-		t.Least = g.least.add(at, t.Least)
+		t.Least = g.least.add(r.At, t.Least)
 	}
 	if !g.raised.IsZero() {
 		t.RaiseFrom = g.raised.Add(g.cfg.RaiseEvery)
 	}
-	gross, why := t.decide(target, held)
-	if gross > g.gross {
-		g.raised = at
+	if !t.rises() {
+		g.wanted = time.Time{}
+		return t
 	}
-	g.gross = gross
-	return gross, why, t
+	if g.wanted.IsZero() {
+		g.wanted = r.At
+		g.rises++
+	}
+	if from := g.wanted.Add(g.jitter()); from.After(t.RaiseFrom) {
+		t.RaiseFrom = from
+	}
+	return t
+}
+
+// jitter is how long this rise waits before its first raise: evenly spread over
+// RaiseEvery among nodes with other seeds, and among the rises of one.
+func (g *Governor) jitter() time.Duration {
+	if g.cfg.Seed == 0 {
+		return 0
+	}
+	// The finalizer of splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
+	x := g.cfg.Seed + g.rises*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x ^= x >> 31
+	return time.Duration(float64(x>>11) / (1 << 53) * float64(g.cfg.RaiseEvery))
 }
 
 // follow moves the governor's times when the clock was set back.
@@ -160,8 +141,11 @@ func (g *Governor) follow(at time.Time) {
 	if back := g.last.Sub(at); back > 0 && !g.last.IsZero() {
 		g.least.shift(-back)
 		g.holdOff.shift(-back)
-		if !g.raised.IsZero() {
-			g.raised = g.raised.Add(-back)
+		g.unrest.shift(-back)
+		for _, t := range []*time.Time{&g.raised, &g.wanted} {
+			if !t.IsZero() {
+				*t = t.Add(-back)
+			}
 		}
 	}
 	g.last = at

@@ -2,6 +2,7 @@ package estimator_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func TestGovernorStory(t *testing.T) {
 			g.Cut(at)
 			continue
 		}
-		if gross, why, _ := g.Next(at, step.target, step.held); gross != step.gross || why != step.why {
+		if gross, why, _ := g.Next(estimator.Round{At: at, Target: step.target, Held: step.held}); gross != step.gross || why != step.why {
 			t.Fatalf("%s: %v, %s, want %v, %s", step.name, gross, why, step.gross, step.why)
 		}
 	}
@@ -101,7 +102,7 @@ func TestGovernorKeepsItsWord(t *testing.T) {
 			}
 			target := resources.Milli(rapid.Int64Range(-100, 8000).Draw(t, "target"))
 			seen = append(seen, tick{at, target})
-			now, _, _ := g.Next(at, target, 0)
+			now, _, _ := g.Next(estimator.Round{At: at, Target: target, Held: 0})
 			if now%cfg.Quantum != 0 || now < 0 || now > max(0, target) {
 				t.Fatalf("promised %v of a target of %v", now, target)
 			}
@@ -133,6 +134,11 @@ func TestGovernorRefuses(t *testing.T) {
 		"negative dead-band": func(c *estimator.GovernorConfig) { c.DeadBand = -1 },
 		"negative time":      func(c *estimator.GovernorConfig) { c.RaiseEvery = -1 },
 		"negative hold-off":  func(c *estimator.GovernorConfig) { c.HoldOff = -1 },
+		"step above all":     func(c *estimator.GovernorConfig) { c.StepShare = 1.1 },
+		"band of no number":  func(c *estimator.GovernorConfig) { c.BandLeast = math.NaN() },
+		"band upside down":   func(c *estimator.GovernorConfig) { c.BandLeast, c.BandMost = 0.2, 0.1 },
+		"negative reserve":   func(c *estimator.GovernorConfig) { c.ReserveMost = -0.1 },
+		"endless factor":     func(c *estimator.GovernorConfig) { c.BandFactor = math.Inf(1) },
 		"negative hold":      func(c *estimator.GovernorConfig) { c.Hold = -1 },
 	} {
 		cfg := brisk()

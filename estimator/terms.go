@@ -18,12 +18,14 @@ type Terms struct {
 	Least resources.Milli
 	// HoldUntil is when raises may begin again after an action.
 	HoldUntil time.Time
-	// RaiseFrom is when the next raise may be, after the last one.
+	// RaiseFrom is when the next raise may be, after the last one and with the
+	// node's own delay.
 	RaiseFrom time.Time
 	// Stopped: nothing new may be offered, whatever the slack is.
 	Stopped bool
-	// Quantum, Step and DeadBand are those of the configuration.
-	Quantum, Step, DeadBand resources.Milli
+	// Quantum, Step, DeadBand and Reserve are those of the configuration, for
+	// what is allocated and how restless the slack is.
+	Quantum, Step, DeadBand, Reserve resources.Milli
 }
 
 // decide is the whole of the governor's rule: from the terms of a tick, its
@@ -38,27 +40,38 @@ func (t *Terms) decide(target, held resources.Milli) (resources.Milli, reason.Co
 	return gross, why
 }
 
-// follow is decide without a stop.
+// follow is decide without a stop. A cut is at once, and to Reserve below the
+// target: who cuts to the very edge cuts again at the next small fall.
 func (t *Terms) follow(target resources.Milli) (resources.Milli, reason.Code) {
-	if target <= t.Before {
+	switch goal := t.goal(); {
+	case target < t.Before:
+		return max(0, target-t.Reserve).FloorTo(t.Quantum), reason.Slack
+	case target == t.Before:
 		return target, reason.Slack
-	}
-	rise := t.Least - t.Before
-	switch {
-	case t.At.Before(t.HoldUntil) || rise <= 0:
+	case t.At.Before(t.HoldUntil) || t.Least <= t.Before:
 		return t.Before, reason.Hold
-	case rise < t.DeadBand:
+	case !t.rises():
 		return t.Before, reason.DeadBand
 	case t.At.Before(t.RaiseFrom):
 		return t.Before, reason.RaiseStep
+	case goal-t.Before > t.Step.FloorTo(t.Quantum):
+		return t.Before + t.Step.FloorTo(t.Quantum), reason.RaiseStep
+	case t.Least < target:
+		return goal, reason.Hold
+	default:
+		return goal, reason.Slack
 	}
-	if step := t.Step.FloorTo(t.Quantum); rise > step {
-		return t.Before + step, reason.RaiseStep
-	}
-	if t.Least < target {
-		return t.Least, reason.Hold
-	}
-	return t.Least, reason.Slack
+}
+
+// goal is what the promise may rise to.
+func (t *Terms) goal() resources.Milli {
+	return max(0, t.Least-t.Reserve).FloorTo(t.Quantum)
+}
+
+// rises: the promise is so far below its goal that a raise is worth it.
+func (t *Terms) rises() bool {
+	rise := t.goal() - t.Before
+	return rise > 0 && rise >= t.DeadBand && !t.At.Before(t.HoldUntil) && !t.Stopped
 }
 
 // Recompute finds again, from an offer's terms alone, what was promised and

@@ -158,7 +158,7 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	if t.Capped {
 		t.Target = min(t.Slack, t.Cap)
 	}
-	_, _, t.Governor = r.governor.Next(s.At, t.Target, t.AllocatedRevocable)
+	_, _, t.Governor = r.governor.Next(Round{At: s.At, Target: t.Target, Held: t.AllocatedRevocable, Allocated: t.Allocated})
 	t.Gross, t.Why = t.Recompute()
 }
 

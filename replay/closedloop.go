@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"hash/fnv"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
@@ -18,6 +19,9 @@ type LoopOptions struct {
 	// Governor returns the configuration of the governor for a resource; nil
 	// hands the slack out as it is.
 	Governor func(resource string) estimator.GovernorConfig
+	// Hindsight: also find out how few changes would have been possible. It
+	// keeps every target in memory.
+	Hindsight bool
 }
 
 // agentReport is the default of --oversubscribed_resources_interval.
@@ -44,7 +48,16 @@ type LoopScore struct {
 	RawChangesPerHour float64
 	// Offered is Σ offered/Σ allocated: savings after the governor.
 	Offered float64
+	// RawOffered is the same without a governor.
+	RawOffered float64
+	// LeastChangesPerHour is the fewest that any promise could have come by
+	// that gives up no more than GivenUp of RawOffered, knowing the future; 0
+	// when it was not asked for.
+	LeastChangesPerHour float64
 }
+
+// GivenUp is the share of the savings that a governor may cost.
+const GivenUp = 0.02
 
 // loopTally runs and scores the closed loop of one estimator in one cell.
 //
@@ -67,8 +80,12 @@ type loopTally struct {
 	rawHeard        resources.Milli
 	last            time.Time // of the step before
 
-	steps, squeezes, started, killed, changes, rawChanges int
-	completed, lost, allocated, offered, nodeHours        float64
+	steps, squeezes, started, killed, changes, rawChanges      int
+	completed, lost, allocated, offered, rawOffered, nodeHours float64
+
+	// targets are those of this node, when hindsight is wanted.
+	targets   []float64
+	hindsight hindsight
 }
 
 // loopSize is the size of a task: a core, or 1/32 of the node's memory.
@@ -79,7 +96,7 @@ func loopSize(resource string, cores float64) float64 {
 	return max(cores, 1) * 4096 / 32
 }
 
-func (l *loopTally) begin(cores float64) error {
+func (l *loopTally) begin(node string, cores float64) error {
 	l.size = loopSize(l.resource, cores)
 	l.ends, l.gross, l.heard = l.ends[:0], 0, false
 	l.last, l.allocatedBefore = time.Time{}, 0
@@ -87,9 +104,26 @@ func (l *loopTally) begin(cores float64) error {
 	if l.opts.Governor == nil {
 		return nil
 	}
-	g, err := estimator.NewGovernor(l.opts.Governor(l.resource))
+	cfg := l.opts.Governor(l.resource)
+	cfg.Seed = seedOf(node)
+	g, err := estimator.NewGovernor(cfg)
 	l.governor = g
 	return err
+}
+
+// seedOf is a node's own seed, from its name.
+func seedOf(node string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(node)) // it never fails
+	return h.Sum64()
+}
+
+// end closes the account of one node.
+func (l *loopTally) end() {
+	if l.opts.Hindsight {
+		l.hindsight.add(l.targets)
+		l.targets = nil
+	}
 }
 
 // step takes the demand and allocation at a step and the slack predicted from
@@ -110,8 +144,12 @@ func (l *loopTally) step(at time.Time, demand, allocated, slack float64, scored 
 		l.nodeHours += elapsed
 		l.allocated += allocated * elapsed
 		l.offered += min(l.gross, allocated) * elapsed
+		l.rawOffered += min(l.rawHeard.Float(), allocated) * elapsed
+		if l.opts.Hindsight {
+			l.targets = append(l.targets, max(0, slack))
+		}
 	}
-	l.promise(at, slack, scored)
+	l.promise(at, allocated, slack, scored)
 	l.last, l.allocatedBefore = at, allocated
 	for float64(len(l.ends)+1)*l.size <= l.gross+1e-9 {
 		l.ends = append(l.ends, at.Add(l.opts.Length))
@@ -147,11 +185,11 @@ func (l *loopTally) complete(at time.Time, scored bool) {
 }
 
 // promise takes the slack through the governor.
-func (l *loopTally) promise(at time.Time, slack float64, scored bool) {
+func (l *loopTally) promise(at time.Time, allocated, slack float64, scored bool) {
 	target := resources.FloorMilli(max(0, slack))
 	next := target
 	if l.governor != nil {
-		next, _, _ = l.governor.Next(at, target, 0)
+		next, _, _ = l.governor.Next(estimator.Round{At: at, Target: target, Allocated: resources.FloorMilli(allocated)})
 	}
 	if l.heard && scored {
 		if next.Float() != l.gross {
@@ -172,7 +210,7 @@ func (l *loopTally) between(at time.Time, scored bool) {
 		return
 	}
 	for t := l.last.Add(l.opts.Report); t.Before(at); t = t.Add(l.opts.Report) {
-		next, _, _ := l.governor.Next(t, l.rawHeard, 0)
+		next, _, _ := l.governor.Next(estimator.Round{At: t, Target: l.rawHeard, Allocated: resources.FloorMilli(l.allocatedBefore)})
 		if next.Float() != l.gross && scored {
 			l.changes++
 		}
@@ -181,7 +219,12 @@ func (l *loopTally) between(at time.Time, scored bool) {
 }
 
 func (l *loopTally) score() *LoopScore {
+	least := 0.0
+	if l.opts.Hindsight {
+		least = ratio(float64(l.hindsight.changes(GivenUp)), l.nodeHours)
+	}
 	return &LoopScore{
+		LeastChangesPerHour: least, RawOffered: ratio(l.rawOffered, l.allocated),
 		Goodput:        ratio(l.completed, l.allocated),
 		CompletedHours: l.completed, LostHours: l.lost,
 		SqueezeRate: ratio(float64(l.squeezes), float64(l.steps)),

@@ -54,7 +54,7 @@ func TestClosedLoopStories(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := loopTally{opts: &LoopOptions{Length: tc.length}, resource: CPU}
-			if err := l.begin(32); err != nil {
+			if err := l.begin("node", 32); err != nil {
 				t.Fatal(err)
 			}
 			for i, m := range tc.story {
@@ -83,11 +83,11 @@ func TestClosedLoopAsksTheGovernorAtEachReport(t *testing.T) {
 	t.Parallel()
 	l := loopTally{
 		opts: &LoopOptions{Length: time.Hour, Report: 15 * time.Second, Governor: func(string) estimator.GovernorConfig {
-			return estimator.GovernorConfig{Quantum: 100, Step: resources.Unit, RaiseEvery: 15 * time.Second}
+			return estimator.GovernorConfig{Quantum: 100, Step: resources.Unit}
 		}},
 		resource: CPU,
 	}
-	if err := l.begin(32); err != nil {
+	if err := l.begin("node", 32); err != nil {
 		t.Fatal(err)
 	}
 	at := time.Unix(0, 0)

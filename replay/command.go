@@ -74,6 +74,7 @@ func Command() *cobra.Command {
 	f.DurationVar(&req.Tick, "tick", defaultTick, "the daemon's interval in the whole loop")
 	f.BoolVar(&cost, "cost", false, "also measure what a prediction costs (not reproducible)")
 	f.DurationVar(&hold, "hold", -1, "time of which the governor offers the least target (default: that of the daemon)")
+	f.BoolVar(&req.Hindsight, "hindsight", false, "also find how few messages would have been possible, knowing the future")
 	f.BoolVar(&req.SkipMalformed, "skip-malformed", false, "leave malformed rows out and count them, instead of refusing the trace")
 	f.BoolVar(&out.json, "json", false, "print JSON")
 	f.BoolVar(&out.markdown, "markdown", false, "print Markdown tables")

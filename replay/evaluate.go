@@ -193,7 +193,7 @@ func (c *court) begin(n *Node) error {
 	}
 	c.oracle = newOracle(c.horizon)
 	for i := range c.loops {
-		if err := c.loops[i].begin(n.Cores); err != nil {
+		if err := c.loops[i].begin(n.ID, n.Cores); err != nil {
 			return err
 		}
 	}
@@ -283,6 +283,9 @@ func (c *court) settled(p *promise) {
 func (c *court) end() {
 	for i := range c.tallies {
 		c.tallies[i].endNode()
+	}
+	for i := range c.loops {
+		c.loops[i].end()
 	}
 }
 

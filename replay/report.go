@@ -59,7 +59,11 @@ type Total struct {
 	// the governor.
 	MessagesPerHour    float64 `json:"messages_per_node_hour"`
 	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
-	// Looped: a closed loop was run, the six numbers before are of it.
+	// MessagesShare is the mean over cells of the one divided by the other, and
+	// GovernorCost of the share of the savings that the governor costs.
+	MessagesShare float64 `json:"messages_share"`
+	GovernorCost  float64 `json:"governor_cost"`
+	// Looped: a closed loop was run, the numbers before, from Goodput on, are of it.
 	Looped bool `json:"closed_loop"`
 }
 
@@ -103,6 +107,8 @@ func (t *Total) add(c *Cell, target float64) {
 		t.OfferedSavings += c.Loop.Offered
 		t.MessagesPerHour += c.Loop.ChangesPerHour
 		t.RawMessagesPerHour += c.Loop.RawChangesPerHour
+		t.MessagesShare += ratio(c.Loop.ChangesPerHour, c.Loop.RawChangesPerHour)
+		t.GovernorCost += c.Loop.cost()
 	}
 }
 
@@ -110,7 +116,7 @@ func (t *Total) divide() {
 	n := float64(t.Cells)
 	for _, sum := range []*float64{
 		&t.Cost, &t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean, &t.Goodput, &t.SqueezeRate, &t.OfferedSavings,
-		&t.MessagesPerHour, &t.RawMessagesPerHour,
+		&t.MessagesPerHour, &t.RawMessagesPerHour, &t.MessagesShare, &t.GovernorCost,
 	} {
 		*sum /= n
 	}
@@ -146,6 +152,9 @@ type loopResult struct {
 	OfferedSavings     float64 `json:"offered_savings"`
 	MessagesPerHour    float64 `json:"messages_per_node_hour"`
 	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
+	// The rest is only there when hindsight was asked for.
+	GovernorCost         float64 `json:"governor_cost,omitempty"`
+	LeastMessagesPerHour float64 `json:"least_messages_per_node_hour,omitempty"`
 }
 
 // WriteJSON writes the report as one JSON document.
@@ -164,6 +173,10 @@ func (r *Report) WriteJSON(w io.Writer) error {
 				Goodput: l.Goodput, SqueezeRate: l.SqueezeRate, CompletedHours: l.CompletedHours, LostHours: l.LostHours,
 				Started: l.Started, Kills: l.Killed, OfferedSavings: l.Offered,
 				MessagesPerHour: l.ChangesPerHour, RawMessagesPerHour: l.RawChangesPerHour,
+				LeastMessagesPerHour: l.LeastChangesPerHour,
+			}
+			if l.LeastChangesPerHour > 0 {
+				results[i].GovernorCost = l.cost()
 			}
 		}
 	}
@@ -225,8 +238,12 @@ func (r *Report) WriteText(w io.Writer) error {
 	return tw.Flush()
 }
 
-// WriteMarkdown writes the summary and the cells as tables for a document.
+// WriteMarkdown writes the summary and the cells as tables for a document; with
+// hindsight, the governor's table instead.
 func (r *Report) WriteMarkdown(w io.Writer) error {
+	if r.hindsighted() {
+		return r.writeGovernor(w)
+	}
 	var err error
 	put := func(format string, args ...any) {
 		if err == nil {
@@ -265,6 +282,9 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	put("\n")
 	return err
 }
+
+// cost is the share of the savings that the governor costs.
+func (l *LoopScore) cost() float64 { return ratio(l.RawOffered-l.Offered, l.RawOffered) }
 
 // looped formats numbers of the closed loop for people: a dash when none was
 // run.

@@ -38,6 +38,8 @@ type Request struct {
 	BestEffort time.Duration
 	// Governor is that of the closed loop; nil: estimator.DefaultGovernor.
 	Governor func(resource string) estimator.GovernorConfig
+	// Hindsight is as in LoopOptions.
+	Hindsight bool
 	// Policy, when not nil, also runs the whole loop with it, at ticks of Tick
 	// (0: 5 s) and with the first of Horizons (none: 5 min).
 	Policy *qos.Policy
@@ -132,7 +134,7 @@ func (req *Request) options(t *Trace, estimators []Estimator) Options {
 		o.Instance = slices.Max(o.Horizons)
 	}
 	if req.BestEffort > 0 {
-		o.Loop = &LoopOptions{Length: req.BestEffort, Report: agentReport, Governor: req.Governor}
+		o.Loop = &LoopOptions{Length: req.BestEffort, Report: agentReport, Governor: req.Governor, Hindsight: req.Hindsight}
 		if o.Loop.Governor == nil {
 			o.Loop.Governor = estimator.DefaultGovernor
 		}

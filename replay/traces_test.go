@@ -83,6 +83,18 @@ func TestPublicTracesAgreeWithTheReference(t *testing.T) {
 	}
 }
 
+// The closed loop with the daemon's own governor and horizon.
+func TestPublicTracesClosedLoop(t *testing.T) {
+	t.Parallel()
+	got := total(t, Request{
+		Estimators: []string{"tce"}, TargetViolation: 0.01, BurnIn: -1, Horizons: []time.Duration{5 * time.Minute}, BestEffort: 30 * time.Minute,
+	}, "")
+	if got.Cells != 7 || got.Goodput < 0.71 || got.WorstSqueezeRate > 0.005 || got.MessagesShare > 1.0/16 {
+		t.Errorf("goodput %.4f, worst of %d cells squeezed %.4f, %.4f of the raw messages; want at least 0.71, at most 0.005 and 1/16",
+			got.Goodput, got.Cells, got.WorstSqueezeRate, got.MessagesShare)
+	}
+}
+
 // From an empty state, with the target that the daemon takes for a first day.
 func TestPublicTracesFirstDay(t *testing.T) {
 	t.Parallel()

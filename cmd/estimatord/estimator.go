@@ -1,8 +1,9 @@
 package main
 
 import (
+	"hash/fnv"
+	"os"
 	"slices"
-	"time"
 
 	"github.com/estimatord/estimatord/config"
 	"github.com/estimatord/estimatord/estimator"
@@ -23,7 +24,6 @@ func usageConfig(cfg *config.Config) estimator.UsageConfig {
 	u.ReportStaleAfter = cfg.UsageStaleAfter
 	u.SampleStaleAfter = cfg.SampleStaleAfter
 	u.UnmanagedWindow = cfg.Estimator.UnmanagedWindow
-	u.UnmanagedWindow = cfg.Estimator.UnmanagedWindow
 	u.Resources = nil
 	for _, name := range cfg.Estimator.Resources {
 		u.Resources = append(u.Resources, estimator.ResourceConfig{
@@ -32,17 +32,36 @@ func usageConfig(cfg *config.Config) estimator.UsageConfig {
 			Peak:      promise(cfg, name),
 			Shadows:   shadows(cfg),
 			Margin:    cfg.Estimator.Margin,
-			Governor: estimator.GovernorConfig{
-				Quantum:    cfg.Governor.Quantum.Get(name),
-				Step:       cfg.Governor.Step.Get(name),
-				RaiseEvery: cfg.Governor.RaiseEvery,
-				DeadBand:   cfg.Governor.DeadBand.Get(name),
-				Hold:       cfg.Governor.Hold,
-				HoldOff:    cfg.Governor.HoldAfterKill, HoldOffMax: max(time.Hour, cfg.Governor.HoldAfterKill), HoldOffDecay: time.Hour,
-			},
+			Governor:  governorConfig(cfg, name),
 		})
 	}
 	return u
+}
+
+// governorConfig is the governor of the resource as set; what is not a setting
+// keeps its default.
+func governorConfig(cfg *config.Config, resource string) estimator.GovernorConfig {
+	g := estimator.DefaultGovernor(resource)
+	g.Quantum = cfg.Governor.Quantum.Get(resource)
+	g.Step = cfg.Governor.Step.Get(resource)
+	g.RaiseEvery = cfg.Governor.RaiseEvery
+	g.DeadBand = cfg.Governor.DeadBand.Get(resource)
+	g.Hold = cfg.Governor.Hold
+	g.HoldOff, g.HoldOffMax = cfg.Governor.HoldAfterKill, max(g.HoldOffMax, cfg.Governor.HoldAfterKill)
+	g.Seed = nodeSeed()
+	return g
+}
+
+// nodeSeed tells this node from the others of a fleet, and is the same after a
+// restart. 0, when the host has no name, leaves the governor's delays out.
+func nodeSeed() uint64 {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // it never fails
+	return h.Sum64()
 }
 
 // promise is what is to be kept for the resource.
