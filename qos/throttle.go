@@ -210,6 +210,7 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 	if l.limit > 0 && stayed < e.limited(res) {
 		// The share of one that left goes back to the node, not to the others.
 		l.limit = max(min(l.limit, had), min(l.limit, sum.least))
+		l.shared = l.limit
 	}
 	if cut && l.due(v.s.At, a, sum.used) {
 		acted = l.tighten(p, v.s.At, a, sum)
