@@ -250,6 +250,7 @@ func TestMemorySignals(t *testing.T) {
 				s.Host.UsableMemBytes = count(snapshot.Denied)
 			}), want: absent(snapshot.Denied), text: "blind, the node's memory could not be read (denied)"},
 			{name: "no memory at all", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Host.MemTotalBytes = snapshot.CountOf(0) }), want: absent(snapshot.Malformed)},
+			{name: "old", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Host.At = s.At.Add(-11 * time.Second) }), want: absent(snapshot.NotRead)},
 			{name: "truncated", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Host.MemAvailableBytes = count(snapshot.Truncated) }), want: absent(snapshot.Truncated)},
 		})
 	})
@@ -283,6 +284,10 @@ func TestMemorySignals(t *testing.T) {
 			}), want: absent(snapshot.Denied)},
 			{name: "v1", ticks: available(200, onV1(noDelay)), want: absent(snapshot.NoFile), text: "blind, the regular containers' memory pressure could not be read (no_file)"},
 			{name: "the node is unknown", ticks: edit(nodeOf(t0, 1, onV2(0, 0.3)), func(s *snapshot.Snapshot) { s.Host.MemTotalBytes = count(snapshot.Failed) }), want: absent(snapshot.Failed)},
+			{name: "old", ticks: edit(available(200, onV2(0, 0.3))[0], func(s *snapshot.Snapshot) {
+				web := &s.Containers[1]
+				web.At, web.Executor.Regular = s.At.Add(-11*time.Second), web.Executor.Regular[:1]
+			}), want: absent(snapshot.NotRead)},
 			{name: "the hog's", ticks: edit(nodeOf(t0, 1, onV2(0, 0)), func(s *snapshot.Snapshot) {
 				s.Host.MemAvailableBytes = snapshot.CountOf(0)
 				onV2(0, 1)(&s.Containers[0])

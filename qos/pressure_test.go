@@ -117,6 +117,20 @@ func TestTheTickThatTheLaneWakes(t *testing.T) {
 		{name: "the node is as busy as before", ticks: woken(half, half, ms(0)), want: amount(0)},
 		{name: "its quota explains it", ticks: woken(half, filled, ms(40)), want: amount(0)},
 		{name: "its quota explains a part", ticks: woken(half, filled, ms(11)), want: amount(0.4), worst: "web"},
+		{name: "it was full before, and is not any more", ticks: func() []*snapshot.Snapshot {
+			ticks := woken(full, half, ms(0))
+			squeezed(ticks[1], 0.6, time.Minute, snapshot.SqueezeStalled)
+			return ticks
+		}(), want: amount(0)},
+		{name: "the quota of a nested container may explain it", ticks: func() []*snapshot.Snapshot {
+			ticks := woken(half, filled, ms(0))
+			for _, s := range ticks {
+				task := snapshot.Container{Key: snapshot.Key{ID: "web.task", Inode: 8}, Parent: "web", OnDisk: true, At: s.At}
+				task.Pressure, task.CPU.ThrottledNanos = s.Containers[1].Pressure, snapshot.CountOf(1e9)
+				s.Containers = append(s.Containers, task)
+			}
+			return ticks
+		}(), want: amount(0)},
 		{name: "its quota is not known", ticks: woken(half, filled, count(snapshot.Truncated)), want: absent(snapshot.Truncated)},
 	})
 	t.Run("throttles at once", func(t *testing.T) {
@@ -176,6 +190,26 @@ func TestSelfThrottling(t *testing.T) {
 				{name: "the rest is", ticks: story(2, 180, nested), want: amount(1 / 0.6), missing: amount(0.4 / 0.6)},
 			})
 		})
+	}
+	// The same within half a second.
+	short := story(2, 90, false)
+	for i, s := range short {
+		s.At = after(0.5 * float64(i))
+		s.Host.At, s.Usage.At, s.Containers[0].At, s.Containers[1].At = s.At, s.At, s.At, s.At
+		s.Containers[1].Pressure.CPUSomeMicros = snapshot.CountOf(9e6 + uint64(i)*290e3)
+	}
+	checkAll(t, RegularCPUPressure, []readingCase{{name: "in half a second", ticks: short, want: amount(0.4), missing: amount(0.4 / 0.6), worst: "web"}})
+	// And by rules in shadow mode.
+	r, _ := RegularCPUPressure.Defaults()
+	r.Name, r.Clear, r.Shadow = "rule", 0.05, true
+	p := policyOf(r)
+	var st State
+	var d Decision
+	for _, s := range story(2, 180, false) {
+		d, st = decide(p, st, s, nil)
+	}
+	if got := d.Shadow.Rules[0].Value; !got.OK() || math.Abs(got.V-0.4) > 1e-9 {
+		t.Errorf("in shadow mode: %+v", got)
 	}
 	// A wall clock that is set changes nothing: the share is of the time that
 	// the pressure is about.
