@@ -66,6 +66,8 @@ func Settings() []Setting {
 			somePath(func(c *Config) *string { return &c.Socket })),
 		flagged("agent_user", "user the agent runs as, allowed on the socket besides root; empty: root only",
 			anyText("user", func(c *Config) *string { return &c.AgentUser })),
+		flagged("operator_socket", "Unix socket for status, budget, pause and resume, for root and the daemon's own user; empty: operator.sock beside socket",
+			anyText("path|"+Off, func(c *Config) *string { return &c.OperatorSocket })),
 		flagged("listen", "address for /metrics and /healthz",
 			address(func(c *Config) *string { return &c.Listen })),
 		flagged("interval", "time between two samples of the node",

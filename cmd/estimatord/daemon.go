@@ -20,6 +20,7 @@ import (
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/loop"
 	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/operator"
 	"github.com/estimatord/estimatord/policyfile"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/web"
@@ -63,6 +64,7 @@ type assembly struct {
 	mon        *monitor.Monitor
 	srv        *agentapi.Server
 	policy     *policyfile.Source
+	desk       operator.Desk // the orders of operators
 	hands      *hands
 	learned    *state     // nil: nothing is kept
 	rec        *recording // nil: nothing is recorded
@@ -126,7 +128,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 		spent = a.learned.kills
 	}
 	a.loop.Loop = loop.New(loop.Config{
-		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: a.policy,
+		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: a.policy, Orders: a.desk.Take,
 		Actor: a.hands, Spent: spent,
 		Observers: observers, Watchers: a.watchers(), Wake: a.wake(), Log: log,
 	})
@@ -177,12 +179,20 @@ func (a *assembly) open(ctx context.Context, cfg *config.Config) ([]func(context
 	}
 	a.hands.open(cfg, a.mon.Layout())
 	services := []func(context.Context) error{a.srv.Serve}
+	operators, err := a.listenToOperators(cfg)
+	if err != nil {
+		return nil, errors.Join(err, stop(ctx, a.srv.Serve))
+	}
+	services = append(services, operators...)
 	if cfg.Listen != config.Off {
 		page, err := web.Listen(web.Config{
 			Listen: cfg.Listen, Registry: a.registry, Containers: a.containers, Last: a.loop.last, Unhealthy: cfg.SampleStaleAfter, Log: a.log,
 		})
 		if err != nil {
-			return nil, errors.Join(err, stop(ctx, a.srv.Serve))
+			for _, serve := range services {
+				err = errors.Join(err, stop(ctx, serve))
+			}
+			return nil, err
 		}
 		a.log.Info("metrics", "listen", page.Addr().String())
 		services = append(services, page.Serve)

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// operate runs a command of the operator and returns its output.
+func operate(t *testing.T, args ...string) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := command(t, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("estimatord %s: %v; stderr:\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return string(out)
+}
+
+func TestOperatorCommands(t *testing.T) {
+	dir := t.TempDir()
+	policy, socket := filepath.Join(dir, "policy.yaml"), "--operator-socket="+filepath.Join(dir, "operator.sock")
+	write(t, policy, "rules:\n  - {name: one, signal: node_cpu}\n")
+	p := start(t, "--mode=fixed", "--resources=cpus:4", "--policy", policy, "--socket", filepath.Join(dir, "agent.sock"),
+		"--mesos-cgroups-root", "estimatord-no-such-agent")
+	p.await(t, "offer")
+
+	text := operate(t, "status", socket)
+	for _, want := range []string{"mode fixed", policy, "OFFER", "node_cpu", "unknown"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("status lacks %q:\n%s", want, text)
+		}
+	}
+	var st struct {
+		Daemon struct {
+			Pid    int
+			Paused bool
+		}
+		Offers []struct {
+			Resource string
+			Free     float64
+		}
+	}
+	if err := json.Unmarshal([]byte(operate(t, "status", "--json", socket)), &st); err != nil {
+		t.Fatal(err)
+	}
+	if st.Daemon.Pid != p.cmd.Process.Pid || st.Daemon.Paused || len(st.Offers) != 1 || st.Offers[0].Free != 4 {
+		t.Errorf("status %+v, want pid %d, 4 cpus", st, p.cmd.Process.Pid)
+	}
+
+	if out := operate(t, "budget", "reset", socket); !strings.Contains(out, "0 kills forgotten") {
+		t.Errorf("budget reset: %s", out)
+	}
+	if out := operate(t, "pause", socket); !strings.HasPrefix(out, "paused") {
+		t.Errorf("pause: %s", out)
+	}
+	if line := p.await(t, "offer"); line["free"] != "0" || line["why"] != "stopped" {
+		t.Errorf("paused: offer %v", line)
+	}
+	if out := operate(t, "status", socket); !strings.Contains(out, "PAUSED") {
+		t.Errorf("status while paused:\n%s", out)
+	}
+	if out := operate(t, "resume", socket); !strings.HasPrefix(out, "resumed") {
+		t.Errorf("resume: %s", out)
+	}
+	if line := p.await(t, "offer"); line["free"] != "4" {
+		t.Errorf("resumed: offer %v", line)
+	}
+
+	if code := p.stop(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "operator.sock")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is left behind: %v", err)
+	}
+	code, stderr := fails(t, "status", socket)
+	if code != exitFailed || !strings.Contains(stderr, "no daemon answers") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("without a daemon: exit %d, %q", code, stderr)
+	}
+}
+
+func TestOperatorSocketOff(t *testing.T) {
+	dir := t.TempDir()
+	cmd := filepath.Join(dir, "operator.sock")
+	p := start(t, "--mode=noop", "--operator-socket=off", "--socket", filepath.Join(dir, "agent.sock"))
+	p.await(t, "offer")
+	if _, err := os.Lstat(cmd); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a socket: %v", err)
+	}
+	var exit *exec.ExitError
+	if err := command(t, "pause", "--operator-socket", cmd).Run(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed {
+		t.Errorf("pause: %v", err)
+	}
+}
