@@ -20,7 +20,8 @@ predicted, and what best-effort tasks on the offered slack would have done.
 A trace is a CSV file, gzipped or not, with the header
   ` + Header + `
 and rows sorted by node, container and time (cores, MiB; a row is the mean
-usage over the step that ends at its time).
+usage over the step that ends at its time); or a directory that
+"estimatord record" or the daemon recorded into.
 
 An estimator is the name of a predictor, with settings after colons:
   --estimator tce,node-max:window=24h:margin=0.1
@@ -74,6 +75,7 @@ func Command() *cobra.Command {
 	f.DurationVar(&req.Tick, "tick", defaultTick, "the daemon's interval in the whole loop")
 	f.BoolVar(&cost, "cost", false, "also measure what a prediction costs (not reproducible)")
 	f.DurationVar(&hold, "hold", -1, "time of which the governor offers the least target (default: that of the daemon)")
+	f.DurationVar(&req.Step, "step", DefaultStep, "what the ticks of a recording are put together to, in whole seconds")
 	f.BoolVar(&req.Hindsight, "hindsight", false, "also find how few messages would have been possible, knowing the future")
 	f.BoolVar(&req.SkipMalformed, "skip-malformed", false, "leave malformed rows out and count them, instead of refusing the trace")
 	f.BoolVar(&out.json, "json", false, "print JSON")

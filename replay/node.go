@@ -17,6 +17,8 @@ type Node struct {
 
 	spool *spool
 	queue cursorQueue
+	// steps, when not nil, are read in order: those of a recording.
+	steps func(*Step) (bool, error)
 }
 
 // Step is all containers of a node at one time, sorted by id.
@@ -50,6 +52,9 @@ func newNode(id string, s *spool) (*Node, error) {
 
 // Next fills step with the containers at the next time; false after the last.
 func (n *Node) Next(step *Step) (bool, error) {
+	if n.steps != nil {
+		return n.steps(step)
+	}
 	step.IDs, step.Rows = step.IDs[:0], step.Rows[:0]
 	if len(n.queue) == 0 {
 		return false, nil

@@ -30,6 +30,7 @@ type TraceSummary struct {
 	Nodes                   int     `json:"nodes"`
 	Containers              int     `json:"containers"`
 	SkippedRows             int     `json:"skipped_rows"`
+	CutFiles                int     `json:"cut_files,omitempty"`
 	FirstSkippedLine        int     `json:"first_skipped_line,omitempty"`
 	FirstSkippedRowRejected string  `json:"first_skipped_reason,omitempty"`
 }
@@ -202,6 +203,13 @@ func (r *Report) WriteText(w io.Writer) error {
 		if t.SkippedRows > 0 {
 			if _, err := fmt.Fprintf(w, "%s: %d malformed rows left out, the first in line %d: %s\n",
 				t.Dataset, t.SkippedRows, t.FirstSkippedLine, t.FirstSkippedRowRejected); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range r.Traces {
+		if t := &r.Traces[i]; t.CutFiles > 0 {
+			if _, err := fmt.Fprintf(w, "%s: %d files end in the middle, what is before was used\n", t.Dataset, t.CutFiles); err != nil {
 				return err
 			}
 		}

@@ -12,7 +12,7 @@ import (
 
 // Request is what a replay is asked for.
 type Request struct {
-	// Traces are the paths of CSV files, gzipped or not.
+	// Traces are the paths of CSV files, gzipped or not, and of recordings.
 	Traces []string
 	// Resources; none means all that a trace has.
 	Resources []string
@@ -46,6 +46,8 @@ type Request struct {
 	Tick   time.Duration
 	// SkipMalformed leaves malformed rows out instead of failing.
 	SkipMalformed bool
+	// Step is as in TraceOptions.
+	Step time.Duration
 	// Timelines records the first node of each trace.
 	Timelines bool
 	// Stopwatch is as in Options.
@@ -67,7 +69,7 @@ func Run(req *Request) (*Report, error) {
 	}
 	report := &Report{Target: req.TargetViolation}
 	for _, path := range req.Traces {
-		trace, err := OpenTrace(path, TraceOptions{SkipMalformed: req.SkipMalformed})
+		trace, err := OpenTrace(path, TraceOptions{SkipMalformed: req.SkipMalformed, Step: req.Step})
 		if err != nil {
 			return nil, err
 		}
@@ -150,6 +152,7 @@ func (t *Trace) summary(burnIn time.Duration) TraceSummary {
 		Dataset: t.Dataset, IntervalS: t.Interval.Seconds(), SpanS: t.Span().Seconds(), BurnInS: burnIn.Seconds(),
 		Rows: t.Rows, Nodes: t.Nodes, Containers: t.Containers, SkippedRows: t.Skipped,
 	}
+	s.CutFiles = t.Cut
 	if len(t.SkippedRows) > 0 {
 		s.FirstSkippedLine = t.SkippedRows[0].Line
 		s.FirstSkippedRowRejected = t.SkippedRows[0].Err.Error()

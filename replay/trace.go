@@ -17,7 +17,7 @@ const maxReported = 20
 // ErrEmpty is returned for a trace without a usable row.
 var ErrEmpty = errors.New("no rows")
 
-// Trace is one CSV file, gzipped or not. Opening reads it once, to check
+// Trace is one CSV file, gzipped or not, or one of the daemon's recordings. Opening reads it once, to check
 // every row and learn its span; each replay reads it once more.
 type Trace struct {
 	// Dataset is the file's name without directory and extension.
@@ -34,9 +34,15 @@ type Trace struct {
 	// are in SkippedRows.
 	Skipped     int
 	SkippedRows []Skipped
+	// Cut counts the files of a recording that end in the middle, as those of a
+	// daemon that was killed or still records; what is before is used.
+	Cut int
 
 	path string
 	skip bool
+	// recording is its path, "" for a CSV file; cores are its node's.
+	recording string
+	cores     float64
 }
 
 // TraceOptions says how to open a trace.
@@ -44,11 +50,21 @@ type TraceOptions struct {
 	// SkipMalformed leaves malformed rows out and counts them; otherwise the
 	// first one is an error.
 	SkipMalformed bool
+	// Step is what the ticks of a recording are put together to, in whole
+	// seconds; 0: DefaultStep.
+	Step time.Duration
 }
 
 // OpenTrace reads and checks the trace at path.
 func OpenTrace(path string, opts TraceOptions) (*Trace, error) {
-	t := &Trace{Dataset: datasetOf(path), path: path, skip: opts.SkipMalformed}
+	t := &Trace{Dataset: datasetOf(path), path: path, skip: opts.SkipMalformed, recording: recordingAt(path)}
+	if t.recording != "" {
+		t.Dataset = nameOf(t.recording)
+		if err := t.scanRecording(opts.Step); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return t, nil
+	}
 	if err := t.scan(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -120,6 +136,9 @@ func (t *Trace) EachNode(visit func(*Node) error) error {
 }
 
 func (t *Trace) eachNode(visit func(*Node) error) error {
+	if t.recording != "" {
+		return t.visitRecording(visit)
+	}
 	r, file, err := t.rows(func(Skipped) {}) // counted when it was opened
 	if err != nil {
 		return err
