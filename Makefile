@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test unit fuzz privileges race lint vulncheck proto proto-check module test-cgroup2 replay-report bench install clean help
+.PHONY: all build demo test unit fuzz privileges race lint vulncheck proto proto-check module test-cgroup2 replay-report plots bench install clean help
 
 all: build
 
@@ -92,6 +92,9 @@ test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qe
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
+
+plots: ## The simulated stories of docs/ladder.md, as docs/plots/*.svg.
+	$(GO) run ./sim/plots docs/plots
 
 replay-report: build ## The comparison in docs/estimators.md from traces: make replay-report TRACES=dir.
 	@test -n '$(TRACES)' || { echo "say where the traces are: make replay-report TRACES=dir" >&2; exit 1; }
