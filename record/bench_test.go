@@ -21,12 +21,12 @@ func BenchmarkRecord(b *testing.B) {
 			w := &Writer{}
 			w.state.reset(false)
 			buf := make([]byte, 0, 1<<20)
-			if _, err := w.encode(buf, history[0]); err != nil {
+			if _, err := w.encode(buf, history[0], nil); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for i := 1; b.Loop(); i++ {
-				if _, err := w.encode(buf, history[i%len(history)]); err != nil {
+				if _, err := w.encode(buf, history[i%len(history)], nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -46,7 +46,7 @@ func BenchmarkCompress(b *testing.B) {
 			const ticks = 10
 			var blocks [][]byte
 			for i := range 31 * ticks {
-				tick, err := w.encode(nil, n.tick())
+				tick, err := w.encode(nil, n.tick(), nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -23,6 +23,8 @@ type coder struct {
 	version uint32
 	buf     []byte
 	strings *strTable
+	// base, when writing, is the time from which others are measured.
+	base time.Time
 	// err is the first thing that went wrong; nothing is read after it.
 	err error
 }
@@ -160,12 +162,19 @@ func (c *coder) float(v *float64, known float64) {
 // noTime is how the zero time is written.
 const noTime = uint64(1) << 63
 
-// stamp is a time as ns since 1970, in two's complement.
-func stamp(t time.Time) uint64 {
+// stamp is a time as ns, in two's complement: those from the base by the
+// monotonic clock where both have it, and of the base since 1970. So times that
+// are read back are as far apart as those that were written, also where the
+// clock was set between them.
+func (c *coder) stamp(t time.Time) uint64 {
 	if t.IsZero() {
 		return noTime
 	}
-	return uint64(t.UnixNano()) //nolint:gosec // the bits are meant
+	since := t.Sub(c.base)
+	if c.base.IsZero() || since == math.MaxInt64 || since == math.MinInt64 { // or too far from it
+		return uint64(t.UnixNano()) //nolint:gosec // the bits are meant
+	}
+	return uint64(c.base.UnixNano() + int64(since)) //nolint:gosec // the bits are meant
 }
 
 // maxSeconds keeps times where UnixNano is defined: within 292 years of 1970.
@@ -186,7 +195,7 @@ func (c *coder) time(v *time.Time, known uint64) {
 		c.fail(fmt.Errorf("the time %v cannot be recorded", *v))
 		return
 	}
-	n := stamp(*v)
+	n := c.stamp(*v)
 	c.delta(&n, known)
 }
 

@@ -33,7 +33,7 @@ var (
 // read; what they lack is absent then (snapshot.NotRead, and no look between
 // the ticks).
 const (
-	Version = 2
+	Version = 3
 	oldest  = 1
 )
 
@@ -42,6 +42,9 @@ const (
 	// withSqueeze: what the fast lane saw, quotas and waiting of containers, and
 	// the memory that can be used.
 	withSqueeze = 2
+	// withInputs: what a tick was decided on besides its snapshot, and times that
+	// only differences of count.
+	withInputs = 3
 )
 
 // Extension ends the name of each file of a recording.

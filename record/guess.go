@@ -19,13 +19,13 @@ func (t *table) readTimes() {
 		now, before := &t.now[i], &t.before[i]
 		known := t.at + offset
 		if !before.At.IsZero() {
-			was := stamp(before.At) - (t.at - t.elapsed)
+			was := t.c.stamp(before.At) - (t.at - t.elapsed)
 			known += was - offsetBefore
 			offsetBefore = was
 		}
 		t.c.time(&now.At, known)
 		if !now.At.IsZero() {
-			offset = stamp(now.At) - t.at
+			offset = t.c.stamp(now.At) - t.at
 		}
 	}
 }
@@ -58,7 +58,7 @@ func (t *table) findLag() uint64 {
 }
 
 // between is the time between the last two reads of container i, in ns.
-func (t *table) between(i int) uint64 { return stamp(t.now[i].At) - stamp(t.before[i].At) }
+func (t *table) between(i int) uint64 { return t.c.stamp(t.now[i].At) - t.c.stamp(t.before[i].At) }
 
 // predictCores is the formula of snapshot.CPU.Cores.
 func predictCores(t *table, i int) float64 {
@@ -103,15 +103,15 @@ func (t *table) statTimes() {
 		moved := !t.c.reading && !now.Memory.StatAt.Equal(before.Memory.StatAt)
 		t.c.flag(&moved)
 		if moved {
-			t.c.time(&now.Memory.StatAt, statKnown(now, t.at))
+			t.c.time(&now.Memory.StatAt, t.statKnown(now, t.at))
 		}
 	}
 }
 
 // statKnown is what StatAt is close to when it is new.
-func statKnown(o *snapshot.Container, at uint64) uint64 {
+func (t *table) statKnown(o *snapshot.Container, at uint64) uint64 {
 	if o.At.IsZero() {
 		return at
 	}
-	return stamp(o.At)
+	return t.c.stamp(o.At)
 }

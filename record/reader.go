@@ -83,6 +83,17 @@ func (r *Reader) Files() []string {
 // recording.
 func (r *Reader) All() iter.Seq2[*snapshot.Snapshot, error] {
 	return func(yield func(*snapshot.Snapshot, error) bool) {
+		for t, err := range r.Ticks() {
+			if !yield(t.Snapshot, err) {
+				return
+			}
+		}
+	}
+}
+
+// Ticks yields the same with what was decided on besides.
+func (r *Reader) Ticks() iter.Seq2[Tick, error] {
+	return func(yield func(Tick, error) bool) {
 		for i := range r.segments {
 			if !r.file(r.segments[i].path, yield) {
 				return
@@ -91,13 +102,13 @@ func (r *Reader) All() iter.Seq2[*snapshot.Snapshot, error] {
 	}
 }
 
-func (r *Reader) file(path string, yield func(*snapshot.Snapshot, error) bool) bool {
+func (r *Reader) file(path string, yield func(Tick, error) bool) bool {
 	f, err := os.Open(path)
 	if err != nil {
-		return yield(nil, err)
+		return yield(Tick{}, err)
 	}
 	defer func() { _ = f.Close() }() // only read from
-	for s, err := range Decode(f) {
+	for s, err := range decodeTicks(f) {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
@@ -111,9 +122,19 @@ func (r *Reader) file(path string, yield func(*snapshot.Snapshot, error) bool) b
 // Decode yields the snapshots of one file, as Reader.All does.
 func Decode(file io.Reader) iter.Seq2[*snapshot.Snapshot, error] {
 	return func(yield func(*snapshot.Snapshot, error) bool) {
+		for t, err := range decodeTicks(file) {
+			if !yield(t.Snapshot, err) {
+				return
+			}
+		}
+	}
+}
+
+func decodeTicks(file io.Reader) iter.Seq2[Tick, error] {
+	return func(yield func(Tick, error) bool) {
 		d, err := newDecoder(file)
 		if err != nil {
-			yield(nil, err)
+			yield(Tick{}, err)
 			return
 		}
 		defer d.zip.Close()
@@ -123,7 +144,7 @@ func Decode(file io.Reader) iter.Seq2[*snapshot.Snapshot, error] {
 				return
 			}
 			if err != nil {
-				yield(nil, fmt.Errorf("%w after %d ticks", err, d.ticks))
+				yield(Tick{}, fmt.Errorf("%w after %d ticks", err, d.ticks))
 				return
 			}
 			d.ticks++
@@ -168,31 +189,31 @@ func newDecoder(file io.Reader) (*decoder, error) {
 }
 
 // next is the next tick; io.EOF after the end mark.
-func (d *decoder) next() (*snapshot.Snapshot, error) {
+func (d *decoder) next() (Tick, error) {
 	for len(d.left) == 0 {
 		if err := d.frame(); err != nil {
-			return nil, err
+			return Tick{}, err
 		}
 	}
 	if len(d.left) < tickHeaderBytes {
-		return nil, fmt.Errorf("%w: %d bytes are no tick", ErrCorrupt, len(d.left))
+		return Tick{}, fmt.Errorf("%w: %d bytes are no tick", ErrCorrupt, len(d.left))
 	}
 	size := binary.LittleEndian.Uint32(d.left)
 	d.left = d.left[tickHeaderBytes:]
 	if uint64(size) > uint64(len(d.left)) {
-		return nil, fmt.Errorf("%w: a tick of %d bytes in a block with %d left", ErrCorrupt, size, len(d.left))
+		return Tick{}, fmt.Errorf("%w: a tick of %d bytes in a block with %d left", ErrCorrupt, size, len(d.left))
 	}
 	c := coder{reading: true, version: d.version, buf: d.left[:size]}
-	s := &d.turns[d.ticks%2]
-	d.state.tick(&c, s)
+	t := Tick{Snapshot: &d.turns[d.ticks%2]}
+	d.state.tick(&c, t.Snapshot, &t.Inputs)
 	if c.err == nil && len(c.buf) > 0 {
 		c.err = fmt.Errorf("%d bytes too many", len(c.buf))
 	}
 	if c.err != nil {
-		return nil, fmt.Errorf("%w: a tick: %w", ErrCorrupt, c.err)
+		return Tick{}, fmt.Errorf("%w: a tick: %w", ErrCorrupt, c.err)
 	}
 	d.left = d.left[size:]
-	return s, nil
+	return t, nil
 }
 
 // frame reads the next frame into left.

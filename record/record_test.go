@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
@@ -113,7 +114,7 @@ func encode(t testing.TB, history []*snapshot.Snapshot) []byte {
 	}
 	file := fileHeader()
 	for _, s := range history {
-		tick, err := w.encode(nil, s)
+		tick, err := w.encode(nil, s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +264,7 @@ func FuzzTick(f *testing.F) {
 	w := &Writer{}
 	w.state.reset(false)
 	for _, s := range small(2, 2) {
-		tick, err := w.encode(nil, s)
+		tick, err := w.encode(nil, s, nil)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -273,23 +274,28 @@ func FuzzTick(f *testing.F) {
 		var in state
 		in.reset(true)
 		var s snapshot.Snapshot
-		c := coder{reading: true, buf: data}
-		in.tick(&c, &s)
+		var inputs, again Inputs
+		c := coder{reading: true, version: Version, buf: data}
+		in.tick(&c, &s, &inputs)
 		if c.err != nil {
 			return
 		}
 		w := &Writer{}
 		w.state.reset(false)
-		tick, err := w.encode(nil, &s)
+		tick, err := w.encode(nil, &s, &inputs)
 		if err != nil {
 			return // a time beyond what can be written
 		}
 		var back snapshot.Snapshot
 		in.reset(true)
-		c = coder{reading: true, buf: tick[tickHeaderBytes:]}
-		in.tick(&c, &back)
+		c = coder{reading: true, version: Version, buf: tick[tickHeaderBytes:]}
+		in.tick(&c, &back, &again)
 		if c.err != nil {
 			t.Fatal(c.err)
+		}
+		inputs.Known, inputs.Wall = true, again.Wall // writing says the one, and the other follows from At
+		if d := cmp.Diff(inputs, again); d != "" {
+			t.Fatal(d)
 		}
 		diff(t, &back, &s)
 	})
@@ -316,7 +322,7 @@ func TestATickOfARealNodeIsSmallAndAllocatesNothing(t *testing.T) {
 	w.state.reset(false)
 	buf := make([]byte, 0, 1<<20)
 	for range 30 { // readings that come every tenth tick are there
-		if _, err := w.encode(buf, n.tick()); err != nil {
+		if _, err := w.encode(buf, n.tick(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -324,7 +330,7 @@ func TestATickOfARealNodeIsSmallAndAllocatesNothing(t *testing.T) {
 	total := 0
 	for i := range history {
 		history[i] = clone(n.tick())
-		tick, err := w.encode(buf, history[i])
+		tick, err := w.encode(buf, history[i], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -335,7 +341,7 @@ func TestATickOfARealNodeIsSmallAndAllocatesNothing(t *testing.T) {
 	}
 	i := 0
 	if allocs := testing.AllocsPerRun(100, func() {
-		if _, err := w.encode(buf, history[i%len(history)]); err != nil {
+		if _, err := w.encode(buf, history[i%len(history)], nil); err != nil {
 			t.Fatal(err)
 		}
 		i++

@@ -17,6 +17,10 @@ type state struct {
 	host     snapshot.Host
 	squeeze  snapshot.Squeeze
 	usage    *snapshot.Usage
+	// ahead is how far the calendar is ahead of At, in ns; policies that of the
+	// inputs.
+	ahead    uint64
+	policies int
 
 	// before are the containers of the tick before; ordered is room for the same
 	// in the order of this tick.
@@ -52,16 +56,17 @@ func (s *state) reset(reading bool) {
 
 // tick writes or reads one tick. Reading fills now, whose Containers are room
 // to be used again.
-func (s *state) tick(c *coder, now *snapshot.Snapshot) {
+func (s *state) tick(c *coder, now *snapshot.Snapshot, in *Inputs) {
 	c.strings = &s.strings
 	c.delta(&now.Seq, s.seq+1)
 	c.time(&now.At, s.at+s.interval)
-	at := stamp(now.At)
+	at := c.stamp(now.At)
 	c.why(&now.TreeWhy)
 	host(c, &now.Host, &s.host, at)
 	squeeze(c, &now.Squeeze, &s.squeeze, at)
 	s.usageOf(c, now, at)
 	s.containersOf(c, now, at)
+	s.inputsOf(c, now, in, at)
 	if c.err != nil {
 		return
 	}
@@ -116,7 +121,7 @@ func squeeze(c *coder, now, before *snapshot.Squeeze, at uint64) {
 	c.time(&now.At, at)
 	c.string(&now.Container)
 	c.float(&now.Degree, before.Degree)
-	c.time(&now.Since, stamp(before.Since))
+	c.time(&now.Since, c.stamp(before.Since))
 	c.int(&now.Regular, before.Regular)
 	c.int(&now.Watched, before.Watched)
 	c.int(&now.Judged, before.Judged)

@@ -17,6 +17,8 @@ import (
 type Writer struct {
 	opts Options
 	now  func() time.Time
+	// base is when it was made: see coder.stamp.
+	base time.Time
 
 	// Of the goroutine that calls Record.
 	state  state
@@ -78,7 +80,7 @@ func create(dir string, opts Options, log *slog.Logger, now func() time.Time) (*
 		return nil, fmt.Errorf("record: %w", err)
 	}
 	w := &Writer{
-		opts: opts, now: now, queue: make(chan queued, opts.Queue), free: make(chan []byte, opts.Queue), done: make(chan struct{}),
+		opts: opts, now: now, base: now(), queue: make(chan queued, opts.Queue), free: make(chan []byte, opts.Queue), done: make(chan struct{}),
 	}
 	for range opts.Queue {
 		w.free <- nil // grown when used first
@@ -94,7 +96,11 @@ func create(dir string, opts Options, log *slog.Logger, now func() time.Time) (*
 
 // Record records one tick. It encodes it and hands it over; it does not wait.
 // An error means that this tick is left out, and never that the next one is.
-func (w *Writer) Record(s *snapshot.Snapshot) error {
+func (w *Writer) Record(s *snapshot.Snapshot) error { return w.RecordTick(s, nil) }
+
+// RecordTick is Record with what was decided on besides s, so that the tick can
+// be decided again; nil when that is not known.
+func (w *Writer) RecordTick(s *snapshot.Snapshot, in *Inputs) error {
 	if w.closed {
 		return ErrClosed
 	}
@@ -116,7 +122,7 @@ func (w *Writer) Record(s *snapshot.Snapshot) error {
 	if begins {
 		w.state.reset(false)
 	}
-	tick, err := w.encode(buf, s)
+	tick, err := w.encode(buf, s, in)
 	if err != nil {
 		w.free <- buf
 		w.begin.Store(true) // what the state is now, no reader will know
@@ -133,9 +139,9 @@ func (w *Writer) Record(s *snapshot.Snapshot) error {
 // tickHeaderBytes is the length before each tick of a block.
 const tickHeaderBytes = 4
 
-func (w *Writer) encode(buf []byte, s *snapshot.Snapshot) ([]byte, error) {
-	w.coder = coder{version: Version, buf: append(buf[:0], make([]byte, tickHeaderBytes)...)}
-	w.state.tick(&w.coder, s)
+func (w *Writer) encode(buf []byte, s *snapshot.Snapshot, in *Inputs) ([]byte, error) {
+	w.coder = coder{version: Version, base: w.base, buf: append(buf[:0], make([]byte, tickHeaderBytes)...)}
+	w.state.tick(&w.coder, s, in)
 	if w.coder.err != nil {
 		return nil, w.coder.err
 	}
