@@ -56,8 +56,9 @@ type Inputs struct {
 	// Wall is the time of the tick by the calendar. At may be a time that only
 	// differences of mean something.
 	Wall time.Time
-	// Policy is the hash of the policy, "" for none.
-	Policy string
+	// Policy is the hash of the policy; Policies counts how often one was loaded.
+	Policy   string
+	Policies int
 	// Rules are the policy's rules, as far as they do not change with a tick.
 	Rules []RuleTerms
 	// Limits are the policy's.

@@ -147,6 +147,9 @@ func (o *OfferLine) append(w *writer) {
 			w.amount("quantum", g.Quantum)
 			w.amount("step", g.Step)
 			w.amount("dead_band", g.DeadBand)
+			if g.Reserve != 0 {
+				w.amount("reserve", g.Reserve)
+			}
 		})
 	}
 	w.amount("gross", o.Gross)

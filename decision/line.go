@@ -151,6 +151,7 @@ type GovernorLine struct {
 	Quantum  Amount  `json:"quantum"`
 	Step     Amount  `json:"step"`
 	DeadBand Amount  `json:"dead_band"`
+	Reserve  Amount  `json:"reserve,omitzero"`
 }
 
 // DecidedLine is what a set of rules decided.

@@ -42,6 +42,9 @@ func LineOf(r *Record) *Line {
 	if in.Orders.ResetBudget {
 		l.Orders = append(l.Orders, "reset_budget")
 	}
+	if in.Orders.Paused {
+		l.Orders = append(l.Orders, "pause")
+	}
 	for _, p := range in.Promises {
 		l.Promises = append(l.Promises, PromiseLine{Resource: text(p.Resource), Peak: Amount(p.Peak), Allocated: Amount(p.Allocated), Lent: Amount(p.Lent)})
 	}
@@ -138,7 +141,7 @@ func (m *liner) offer(o *estimator.ResourceOffer) OfferLine {
 		Margin: Amount(o.Margin), Unmanaged: Amount(o.Unmanaged), Slack: Amount(o.Slack), Target: Amount(o.Target),
 		Governor: GovernorLine{
 			Before: Amount(g.Before), Least: Amount(g.Least), HoldFor: m.left(g.HoldUntil), RaiseIn: m.left(g.RaiseFrom),
-			Stopped: g.Stopped, Quantum: Amount(g.Quantum), Step: Amount(g.Step), DeadBand: Amount(g.DeadBand),
+			Stopped: g.Stopped, Quantum: Amount(g.Quantum), Step: Amount(g.Step), DeadBand: Amount(g.DeadBand), Reserve: Amount(g.Reserve),
 		},
 		Gross: Amount(o.Gross), Held: Amount(o.AllocatedRevocable), Free: Amount(o.Free), Why: string(o.Why),
 	}
@@ -244,7 +247,7 @@ func (o *OfferLine) offerOf() estimator.ResourceOffer {
 		Governor: estimator.Terms{
 			At: at, Before: milli(o.Governor.Before), Least: milli(o.Governor.Least),
 			HoldUntil: until(o.Governor.HoldFor), RaiseFrom: until(o.Governor.RaiseIn), Stopped: o.Governor.Stopped,
-			Quantum: milli(o.Governor.Quantum), Step: milli(o.Governor.Step), DeadBand: milli(o.Governor.DeadBand),
+			Quantum: milli(o.Governor.Quantum), Step: milli(o.Governor.Step), DeadBand: milli(o.Governor.DeadBand), Reserve: milli(o.Governor.Reserve),
 		},
 		Gross: milli(o.Gross), AllocatedRevocable: milli(o.Held), Free: milli(o.Free),
 	}

@@ -46,8 +46,10 @@ type Tick struct {
 type Maker struct {
 	policy *qos.Policy
 	hash   string
-	rules  []RuleTerms
-	limits Limits
+	// policies counts the policies so far.
+	policies int
+	rules    []RuleTerms
+	limits   Limits
 	// weighed is when the containers were weighed last, crowd what they were.
 	weighed time.Time
 	crowd   crowd
@@ -76,7 +78,7 @@ func (m *Maker) Make(t *Tick) *Record {
 		m.follow(t.Policy)
 	}
 	in := &Inputs{
-		Wall: t.Wall, Policy: m.hash, Rules: m.rules, Limits: m.limits, Orders: t.Input.Orders, Promises: t.Input.Promises,
+		Wall: t.Wall, Policy: m.hash, Policies: m.policies, Rules: m.rules, Limits: m.limits, Orders: t.Input.Orders, Promises: t.Input.Promises,
 		Host: s.Host, Squeeze: s.Squeeze, Reported: s.Usage != nil,
 	}
 	if in.Wall.IsZero() {
@@ -102,7 +104,7 @@ func (m *Maker) Make(t *Tick) *Record {
 }
 
 func (m *Maker) follow(p *qos.Policy) {
-	*m = Maker{policy: p, hash: HashPolicy(p)}
+	*m = Maker{policy: p, hash: HashPolicy(p), policies: m.policies + 1}
 	if p == nil {
 		return
 	}
