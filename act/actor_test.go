@@ -584,3 +584,30 @@ func TestBoostWhileApplying(t *testing.T) {
 		n.expect(was, nil)
 	})
 }
+
+// TestLinkedDirectory: what stands for a container's directory is another's.
+func TestLinkedDirectory(t *testing.T) {
+	bothLayouts(t, func(t *testing.T, n *node) {
+		key := n.add(one)
+		n.add(two)
+		rel, to := "cpu/mesos/"+one, "cpu/mesos/"+two
+		if n.v2 {
+			rel, to = "mesos/"+one+"/leaf", "mesos/"+two+"/leaf"
+		}
+		path := filepath.Join(n.root, rel)
+		if err := os.Rename(path, path+"-old"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(n.root, to), path); err != nil {
+			t.Fatal(err)
+		}
+		was := n.all()
+		a := n.actor()
+		quotaOnly := qos.Throttle{Victim: victim(t, key), Cores: 0.5, LowWeight: true}
+		r := a.Apply(start, qos.Actions{Throttles: []qos.Throttle{quotaOnly}}, nil)
+		n.expect(was, nil)
+		if s := setting(r, key, quota); s.Why != NoFile {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -175,6 +175,9 @@ func (n *node) all() map[string]string {
 			return err
 		}
 		b, err := os.ReadFile(path)
+		if errors.Is(err, syscall.EISDIR) {
+			return nil // a link to a directory
+		}
 		rel, relErr := filepath.Rel(n.root, path)
 		files[rel] = strings.TrimSpace(string(b))
 		return errors.Join(err, relErr)
