@@ -321,3 +321,29 @@ func TestEstimateBroken(t *testing.T) {
 		{name: "nobody regular", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Containers = s.Containers[:1] }), promises: peak(0, 0), want: amount(0), missing: amount(0)},
 	})
 }
+
+// The pass over 1000 containers, half of them regular: without anything to tell
+// of waiting, and with the pressure of each and quotas that have held them back.
+func BenchmarkLook(b *testing.B) {
+	p := cpuPolicy()
+	for _, quotas := range []bool{false, true} {
+		b.Run(map[bool]string{false: "v1", true: "v2 with quotas"}[quotas], func(b *testing.B) {
+			s := benchNode(1)
+			for i := range s.Containers {
+				if quotas {
+					onV2(0.01, 0)(&s.Containers[i])
+					s.Containers[i].CPU.ThrottledNanos = snapshot.CountOf(1e9)
+				} else {
+					onV1(noDelay)(&s.Containers[i])
+				}
+			}
+			v := look(p, s, nil)
+			before := v.remember()
+			b.ReportAllocs()
+			for b.Loop() {
+				v := lookAfter(before, p, s, nil)
+				before = v.remember()
+			}
+		})
+	}
+}

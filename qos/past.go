@@ -15,6 +15,9 @@ type past struct {
 	// held are containers that their own quota has ever held back, sorted by
 	// key; revocable ones are not among them.
 	held []held
+	// next is where the one after the last that was looked for is: the pass
+	// over the containers is in the same order.
+	next int
 }
 
 // held are the counters of one container.
@@ -35,7 +38,7 @@ func (p *past) throttled(c *snapshot.Container) (seconds snapshot.Value, before 
 	case !n.OK():
 		return snapshot.Value{Why: n.Why}, nil
 	}
-	i, found := slices.BinarySearchFunc(p.held, c.Key, func(h held, k snapshot.Key) int { return compareKeys(h.key, k) })
+	i, found := p.find(c.Key)
 	switch {
 	case !found:
 		return snapshot.Value{Why: snapshot.FirstSample}, nil
@@ -43,6 +46,14 @@ func (p *past) throttled(c *snapshot.Container) (seconds snapshot.Value, before 
 		return snapshot.Value{Why: snapshot.Backwards}, nil
 	}
 	return snapshot.ValueOf(float64(c.CPU.ThrottledNanos.N-p.held[i].throttledNanos) / 1e9), &p.held[i]
+}
+
+func (p *past) find(k snapshot.Key) (i int, found bool) {
+	if i, found = p.next, p.next < len(p.held) && p.held[p.next].key == k; !found {
+		i, found = slices.BinarySearchFunc(p.held, k, func(h held, k snapshot.Key) int { return compareKeys(h.key, k) })
+	}
+	p.next = i + 1
+	return i, found
 }
 
 // throttling is the rate of that, in s per s, over the very time that the
