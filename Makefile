@@ -88,7 +88,7 @@ proto-check: proto ## Fails when the generated code is not what proto/ says.
 	git diff --exit-code -- proto
 
 test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qemu.
-	$(GO) run ./internal/cgroup2vm ./monitor/... ./localagent/... ./demo
+	$(GO) run ./internal/cgroup2vm ./act ./monitor/... ./localagent/... ./demo
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
