@@ -125,7 +125,7 @@ func (p *policyText) hookKeys() []key {
 	h := &p.hook
 	return []key{
 		{name: "command", help: "program, as an absolute path, with its arguments; or", value: p.strings(&h.Command)},
-		{name: "socket", help: "absolute path of a Unix socket; exactly one of the two", value: p.string(&h.Socket)},
+		{name: "socket", help: "absolute path of a Unix socket; exactly one of the two", value: p.path(&h.Socket)},
 		{name: "deadline", help: "time after which the kill goes on without an answer", value: p.duration(&h.Deadline, leastDeadline, mostDeadline), def: shortDuration(defaultDeadline)},
 	}
 }

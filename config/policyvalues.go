@@ -59,6 +59,13 @@ func (p *policyText) label(to *string) value {
 	return v
 }
 
+// path is checked by the hook.
+func (p *policyText) path(to *string) value {
+	v := p.string(to)
+	v.form, v.shape.Pattern = "path", "^/"
+	return v
+}
+
 func (p *policyText) strings(to *[]string) value {
 	one := 1
 	return value{

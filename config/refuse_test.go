@@ -89,7 +89,7 @@ var refusals = map[string][]string{
 	"policy-clear-above-above":       {"bad.yaml:5:12: rules[0].clear: 0.95 is not between 0 and above, which is 0.9"},
 	"policy-freeze-not-allowed":      {"bad.yaml:4:13: rules[0].action: freeze needs ladder.freeze_for above 0s"},
 	"policy-hook-command-not-a-list": {`bad.yaml:4:17: hook.command: the value "/bin/true", where a list is expected`},
-	"policy-hook-command-relative":   {`bad.yaml:4:18: hook.command[0]: "true" is not an absolute path`},
+	"policy-hook-command-relative":   {`bad.yaml:4:18: hook.command[0]: "warn" is not an absolute path`},
 	"policy-hook-deadline":           {`bad.yaml:4:35: hook.deadline: "31s" is not between 100ms and 30s`},
 	"policy-hook-of-none":            {"bad.yaml:4:7: hook: needs exactly one of command and socket"},
 	"policy-hook-of-two":             {"bad.yaml:4:7: hook: needs exactly one of command and socket"},
