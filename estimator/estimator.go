@@ -46,7 +46,8 @@ type Feedback struct {
 	// What is held as revocable stays promised.
 	StopOffer bool
 	// Acted: capacity was taken back. Nothing is raised for a while, and for
-	// longer each time that it happens again.
+	// longer each time that it happens again; actions less than a minute apart
+	// are one time.
 	Acted bool
 }
 

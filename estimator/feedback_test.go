@@ -77,11 +77,13 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 		{30 * time.Minute, 20 * time.Minute},
 		{30 * time.Minute, 40 * time.Minute},
 		{50 * time.Minute, time.Hour},
-		{0, time.Hour},
-		{0, time.Hour},
+		{30 * time.Second, time.Hour},
+		{time.Minute, time.Hour},
 		{61 * time.Minute, 40 * time.Minute}, // one doubling back
 		{3 * time.Hour, 10 * time.Minute},
 		{24 * time.Hour, 5 * time.Minute},
+		{59 * time.Second, 5 * time.Minute}, // against the same squeeze
+		{59 * time.Second, 5 * time.Minute},
 		{time.Minute, 10 * time.Minute},
 	} {
 		at = at.Add(step.after)

@@ -22,7 +22,7 @@ func brisk() estimator.GovernorConfig {
 
 func TestGovernorStory(t *testing.T) {
 	cfg := brisk()
-	cfg.Hold, cfg.HoldOff, cfg.HoldOffMax = 60*time.Second, 20*time.Second, 35*time.Second
+	cfg.Hold, cfg.HoldOff, cfg.HoldOffMax = 60*time.Second, 35*time.Second, 35*time.Second
 	g, err := estimator.NewGovernor(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +51,8 @@ func TestGovernorStory(t *testing.T) {
 		{name: "after an action nothing rises", at: 251, acted: true, target: 3000, gross: 1300, why: reason.Hold},
 		{name: "but it is cut", at: 261, target: 900, gross: 900, why: reason.Slack},
 		{name: "blindness takes all", at: 262, cut: true},
-		{name: "another action holds for longer, up to the most", at: 265, acted: true, target: 3000, why: reason.Hold},
-		{name: "the first would be over", at: 299, target: 3000, why: reason.Hold},
+		{name: "another action holds from then on", at: 265, acted: true, target: 3000, why: reason.Hold},
+		{name: "the first one would be over", at: 299, target: 3000, why: reason.Hold},
 		{name: "sight comes back, up to the low, after the action's hold", at: 301, target: 3000, gross: 900, why: reason.Hold},
 		{name: "the clock is set back by an hour: the step waits its time", at: 301 - 3600, target: 3000, gross: 900, why: reason.Hold},
 		{name: "and goes on", at: 335 - 3600, target: 3000, gross: 1900, why: reason.RaiseStep},

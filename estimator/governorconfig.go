@@ -42,7 +42,7 @@ type GovernorConfig struct {
 	// a fleet do not rise, and have their offers rescinded, all at once.
 	Seed uint64
 	// HoldOff is for how long nothing is raised after an action has taken
-	// capacity back, doubled by each further one up to HoldOffMax; each
+	// capacity back, doubled by each further squeeze up to HoldOffMax; each
 	// HoldOffDecay without an action takes one doubling back. 0: no hold-off.
 	HoldOff, HoldOffMax, HoldOffDecay time.Duration
 }

@@ -2,18 +2,24 @@ package estimator
 
 import "time"
 
+// sameSqueeze is the time between two actions within which they are against one
+// squeeze: a ladder tightens every few seconds, and a node is not seven times as
+// bad for being relieved in seven steps.
+const sameSqueeze = time.Minute
+
 // holdOff is for how long nothing is raised after capacity was taken back:
 //
-//	n = max(0, n − ⌊time since the last action / Decay⌋)
-//	until = action + min(Max, First·2ⁿ);  n = n + 1
+//	n = max(0, n − ⌊time since the last squeeze / Decay⌋)
+//	until = last action + min(Max, First·2ⁿ);  n = n + 1 with the next squeeze
 //
-// A node that is taken from again and again was promised too much of each
-// time; a single action says little. Doubling is what kubelet's crash loops and
-// every transport do with what keeps failing.
+// A node that is taken from again and again was promised too much each time; a
+// single squeeze says little.
 type holdOff struct {
 	first, most, decay time.Duration
 
-	n     int
+	n int
+	// wait is that of the squeeze under way, last the time of its last action.
+	wait  time.Duration
 	last  time.Time
 	until time.Time
 }
@@ -23,20 +29,27 @@ func (h *holdOff) acted(at time.Time) {
 	if h.first <= 0 {
 		return
 	}
-	if quiet := at.Sub(h.last); h.decay > 0 && quiet >= h.decay {
-		h.n = max(0, h.n-int(min(quiet/h.decay, time.Duration(h.n))))
+	if quiet := at.Sub(h.last); h.wait == 0 || quiet >= sameSqueeze {
+		h.squeezed(quiet)
 	}
 	h.last = at
-	wait := h.first
-	for i := 0; i < h.n && wait < h.most; i++ {
-		wait *= 2
-	}
-	wait = min(wait, max(h.first, h.most))
-	if wait < h.most {
-		h.n++
-	}
-	if until := at.Add(wait); until.After(h.until) {
+	if until := at.Add(h.wait); until.After(h.until) {
 		h.until = until
+	}
+}
+
+// squeezed begins a squeeze, so long after the last one.
+func (h *holdOff) squeezed(quiet time.Duration) {
+	if h.decay > 0 {
+		h.n -= int(min(quiet/h.decay, time.Duration(h.n)))
+	}
+	h.wait = h.first
+	for i := 0; i < h.n && h.wait < h.most; i++ {
+		h.wait *= 2
+	}
+	h.wait = min(h.wait, max(h.first, h.most))
+	if h.wait < h.most {
+		h.n++
 	}
 }
 
