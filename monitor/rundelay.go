@@ -26,13 +26,18 @@ const (
 	// delayLinger is for how many ticks it goes on after that.
 	delayLinger = 5
 	// delayThreads is how many threads are followed at a time, with 5.3 KiB of
-	// kernel memory each. With a stretched budget it is so much less. Containers
-	// that do not fit take turns of delayTerm ticks, the first of which only
-	// gives them something to compare with. One that has more threads than
-	// that is never read.
-	delayThreads = 512
-	delayTerm    = 5
+	// kernel memory each, and delayContainers of how many containers, whose
+	// threads have to be listed. With a stretched budget it is so much less.
+	// Containers that do not fit take turns of delayTerm ticks, the first of
+	// which only gives them something to compare with. One that has more threads
+	// than that is never read.
+	delayThreads    = 512
+	delayContainers = 64
+	delayTerm       = 5
 )
+
+// room is what a tick may still do.
+type room struct{ threads, containers int }
 
 // delayShare is how many of the descriptors that may be kept are for threads.
 func delayShare(files int) int { return min(delayThreads, files/8) }
@@ -87,11 +92,11 @@ func (d *delays) read(tick uint64, h *snapshot.Host, rows []row, out []snapshot.
 		d.termEnds = tick + delayTerm
 	}
 	d.rest = ""
-	room := d.limit / max(1, stretch)
+	left := room{d.limit / max(1, stretch), max(1, delayContainers/max(1, stretch))}
 	for _, second := range [...]bool{false, true} { // from d.from on, then up to it
 		for i := range rows {
 			if (rows[i].id < d.from) == second && d.isWanted(&rows[i], &out[i]) {
-				out[i].CPU.RunDelay = d.one(tick, rows[i].onDisk, &room)
+				out[i].CPU.RunDelay = d.one(tick, rows[i].onDisk, &left)
 			}
 		}
 	}
@@ -117,18 +122,19 @@ func (d *delays) isWanted(r *row, c *snapshot.Container) bool {
 }
 
 // one reads the threads of one container, while there is room for them.
-func (d *delays) one(tick uint64, c *cgroup.Container, room *int) snapshot.Value {
+func (d *delays) one(tick uint64, c *cgroup.Container, left *room) snapshot.Value {
 	if !d.known {
 		return snapshot.Value{Why: snapshot.NoFile}
 	}
 	f := d.followed[c]
-	if f == nil && *room <= 0 {
+	if left.threads <= 0 || left.containers <= 0 {
 		d.waits(c)
 		return snapshot.Value{}
 	}
+	left.containers--
 	if f != nil && d.mono()-f.at < minDelay && d.mono() >= f.at {
 		f.tick = tick
-		*room -= len(f.list)
+		left.threads -= len(f.list)
 		return snapshot.Value{Why: snapshot.NoTime}
 	}
 	before := d.tree.Throttled(c)
@@ -140,14 +146,14 @@ func (d *delays) one(tick uint64, c *cgroup.Container, room *int) snapshot.Value
 		return snapshot.Value{} // more than are ever followed
 	case why != snapshot.Present:
 		return snapshot.Value{Why: why}
-	case len(tids) > *room:
+	case len(tids) > left.threads:
 		d.waits(c)
 		return snapshot.Value{}
 	}
 	if f == nil {
 		f = d.follow(c)
 	}
-	*room -= len(tids)
+	left.threads -= len(tids)
 	f.tick = tick
 	at := d.mono()
 	if why := d.reader.update(&f.threads, tids); why != snapshot.Present {
