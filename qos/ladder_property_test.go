@@ -229,6 +229,9 @@ func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 	cores := map[snapshot.Key]float64{}
 	for _, th := range d.Actions.Throttles {
 		k := th.Victim.Key()
+		if _, had := w.cores[k]; !had && !usable(find(s, k).CPU.Cores).OK() {
+			t.Fatalf("throttled %s, whose use is not known", k.ID)
+		}
 		if cores[k] = th.Cores; !(th.Cores >= w.p.Ladder.FloorCores) || th.Cores > max(limit, w.p.Ladder.FloorCores)+1e-9 {
 			t.Fatalf("limited to %v cores, all together to %v, floor %v", th.Cores, limit, w.p.Ladder.FloorCores)
 		}

@@ -61,6 +61,10 @@ func measureNodeMemory(v *view, r *Rule) reading {
 
 const memoryInput = "the node's memory"
 
+// mostMemory is more than an x86 or ARM processor can address (52 bits): a node
+// that says so would look full whatever it has left.
+const mostMemory = 1 << 52
+
 // memory is how much the node has and how much of it is available, in bytes, or
 // the reading that says what is not known.
 func (v *view) memory() (total, available float64, missing *reading) {
@@ -73,7 +77,7 @@ func (v *view) memory() (total, available float64, missing *reading) {
 		why = a.Why
 	case !within(v.s.At.Sub(v.s.Host.At), v.fresh.Sample):
 		why = snapshot.NotRead
-	case t.N == 0, float64(a.N) > plausibleShare*float64(t.N):
+	case t.N == 0, t.N > mostMemory, float64(a.N) > plausibleShare*float64(t.N):
 		why = snapshot.Malformed
 	}
 	if why != snapshot.Present {

@@ -1,0 +1,181 @@
+package qos
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+// slowPolicy throttles at once when more than 95 % of the CPUs are busy.
+func slowPolicy(action Rung) *Policy {
+	r := ruleOf("cpu", NodeCPU, 0.95)
+	r.Action, r.Immediate, r.For, r.Settle, r.Clear = action, false, 0, 3*time.Second, 0.9
+	return policyOf(r)
+}
+
+// ticks tells Decide the same, a second apart, and returns the last decision.
+func ticks(t *testing.T, p *Policy, st State, from, n int, scene func(at time.Time) *snapshot.Snapshot, inFlight ...InFlight) (Decision, State) {
+	t.Helper()
+	var d Decision
+	for i := range n {
+		d, st = decide(p, st, scene(after(float64(from+i))), inFlight)
+	}
+	return d, st
+}
+
+func full(containers ...snapshot.Container) func(at time.Time) *snapshot.Snapshot {
+	return func(at time.Time) *snapshot.Snapshot {
+		return node(at, 2, append([]snapshot.Container(nil), containers...)...)
+	}
+}
+
+func coresOf(d Decision, id string) float64 {
+	for _, th := range d.Actions.Throttles {
+		if th.Victim.Key().ID == id {
+			return th.Cores
+		}
+	}
+	return 0
+}
+
+// The first cut is what is missing and a tenth more; one that does not show is
+// not repeated, one that shows and is not enough is doubled.
+func TestThrottleInProportion(t *testing.T) {
+	p := slowPolicy(Slow)
+	scene := full(revocable("hog", 1), regular("web", 1))
+	d, st := ticks(t, p, State{}, 0, 2, scene)
+	first := 1 - 0.1*beyondMissing // busy 2, allowed 1.9
+	if got := coresOf(d, "hog"); math.Abs(got-first) > 1e-9 {
+		t.Fatalf("first limit %v, want %v", got, first)
+	}
+	if d, st = ticks(t, p, st, 2, 2, scene); math.Abs(coresOf(d, "hog")-first) > 1e-9 {
+		t.Errorf("cut again to %v although the first cut has not shown", coresOf(d, "hog"))
+	}
+	d, _ = ticks(t, p, st, 4, 1, full(revocable("hog", first), regular("web", 2-first)))
+	if got, want := coresOf(d, "hog"), first-2*0.1*beyondMissing; math.Abs(got-want) > 1e-9 {
+		t.Errorf("second limit %v, want %v", got, want)
+	}
+}
+
+// What one that left had is not handed to the others.
+func TestShareOfOneThatLeft(t *testing.T) {
+	p := slowPolicy(Slow)
+	d, st := ticks(t, p, State{}, 0, 2, full(revocable("a", 0.8), revocable("b", 0.8), regular("web", 0.4)))
+	each := coresOf(d, "a")
+	if each == 0 || coresOf(d, "b") != each {
+		t.Fatalf("limits %v and %v", each, coresOf(d, "b"))
+	}
+	calm := func(at time.Time) *snapshot.Snapshot {
+		return node(at, 1.85, revocable("a", each), regular("web", 0.4))
+	}
+	d, _ = ticks(t, p, st, 2, 1, calm)
+	if got := coresOf(d, "a"); got != each || math.Abs(d.Ladders[CPU].Limit-each) > 1e-9 {
+		t.Errorf("limit %v, all together %v; want %v", got, d.Ladders[CPU].Limit, each)
+	}
+}
+
+// A container whose kill was ignored lives, and is throttled again.
+func TestIgnoredKillIsThrottled(t *testing.T) {
+	p := slowPolicy(Slow)
+	scene := full(revocable("hog", 1), regular("web", 1))
+	flight := InFlight{Key: snapshot.Key{ID: "hog", Inode: 7}, Since: t0}
+	d, st := ticks(t, p, State{}, 0, 5, scene, flight)
+	if len(d.Actions.Throttles) != 0 {
+		t.Fatal("throttled while it dies")
+	}
+	d, _ = ticks(t, p, st, 31, 2, scene, flight)
+	if coresOf(d, "hog") == 0 {
+		t.Error("not throttled after its kill was ignored")
+	}
+}
+
+// An ignored kill does not block the next one.
+func TestIgnoredKillDoesNotBlock(t *testing.T) {
+	p := cpuPolicy()
+	scene := full(revocable("a", 1), revocable("b", 0.5), regular("web", 0.5))
+	flight := InFlight{Key: snapshot.Key{ID: "a", Inode: 7}, Since: t0}
+	d, st := ticks(t, p, State{}, 0, 31, scene, flight)
+	if killed(d) != "" {
+		t.Fatalf("killed %q during a kill", killed(d))
+	}
+	if d, _ = ticks(t, p, st, 31, 1, scene, flight); killed(d) != "b" {
+		t.Errorf("killed %q, want b", killed(d))
+	}
+}
+
+// The breaker opens when a kill is wanted and none is left, and closes when half
+// of the budget is there again, or by order. It outlives the policy.
+func TestBreaker(t *testing.T) {
+	p := cpuPolicy()
+	p.Rules[0].For, p.Rules[0].Settle = 0, 0
+	p.Budget = Budget{Kills: 4, Per: time.Minute}
+	scene := full(revocable("a", 1), regular("web", 1))
+	d, st := ticks(t, p, State{}, 0, 4, scene) // four kills, none of which arrives
+	if killed(d) != "a" || d.Budget.Open || d.Budget.Left != 0 {
+		t.Fatalf("killed %q, budget %+v", killed(d), d.Budget)
+	}
+	if d, st = ticks(t, p, st, 4, 1, scene); killed(d) != "" || !d.Budget.Open || !d.StopOffering {
+		t.Fatalf("killed %q, budget %+v", killed(d), d.Budget)
+	}
+	other, _ := ticks(t, nil, st, 5, 1, scene)
+	if other.StopOffering {
+		t.Error("no policy, and the offer is stopped")
+	}
+	q := *p
+	_, swapped := Decide(nil, st, Input{Snapshot: scene(after(5))})
+	if d, _ := decide(&q, swapped, scene(after(6)), nil); !d.Budget.Open || killed(d) != "" {
+		t.Errorf("after a reload: killed %q, budget %+v", killed(d), d.Budget)
+	}
+	reset, _ := Decide(p, st, Input{Snapshot: scene(after(5)), Orders: Orders{ResetBudget: true}})
+	if killed(reset) != "a" || reset.Budget.Open {
+		t.Errorf("after a reset: killed %q, budget %+v", killed(reset), reset.Budget)
+	}
+	// The first kill is forgotten at 60 s, the second at 61 s.
+	if d, _ = ticks(t, p, st, 60, 1, scene); !d.Budget.Open {
+		t.Error("closed with three of four kills in its span")
+	}
+	if d, _ = ticks(t, p, st, 61, 1, scene); d.Budget.Open || killed(d) != "a" {
+		t.Errorf("with half of it there again: killed %q, budget %+v", killed(d), d.Budget)
+	}
+}
+
+// A policy that is swapped in keeps what an unchanged rule holds, and a policy
+// in which nothing may be done undoes it at once.
+func TestPolicySwap(t *testing.T) {
+	p := slowPolicy(Slow)
+	scene := full(revocable("hog", 1), regular("web", 1))
+	d, st := ticks(t, p, State{}, 0, 3, scene)
+	limit := coresOf(d, "hog")
+	between := func(at time.Time) *snapshot.Snapshot {
+		return node(at, 1.85, revocable("hog", limit), regular("web", 1))
+	}
+	same := slowPolicy(Slow)
+	same.Budget.Kills = 1
+	if d, _ = ticks(t, same, st, 3, 30, between); coresOf(d, "hog") != limit || !d.Rules[0].Held {
+		t.Errorf("limit %v after a reload, want %v; %+v", coresOf(d, "hog"), limit, d.Rules[0])
+	}
+	shadow := slowPolicy(Slow)
+	shadow.Shadow = true
+	if d, _ = ticks(t, shadow, st, 3, 1, scene); len(d.Actions.Throttles) != 0 || d.StopOffering {
+		t.Errorf("in shadow mode: %+v", d.Actions)
+	}
+}
+
+// A clock that is set back does not freeze anything for longer.
+func TestFreezeEndsWhenTheClockGoesBack(t *testing.T) {
+	p := slowPolicy(Freeze)
+	p.Ladder.FreezeFor = 10 * time.Second
+	p.Rules[0].Immediate = true
+	scene := full(revocable("hog", 1), regular("web", 1))
+	d, st := ticks(t, p, State{}, 100, 1, scene)
+	if len(d.Actions.Freezes) != 1 {
+		t.Fatalf("not frozen: %+v", d)
+	}
+	for _, at := range []int{50, 95, 105} {
+		if d, st = ticks(t, p, st, at, 1, scene); len(d.Actions.Freezes) != 0 {
+			t.Errorf("frozen again at %d s", at)
+		}
+	}
+}
