@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test unit fuzz privileges race lint vulncheck proto proto-check module test-cgroup2 replay-report plots bench install clean help
+.PHONY: all build demo test unit fuzz privileges race lint vulncheck proto proto-check module test-cgroup2 replay-report plots bench bench-contention install clean help
 
 all: build
 
@@ -88,7 +88,7 @@ proto-check: proto ## Fails when the generated code is not what proto/ says.
 	git diff --exit-code -- proto
 
 test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qemu.
-	$(GO) run ./internal/cgroup2vm ./act ./monitor/... ./localagent/... ./demo
+	$(GO) run ./internal/cgroup2vm ./act ./monitor/... ./localagent/... ./bench/contention ./demo
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
@@ -102,6 +102,9 @@ replay-report: build ## The comparison in docs/estimators.md from traces: make r
 
 bench: ## Benchmarks of a tick, with allocations.
 	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./loop/... ./agentapi/...
+
+bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 25 minutes): docs/contention.md.
+	$(GO) run ./bench/contention -daemon $(BIN)
 
 install: build ## The daemon, its unit and example configuration under PREFIX and /etc.
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord

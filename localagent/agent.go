@@ -43,6 +43,8 @@ type Config struct {
 	Socket string
 	// Purpose is a word of the cgroup root's name, "agent" if empty.
 	Purpose string
+	// Below is the cgroup that the root is made in, as for tree.CreateBelow.
+	Below string
 	// Total is what the agent has; DetectTotal if nil.
 	Total resources.Quantities
 	// EqualWeights: containers get their CPU weight whether they are revocable or
@@ -108,7 +110,7 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", cfg.Socket, err)
 	}
-	root, err := tree.Create(cfg.Purpose)
+	root, err := tree.CreateBelow(cfg.Below, cfg.Purpose)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -66,6 +66,19 @@ func findPlace(fs procfs.FS) (place, error) {
 	return findV2(mounts, cgroups)
 }
 
+// below is the place in a cgroup of that name, p itself for "".
+func (p place) below(name string) place {
+	if name == "" {
+		return p
+	}
+	p.prefix = filepath.Join(p.prefix, name)
+	p.bases = slices.Clone(p.bases)
+	for i := range p.bases {
+		p.bases[i].dir = filepath.Join(p.bases[i].dir, name)
+	}
+	return p
+}
+
 func findV1(mounts []*procfs.MountInfo) (place, bool) {
 	p := place{}
 	seen := map[string]bool{}

@@ -50,7 +50,11 @@ func (t *Tree) Prefer() error {
 // Create makes a root for the purpose (a word of the root's name), after
 // removing what earlier processes left behind. It fails with ErrNoPlace where
 // this process may not make cgroups.
-func Create(purpose string) (*Tree, error) {
+func Create(purpose string) (*Tree, error) { return CreateBelow("", purpose) }
+
+// CreateBelow is Create in a cgroup of that name, which the caller has made in
+// each hierarchy and removes after Close.
+func CreateBelow(name, purpose string) (*Tree, error) {
 	proc, err := procfs.NewDefaultFS()
 	if err != nil {
 		return nil, fmt.Errorf("find cgroups: %w", err)
@@ -59,6 +63,10 @@ func Create(purpose string) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	return createAt(at.below(name), purpose)
+}
+
+func createAt(at place, purpose string) (*Tree, error) {
 	name, err := rootName(purpose)
 	if err != nil {
 		return nil, err

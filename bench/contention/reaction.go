@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/estimatord/estimatord/localagent"
+)
+
+// Policies of the reaction. A throttle is given back fast, so that the next
+// onset need not wait.
+const (
+	quickLadder   = "ladder: {dwell: 1s, loosen: 10}\n"
+	slowKillRule  = "rules:\n  - {name: kill, signal: regular_run_delay, above: 0.2, for: 2s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 1000, per: 1h}\n"
+	slowKillAfter = 2 * time.Second
+)
+
+// A spinning service has its CPU back when it gets this share of it, from then
+// on for this long. Floors of throttled containers take 2 % each.
+const (
+	backShare  = 0.9
+	backWindow = 50 * time.Millisecond
+)
+
+// onset is one time that the hogs began.
+type onset struct {
+	// written is when the first throttle was seen in a cgroup, back when the
+	// service had its CPU again, both since the hogs were let go.
+	written, back time.Duration
+	outside       float64
+}
+
+func measureReaction(ctx context.Context, o *options, out io.Writer) error {
+	where := strconv.Itoa(firstCPU)
+	if o.anywhere {
+		where = everywhere
+	}
+	if err := measureThrottles(ctx, o, where, out); err != nil {
+		return err
+	}
+	return measureDecidedKills(ctx, o, where, out)
+}
+
+func measureThrottles(ctx context.Context, o *options, where string, out io.Writer) (err error) {
+	n, err := newNode(o, nodeConfig{Config: localagent.Config{EqualWeights: true}, where: where})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.close()) }()
+	d, err := n.start(pressurePolicy + quickLadder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	hogs := []string{"hog-0", "hog-1"}
+	if err := n.launchHogs(hogs, 2); err != nil {
+		return err
+	}
+	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	var all []onset
+	disturbed := 0
+	for len(all) < o.onsets && disturbed < 3*o.onsets {
+		s, err := oneOnset(ctx, n, hogs)
+		if err != nil {
+			return err
+		}
+		if o.verbose {
+			_, _ = fmt.Fprintf(os.Stderr, "onset: written %s back %s outside %.3f\n", s.written, s.back, s.outside)
+		}
+		if s.outside > 2*o.outside {
+			disturbed++
+			continue
+		}
+		all = append(all, s)
+	}
+	_, _ = fmt.Fprintf(out, "\n%d onsets (%d more with others on the CPU discarded), hogs with equal weights, daemon on CPU %s\n\n", len(all), disturbed, where)
+	_, _ = fmt.Fprintln(out, "| ms from the onset to | least | p50 | p90 | worst |")
+	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|")
+	spread(out, "throttle written", all, func(s onset) float64 { return ms(s.written) })
+	spread(out, "the service has its CPU back", all, func(s onset) float64 { return ms(s.back) })
+	return nil
+}
+
+func spread[T any](out io.Writer, name string, all []T, of func(T) float64) {
+	v := valuesOf(all, of)
+	_, _ = fmt.Fprintf(out, "| %s | %.1f | %.1f | %.1f | %.1f |\n", name, quantile(v, 0), quantile(v, 0.5), quantile(v, 0.9), quantile(v, 1))
+}
+
+// oneOnset lets the hogs go while the service spins, at a random time within a
+// tick.
+func oneOnset(ctx context.Context, n *node, hogs []string) (s onset, err error) {
+	// Nothing is in force from the time before.
+	if err := n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", func(v string) bool { return v == "-1" }); err != nil {
+		return s, err
+	}
+	if err := n.tell(order{Spin: true, Seconds: 6}); err != nil {
+		return s, err
+	}
+	if err := sleep(ctx, 2500*time.Millisecond+rand.N(time.Second)); err != nil {
+		return s, err
+	}
+	others, err := newOutside(n)
+	if err != nil {
+		return s, err
+	}
+	began := clock(unix.CLOCK_MONOTONIC)
+	if err := n.signal(hogs, syscall.SIGCONT); err != nil {
+		return s, err
+	}
+	for limit := began + 2500*time.Millisecond; clock(unix.CLOCK_MONOTONIC) < limit; {
+		v, err := n.get(hogs[0], "cpu.cfs_quota_us")
+		if err != nil {
+			return s, err
+		}
+		if v != "-1" {
+			break
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return s, err
+		}
+	}
+	s.written = clock(unix.CLOCK_MONOTONIC) - began
+	if s.outside, err = others.share(); err != nil {
+		return s, err
+	}
+	r, err := n.hear()
+	if err != nil {
+		return s, err
+	}
+	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
+		return s, err
+	}
+	s.back = back(&r, began)
+	return s, nil
+}
+
+// back is how long after began a spinning service had its CPU again.
+func back(r *report, began time.Duration) time.Duration {
+	from := began
+	for i := 0; ; i++ {
+		if free(r.Gaps, from, from+backWindow) >= backShare {
+			return from - began
+		}
+		// The next time that it can have begun is the end of a gap.
+		for i < len(r.Gaps) && r.Gaps[i].To <= from {
+			i++
+		}
+		if i == len(r.Gaps) {
+			return r.To - began
+		}
+		from = r.Gaps[i].To
+	}
+}
+
+// free is the share of the time from one point on to another without gaps.
+func free(gaps []gap, from, to time.Duration) float64 {
+	lost := time.Duration(0)
+	for _, g := range gaps {
+		lost += max(0, min(g.To, to)-max(g.From, from))
+	}
+	return 1 - lost.Seconds()/(to-from).Seconds()
+}
+
+// decidedKill is one onset that ended in a kill.
+type decidedKill struct{ decided, received, gone time.Duration }
+
+func measureDecidedKills(ctx context.Context, o *options, where string, out io.Writer) (err error) {
+	n, err := newNode(o, nodeConfig{Config: localagent.Config{EqualWeights: true, PlainKill: true}, where: where})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.close()) }()
+	d, err := n.start(slowKillRule)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	var all []decidedKill
+	for i := range o.kills {
+		k, err := oneDecidedKill(ctx, n, d, "hog-"+strconv.Itoa(i))
+		if err != nil {
+			return err
+		}
+		if o.verbose {
+			_, _ = fmt.Fprintf(os.Stderr, "kill: decided %s received %s gone %s\n", k.decided, k.received, k.gone)
+		}
+		all = append(all, k)
+	}
+	_, _ = fmt.Fprintf(out, "\n%d onsets with a rule that kills, for: %s\n\n", len(all), slowKillAfter)
+	_, _ = fmt.Fprintln(out, "| ms from the onset to | least | p50 | p90 | worst |")
+	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|")
+	spread(out, "kill decided", all, func(k decidedKill) float64 { return ms(k.decided) })
+	spread(out, "kill at the agent", all, func(k decidedKill) float64 { return ms(k.received) })
+	spread(out, "container gone", all, func(k decidedKill) float64 { return ms(k.gone) })
+	return nil
+}
+
+func oneDecidedKill(ctx context.Context, n *node, d *running, hog string) (k decidedKill, err error) {
+	hogs := []string{hog}
+	if err := n.launchHogs(hogs, 4); err != nil {
+		return k, err
+	}
+	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
+		return k, err
+	}
+	if err := n.tell(order{Spin: true, Seconds: 9}); err != nil {
+		return k, err
+	}
+	if err := sleep(ctx, 2500*time.Millisecond+rand.N(time.Second)); err != nil {
+		return k, err
+	}
+	began := time.Now()
+	if err := n.signal(hogs, syscall.SIGCONT); err != nil {
+		return k, err
+	}
+	l, err := d.await(startTimeout, func(l *line) bool { return l.Msg == "kill" && l.Executor == hog })
+	if err != nil {
+		return k, err
+	}
+	of := func(kind localagent.EventKind) (time.Duration, error) {
+		e, err := n.await(string(kind), func(e *localagent.Event) bool { return e.Kind == kind && e.Task == hog })
+		return e.At.Sub(began), err
+	}
+	k.decided = l.Time.Sub(began)
+	if k.received, err = of(localagent.KillReceived); err != nil {
+		return k, err
+	}
+	if k.gone, err = of(localagent.TaskEnded); err != nil {
+		return k, err
+	}
+	_, err = n.hear()
+	return k, err
+}
