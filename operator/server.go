@@ -104,13 +104,15 @@ func (s *Server) Serve(ctx context.Context) error {
 	if l == nil {
 		return ErrNotListening
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.grpc.Serve(l) }()
-	var err error
-	stopped := false
+	done := make(chan struct{})
+	var serveErr, err error
+	go func() {
+		defer close(done)
+		serveErr = s.grpc.Serve(l)
+	}()
 	select {
-	case e := <-done:
-		stopped, err = true, fmt.Errorf("operator's socket: %w", e)
+	case <-done:
+		err = fmt.Errorf("operator's socket: %w", serveErr)
 	case <-ctx.Done():
 	}
 	// Before the listener closes: as long as it is open, the file is known to
@@ -121,9 +123,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	cut := time.AfterFunc(drainFor, s.grpc.Stop)
 	defer cut.Stop()
 	s.grpc.GracefulStop()
-	if !stopped {
-		_ = <-done // it was stopped
-	}
+	<-done
 	return err
 }
 

@@ -36,6 +36,6 @@ file.`,
 	}
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newVersion(), newDemo(), replay.Command(), newRecord(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
+	root.AddCommand(newVersion(), newDemo(), replay.Command(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
 	return root
 }

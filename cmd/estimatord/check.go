@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/snapshot"
+)
+
+func newConfig() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Look after configuration files",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newConfigCheck())
+	return cmd
+}
+
+func newConfigCheck() *cobra.Command {
+	var kind string
+	var host bool
+	cmd := &cobra.Command{
+		Use:   "check [FILE...]",
+		Short: "Say what is wrong with policies and settings, without running anything",
+		Long: `check reads policies and settings as the daemon would, and prints a line for each
+fault, with its place. The exit code is 1 when there is one. What is legal and
+odd is printed as a warning. The policy that settings name is checked with them.
+
+Without a FILE, what the daemon would be started with is checked: its flags, its
+environment variables, and the file and policy that they name.`,
+		Example: `  estimatord config check /etc/estimatord/*.yaml
+  estimatord config check --config /etc/estimatord/estimatord.yaml --host`,
+	}
+	cmd.Flags().StringVar(&kind, "kind", "", "what the files are: policy or daemon (default: as their keys say)")
+	cmd.Flags().BoolVar(&host, "host", false, "also warn of signals that cannot be read on this host (takes a second)")
+	config.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, files []string) error {
+		c := &check{out: cmd.OutOrStdout(), faults: cmd.ErrOrStderr(), host: host, settings: config.Default()}
+		if kind != "" {
+			k, err := config.ParseKind(kind)
+			if err != nil {
+				return usageError{fmt.Errorf("--kind: %w", err)}
+			}
+			c.kind = k
+		}
+		if len(files) == 0 {
+			cfg, _, err := settingsOf(cmd)()
+			c.daemon("settings", cfg, err)
+		}
+		for _, name := range files {
+			c.file(name)
+		}
+		if c.bad > 0 {
+			return fmt.Errorf("%d of %d with faults", c.bad, c.bad+c.good)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// check checks files and prints what it finds.
+type check struct {
+	out, faults io.Writer
+	kind        config.Kind
+	host        bool
+	// settings are those of the daemon, for the host's paths.
+	settings  config.Config
+	good, bad int
+}
+
+func (c *check) file(name string) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		c.done(name, err)
+		return
+	}
+	kind := c.kind
+	if kind == "" {
+		var ok bool
+		if kind, ok = config.KindOf(data); !ok {
+			kind = config.KindPolicy // it says what is wrong with what is no mapping
+			if _, err := config.LoadFile(name, os.ReadFile); err == nil {
+				c.done(name, errors.New(name+": neither a policy nor settings: say which with --kind"))
+				return
+			}
+		}
+	}
+	if kind == config.KindPolicy {
+		c.policy(name)
+		return
+	}
+	cfg, err := config.LoadFile(name, os.ReadFile)
+	c.daemon(name, cfg, err)
+}
+
+// daemon reports on settings and then checks the policy that they name.
+func (c *check) daemon(name string, cfg config.Config, err error) {
+	c.done(name, err)
+	if err == nil {
+		c.settings = cfg
+		if cfg.Policy != "" {
+			c.policy(cfg.Policy)
+		}
+	}
+}
+
+func (c *check) policy(name string) {
+	f, err := config.LoadPolicy(name)
+	c.done(name, err)
+	if err != nil {
+		return
+	}
+	for _, w := range f.Warnings {
+		c.print("%s [warning]", w)
+	}
+	if c.host {
+		c.readable(name, f.Policy)
+	}
+}
+
+// done reports how a file came out.
+func (c *check) done(name string, err error) {
+	if err != nil {
+		c.bad++
+		_, _ = fmt.Fprintln(c.faults, err)
+		return
+	}
+	c.good++
+	c.print("%s: ok", name)
+}
+
+func (c *check) print(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.out, format+"\n", args...)
+}
+
+// checkFor is the time between two samples of which rates are made.
+const checkFor = 1100 * time.Millisecond
+
+// readable warns of the signals of p that say nothing on this host.
+func (c *check) readable(name string, p *qos.Policy) {
+	mon, err := monitor.New(monitor.Config{
+		CgroupRoot: c.settings.CgroupRoot, MesosRoot: c.settings.MesosCgroupsRoot, ProcRoot: c.settings.ProcRoot,
+		StatEvery: 1, CostBudget: 1,
+	})
+	if err != nil {
+		c.print("%s: this host cannot be read: %s [warning]", name, err)
+		return
+	}
+	defer func() { _ = mon.Close() }()
+	sample := func() *snapshot.Snapshot {
+		now := time.Now()
+		return mon.Sample(now, &snapshot.Usage{At: now, Agent: "config check"})
+	}
+	sample()
+	time.Sleep(checkFor)
+	s := sample()
+	if s.TreeWhy != snapshot.Present {
+		c.print("%s: the containers cannot be read on this host: %s [warning]", name, s.TreeWhy)
+		s.TreeWhy = snapshot.Present // what does not need them may be there all the same
+	}
+	d, _ := qos.Decide(p, qos.State{}, qos.Input{Snapshot: s})
+	absent := map[qos.Signal]snapshot.Absence{}
+	for _, s := range d.Signals {
+		if !s.Value.OK() {
+			absent[s.Signal] = s.Value.Why
+		}
+	}
+	for i := range p.Rules {
+		for at, s := range map[string]qos.Signal{"signal": p.Rules[i].Signal, "while.signal": p.Rules[i].While.Signal} {
+			if why, ok := absent[s]; ok {
+				c.print("%s: rules[%d].%s: %s cannot be read on this host: %s [warning]", name, i, at, s, why)
+			}
+		}
+	}
+}
