@@ -19,8 +19,8 @@ type Tick struct {
 type Inputs struct {
 	// Known: the rest was recorded. Writing sets it.
 	Known bool
-	// Wall is the time of the tick by the calendar. Reading sets it: the times of
-	// a snapshot that is read are only as far apart as they were.
+	// Wall is the time of the tick by the calendar, zero for what At shows. The
+	// times of a snapshot that is read are only as far apart as they were.
 	Wall time.Time
 	// Policy is the hash of the policy in force, Policies counts how often it
 	// was loaded.
@@ -29,6 +29,8 @@ type Inputs struct {
 	Orders   qos.Orders
 	// InFlight are the kills under way.
 	InFlight []qos.InFlight
+	// After is how many were under way after the tick.
+	After int
 	// Start is what the daemon began with, at its first tick; nil at the others.
 	Start *Start
 }
@@ -55,8 +57,11 @@ func (s *state) inputsOf(c *coder, now *snapshot.Snapshot, in *Inputs, at uint64
 		if in == nil {
 			in = &Inputs{}
 		}
-		if !now.At.IsZero() {
-			ahead = uint64(now.At.UnixNano()) - at //nolint:gosec // the bits are meant
+		if wall := in.Wall; !now.At.IsZero() {
+			if wall.IsZero() {
+				wall = now.At
+			}
+			ahead = uint64(wall.UnixNano()) - at //nolint:gosec // the bits are meant
 		}
 	}
 	c.delta(&ahead, s.ahead)
@@ -85,6 +90,7 @@ func (s *state) inputsOf(c *coder, now *snapshot.Snapshot, in *Inputs, at uint64
 		c.delta(&f.Inode, 0)
 		c.time(&f.Since, at)
 	}
+	c.int(&in.After, n)
 	begins := in.Start != nil
 	c.flag(&begins)
 	if begins {

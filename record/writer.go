@@ -17,7 +17,7 @@ import (
 type Writer struct {
 	opts Options
 	now  func() time.Time
-	// base is when it was made: see coder.stamp.
+	// base is the first tick: see coder.stamp.
 	base time.Time
 
 	// Of the goroutine that calls Record.
@@ -80,7 +80,7 @@ func create(dir string, opts Options, log *slog.Logger, now func() time.Time) (*
 		return nil, fmt.Errorf("record: %w", err)
 	}
 	w := &Writer{
-		opts: opts, now: now, base: now(), queue: make(chan queued, opts.Queue), free: make(chan []byte, opts.Queue), done: make(chan struct{}),
+		opts: opts, now: now, queue: make(chan queued, opts.Queue), free: make(chan []byte, opts.Queue), done: make(chan struct{}),
 	}
 	for range opts.Queue {
 		w.free <- nil // grown when used first
@@ -117,6 +117,9 @@ func (w *Writer) RecordTick(s *snapshot.Snapshot, in *Inputs) error {
 	default:
 		w.count(func(st *Stats) { st.Behind++ })
 		return ErrBehind
+	}
+	if w.base.IsZero() {
+		w.base = s.At
 	}
 	begins := w.begin.Swap(false)
 	if begins {
