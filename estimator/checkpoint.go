@@ -29,6 +29,8 @@ type ResourceCheckpoint struct {
 	Name string `json:"name"`
 	// Gross is what was promised, in thousandths of the unit.
 	Gross resources.Milli `json:"gross"`
+	// HoldUntil is when raises may begin again after an action.
+	HoldUntil time.Time `json:"hold_until,omitzero"`
 	// Predictor is what it has learned; nil when it has nothing to keep.
 	Predictor *peak.Checkpoint `json:"predictor,omitempty"`
 }
@@ -51,7 +53,7 @@ func (u *usage) Save() *Checkpoint {
 	c := &Checkpoint{Version: CheckpointVersion, At: u.last}
 	for _, r := range u.resources {
 		c.Resources = append(c.Resources, ResourceCheckpoint{
-			Name: r.cfg.Name, Gross: r.governor.Gross(), Predictor: peak.Save(r.rivals[0].predictor),
+			Name: r.cfg.Name, Gross: r.governor.Gross(), HoldUntil: r.governor.HeldUntil(), Predictor: peak.Save(r.rivals[0].predictor),
 		})
 	}
 	return c
@@ -61,8 +63,9 @@ func (u *usage) Save() *Checkpoint {
 //
 // The promise itself is not taken up again: it rises from zero by steps, as
 // after any blindness. But what it was counts as the slack of that moment, so
-// that for the governor's Hold it does not rise above it: a restart must not
-// hand out what a moment ago was held back.
+// that for the governor's Hold it does not rise above it, and not at all as
+// long as an action held it: a restart must not hand out what a moment ago was
+// held back.
 func (u *usage) Restore(c *Checkpoint, now time.Time) error {
 	switch {
 	case c == nil:
@@ -88,7 +91,7 @@ func (r *slack) restore(c *Checkpoint, now time.Time) error {
 		if c.Resources[i].Name != r.cfg.Name {
 			continue
 		}
-		r.governor.Remember(now, c.Resources[i].Gross)
+		r.governor.Remember(now, c.Resources[i].Gross, c.Resources[i].HoldUntil)
 		if c.Resources[i].Predictor == nil {
 			return nil
 		}

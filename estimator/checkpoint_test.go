@@ -90,6 +90,37 @@ func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	}
 }
 
+func TestARestartDoesNotEndAHold(t *testing.T) {
+	cfg := learning()
+	g := &cfg.Resources[0].Governor
+	g.Hold, g.HoldOff, g.HoldOffMax = 0, time.Minute, time.Hour
+	at := time.Unix(1_000_000, 0)
+	before := mustUsage(t, cfg).(estimator.Keeper) //nolint:forcetypeassert // keeper has checked it
+	before.Estimate(scene(at, web(1)))
+	before.Feedback(estimator.Feedback{At: at, Acted: true})
+	saved := through(t, before.Save())
+	for _, tc := range []struct {
+		name  string
+		until time.Time
+		held  time.Duration // from the restart, 20 s later
+	}{
+		{"as it was", saved.Resources[0].HoldUntil, 40 * time.Second},
+		{"over", at.Add(10 * time.Second), 0},
+		{"never", time.Time{}, 0},
+		{"of another clock", at.Add(1000 * time.Hour), time.Hour},
+	} {
+		saved.Resources[0].HoldUntil = tc.until
+		restored := mustUsage(t, cfg).(estimator.Keeper) //nolint:forcetypeassert // keeper has checked it
+		start := at.Add(20 * time.Second)
+		if err := restored.Restore(saved, start); err != nil {
+			t.Fatal(err)
+		}
+		if r := restored.Estimate(scene(start, web(1))).Resources[0]; max(0, r.Governor.HoldUntil.Sub(start)) != tc.held {
+			t.Errorf("%s: held until %s after the restart, want %s", tc.name, r.Governor.HoldUntil.Sub(start), tc.held)
+		}
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
 	at := time.Unix(1_000_000, 0)
 	k := keeper(t)

@@ -56,9 +56,20 @@ func (g *Governor) Hear(f Feedback) {
 // Gross is what is promised.
 func (g *Governor) Gross() resources.Milli { return g.gross }
 
+// HeldUntil is when raises may begin again after an action.
+func (g *Governor) HeldUntil() time.Time { return g.holdOff.until }
+
 // Remember takes up, before the first tick, what another Governor promised
-// last: for Hold no more is promised than that.
-func (g *Governor) Remember(at time.Time, gross resources.Milli) {
+// last: for Hold no more is promised than that, and nothing is raised before
+// heldUntil. One that is further off than an action can hold is a clock's
+// fault, and is cut to that.
+func (g *Governor) Remember(at time.Time, gross resources.Milli, heldUntil time.Time) {
+	if most := at.Add(max(g.cfg.HoldOff, g.cfg.HoldOffMax)); heldUntil.After(most) {
+		heldUntil = most
+	}
+	if heldUntil.After(at) {
+		g.holdOff.until = heldUntil
+	}
 	if g.cfg.Hold > 0 {
 		g.least.add(at, max(0, gross).FloorTo(g.cfg.Quantum))
 	}
