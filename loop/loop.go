@@ -183,12 +183,27 @@ func (l *Loop) Run(ctx context.Context, interval time.Duration) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		l.Tick(time.Now())
+		last := time.Now()
+		l.Tick(last)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		case <-l.cfg.Wake:
 		}
+		// A wake may come just after a tick, or just before the next one.
+		if early := min(leastGap, interval) - time.Since(last); early > 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(early):
+			}
+		}
 	}
 }
+
+// leastGap is the least time between two ticks. The kernel charges running tasks
+// at its timer tick, every 4 to 10 ms: over less than a few of them no rate means
+// anything, and over less than 1 ms there is none, so that every rule that is
+// about the node would be blind at the very tick it was woken for.
+const leastGap = 20 * time.Millisecond

@@ -259,7 +259,7 @@ func (n *node) usage(hogs []string) (sum time.Duration) {
 }
 
 func notOffered(ctx context.Context, n *node, _ []string) error {
-	for deadline := time.Now().Add(startTimeout); len(n.agent.Offer().Free()) > 0; {
+	for deadline := time.Now().Add(startTimeout); !n.agent.Offer().Free().IsZero(); {
 		if time.Now().After(deadline) {
 			return errors.New("something is offered for too long")
 		}
