@@ -179,3 +179,20 @@ func TestFreezeEndsWhenTheClockGoesBack(t *testing.T) {
 		}
 	}
 }
+
+// Two rules at one tick: the second takes who is left, for what is missing beyond
+// the first one's victim, and within the budget.
+func TestTwoRulesAtOneTick(t *testing.T) {
+	mild, harsh := ruleOf("mild", NodeCPU, 0.95), ruleOf("harsh", NodeCPU, 0.3)
+	mild.For, harsh.For = 0, 0
+	p := policyOf(mild, harsh)
+	p.Ladder.KillsAtOnce = 3
+	scene := full(revocable("a", 1), revocable("b", 0.1), regular("web", 0.9))
+	if d, _ := ticks(t, p, State{}, 0, 1, scene); killed(d) != "a b" {
+		t.Errorf("killed %q, want a b", killed(d))
+	}
+	p.Budget.Kills = 1
+	if d, _ := ticks(t, p, State{}, 0, 1, scene); killed(d) != "a" || !d.Budget.Open {
+		t.Errorf("killed %q with a budget of one, %+v", killed(d), d.Budget)
+	}
+}

@@ -46,10 +46,12 @@ func Plot(sc *Scenario, rows []Row) []byte {
 		p.text(x+23, 22, "start", c.name)
 		x += 118
 	}
+	labels := 0.0
 	for i := range rows {
 		if rows[i].Kills > 0 {
+			labels++
 			p.line(p.x(i), curvesTop, p.x(i), rungsEnd, "#c00", "", 1)
-			p.text(p.x(i)+3, curvesTop+9, "start", fmt.Sprintf("kills %d", rows[i].Kills))
+			p.text(p.x(i)+3, curvesTop+10*labels, "start", fmt.Sprintf("kills %d", rows[i].Kills))
 		}
 	}
 	b.WriteString("</svg>\n")
@@ -86,7 +88,6 @@ func (p *plot) axes() {
 
 // draw leaves gaps where there is no value, and draws corners only.
 func (p *plot) draw(c *curve, rows []Row) {
-	width := 1.6
 	for i := 0; i < len(rows); {
 		if c.of(&rows[i]) == 0 {
 			i++
@@ -100,7 +101,7 @@ func (p *plot) draw(c *curve, rows []Row) {
 				points = append(points, fmt.Sprintf("%.1f,%.1f", p.x(i), p.y(v)))
 			}
 		}
-		fmt.Fprintf(p.b, `<polyline points="%s" stroke="%s" stroke-width="%g"%s/>`+"\n", strings.Join(points, " "), c.color, width, dashed(c.dash))
+		fmt.Fprintf(p.b, `<polyline points="%s" stroke="%s" stroke-width="1.6"%s/>`+"\n", strings.Join(points, " "), c.color, dashed(c.dash))
 	}
 }
 

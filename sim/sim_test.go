@@ -2,6 +2,8 @@ package sim
 
 import (
 	"math"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/estimatord/estimatord/qos"
@@ -9,9 +11,10 @@ import (
 
 // want is what must come out of a scenario, worked out by hand.
 type want struct {
-	// kills is how many.
-	kills int
-	// reliefs are bounds, in seconds, on how long the regular service gets less
+	// kills is how many, firstKill by when the first of them must have been
+	// decided on.
+	kills, firstKill int
+	// relief is a bound, in seconds, on how long the regular service gets less
 	// than it wants or the node is busier than the rule allows, at a stretch.
 	relief int
 	// upTurns is the most often that the limit may begin to rise after it fell.
@@ -39,11 +42,11 @@ func TestClosedLoop(t *testing.T) {
 		"throttle-cures": {relief: 8, upTurns: 1, undone: true},
 		// 8 s until the throttle is at its floor and 5 s for it to show; twice 10 s
 		// to hand over and 20 s to die; 5 s to settle in between; 3 s to show.
-		"throttle-fails": {kills: 2, relief: 13 + 2*30 + 5 + 3, restsFrom: 140},
-		"no-quota":       {kills: 2, relief: 13 + 2*30 + 5 + 3, upTurns: 1},
+		"throttle-fails": {kills: 2, firstKill: 60 + 13, relief: 13 + 2*30 + 5 + 3, restsFrom: 140},
+		"no-quota":       {kills: 2, firstKill: 60 + 13, relief: 13 + 2*30 + 5 + 3, upTurns: 1},
 		// Without a rung to climb first: 5 s, and at most 3 kills of 30 s with two
 		// times to settle.
-		"immediate": {kills: 3, relief: 5 + 3*30 + 2*5 + 3, joins: true, undone: true},
+		"immediate": {kills: 3, firstKill: 60 + 5, relief: 5 + 3*30 + 2*5 + 3, joins: true, undone: true},
 		"offers":    {relief: 8, upTurns: 1, joins: true, undone: true},
 	}
 	scenarios := Scenarios()
@@ -70,6 +73,9 @@ func check(t *testing.T, sc *Scenario, rows []Row, want want) {
 	for i := range rows {
 		kills += rows[i].Kills
 		joins = joins || rows[i].Joined
+		if rows[i].Kills > 0 && kills == rows[i].Kills && rows[i].Second > want.firstKill {
+			t.Errorf("the first kill is at %d s, at the latest at %d s", rows[i].Second, want.firstKill)
+		}
 	}
 	if kills != want.kills {
 		t.Errorf("%d kills, %d are needed", kills, want.kills)
@@ -213,6 +219,22 @@ func TestRunIsDeterministic(t *testing.T) {
 	for i := range a {
 		if a[i] != b[i] {
 			t.Fatalf("%d s: %+v, then %+v", i, a[i], b[i])
+		}
+	}
+}
+
+// The page shows and explains each story.
+func TestDocs(t *testing.T) {
+	page, err := os.ReadFile("../docs/ladder.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sc := range Scenarios() {
+		if !strings.Contains(string(page), "\n"+sc.About+"\n\n!["+sc.Name+"](plots/"+sc.Name+".svg)\n") {
+			t.Errorf("docs/ladder.md does not show %s with %q", sc.Name, sc.About)
+		}
+		if _, err := os.Stat("../docs/plots/" + sc.Name + ".svg"); err != nil {
+			t.Error(err)
 		}
 	}
 }
