@@ -82,7 +82,7 @@ func newBudget() *cobra.Command {
 		if r.GetBreakerWasOpen() {
 			breaker = "the breaker is closed"
 		}
-		return answer(cmd, "%d kills forgotten, %s", r.GetForgotten(), breaker)
+		return reply(cmd, "%d kills forgotten, %s", r.GetForgotten(), breaker)
 	}
 	budget.AddCommand(reset)
 	return budget
@@ -105,9 +105,9 @@ What would be done goes on being shown by status and in the metrics.`,
 		case err != nil:
 			return err
 		case r.GetWasPaused():
-			return answer(cmd, "it was paused already")
+			return reply(cmd, "it was paused already")
 		default:
-			return answer(cmd, "paused from the next tick on, until resume or a restart")
+			return reply(cmd, "paused from the next tick on, until resume or a restart")
 		}
 	}
 	return cmd
@@ -126,16 +126,16 @@ func newResume() *cobra.Command {
 		case err != nil:
 			return err
 		case !r.GetWasPaused():
-			return answer(cmd, "it was not paused")
+			return reply(cmd, "it was not paused")
 		default:
-			return answer(cmd, "resumed from the next tick on")
+			return reply(cmd, "resumed from the next tick on")
 		}
 	}
 	return cmd
 }
 
-// answer writes one line.
-func answer(cmd *cobra.Command, format string, args ...any) error {
+// reply writes one line.
+func reply(cmd *cobra.Command, format string, args ...any) error {
 	_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(fmt.Sprintf(format, args...)))
 	return err
 }
