@@ -17,6 +17,7 @@ import (
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/config"
 	"github.com/estimatord/estimatord/decision"
+	"github.com/estimatord/estimatord/decisionlog"
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/loop"
 	"github.com/estimatord/estimatord/monitor"
@@ -66,9 +67,10 @@ type assembly struct {
 	policy     *policyfile.Source
 	desk       operator.Desk // the orders of operators
 	hands      *hands
-	learned    *state     // nil: nothing is kept
-	rec        *recording // nil: nothing is recorded
-	fast       *fastLane  // nil: nobody looks between two ticks
+	learned    *state              // nil: nothing is kept
+	decisions  *decisionlog.Writer // nil: none is kept
+	rec        *recording          // nil: nothing is recorded
+	fast       *fastLane           // nil: nobody looks between two ticks
 	containers *web.Containers
 	registry   *prometheus.Registry
 	loop       *lateLoop
@@ -100,12 +102,15 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	if err != nil {
 		return nil, err
 	}
-	if a.srv, err = newServer(cfg, a.hands, log); err != nil {
+	if a.srv, err = newServer(cfg, a, log); err != nil {
 		return nil, err
 	}
 	a.learned = newState(cfg.StateFile, est, time.Now(), log)
+	if a.decisions, err = openDecisions(cfg, log); err != nil {
+		return nil, err
+	}
 	if rec != nil {
-		if err := rec.start(log); err != nil {
+		if err := rec.start(a.learned.start(), log); err != nil {
 			return nil, err
 		}
 		a.rec = rec
@@ -126,6 +131,12 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	if a.learned != nil {
 		observers = append(observers, a.learned)
 		spent = a.learned.kills
+	}
+	if a.decisions != nil {
+		observers = append(observers, a.decisions)
+	}
+	if a.rec != nil {
+		observers = append(observers, a.rec)
 	}
 	a.loop.Loop = loop.New(loop.Config{
 		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: a.policy, Orders: a.desk.Take,
@@ -214,6 +225,11 @@ func (a *assembly) close() {
 	if a.rec != nil {
 		a.rec.stop()
 	}
+	if a.decisions != nil {
+		if err := a.decisions.Close(); err != nil {
+			a.log.Error("decisions", "err", err)
+		}
+	}
 	if a.mon != nil {
 		_ = a.mon.Close() // it was only read from
 	}
@@ -267,10 +283,11 @@ func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-func newServer(cfg *config.Config, h *hands, log *slog.Logger) (*agentapi.Server, error) {
+func newServer(cfg *config.Config, a *assembly, log *slog.Logger) (*agentapi.Server, error) {
 	api := agentapi.DefaultConfig()
 	api.Socket, api.ProcRoot = cfg.Socket, cfg.ProcRoot
-	api.HandedOver = h.handedOver
+	api.HandedOver = a.hands.handedOver
+	api.Warning = (&warnings{policies: a.policy, log: log}).current
 	if cfg.AgentUser != "" {
 		uid, err := lookUp(cfg.AgentUser)
 		if err != nil {

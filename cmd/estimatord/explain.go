@@ -46,7 +46,7 @@ daemon's log and metrics use as well.`,
 			Short: "Say why the offer is what it is",
 			Args:  arguments(0, "no argument"),
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return e.answer(cmd, func(l *explain.Log) (answer, error) { return l.Offer() })
+				return e.answer(cmd, func(l *explain.Log) (explanation, error) { return l.Offer() })
 			},
 		},
 		&cobra.Command{
@@ -58,7 +58,7 @@ what became of it, and how it was throttled before.
 ` + whichContainer,
 			Args: arguments(1, "one container"),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return e.answer(cmd, func(l *explain.Log) (answer, error) { return l.Kill(args[0]) })
+				return e.answer(cmd, func(l *explain.Log) (explanation, error) { return l.Kill(args[0]) })
 			},
 		},
 		&cobra.Command{
@@ -69,7 +69,7 @@ what became of it, and how it was throttled before.
 ` + whichContainer,
 			Args: arguments(1, "one container"),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return e.answer(cmd, func(l *explain.Log) (answer, error) { return l.WhyNot(args[0]) })
+				return e.answer(cmd, func(l *explain.Log) (explanation, error) { return l.WhyNot(args[0]) })
 			},
 		},
 	)
@@ -89,10 +89,10 @@ func arguments(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// answer is one that can be printed, as text or as JSON.
-type answer interface{ Text() string }
+// explanation is an answer that can be printed, as text or as JSON.
+type explanation interface{ Text() string }
 
-func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (answer, error)) error {
+func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (explanation, error)) error {
 	until, err := e.until(time.Now())
 	if err != nil {
 		return usageError{err}
@@ -111,7 +111,7 @@ func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (answer, 
 	return e.print(cmd.OutOrStdout(), a)
 }
 
-func (e *explaining) print(w io.Writer, a answer) error {
+func (e *explaining) print(w io.Writer, a explanation) error {
 	if !e.json {
 		_, err := io.WriteString(w, a.Text())
 		return err

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/record"
+	"github.com/estimatord/estimatord/replay"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
@@ -54,11 +56,15 @@ func directory(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// recording is where the daemon records. It is a loop.Watcher.
+// recording is where the daemon records. It is a loop.Observer, which remembers
+// what a tick was decided on, and a loop.Watcher, which records it.
 type recording struct {
 	dir    string
 	opts   record.Options
 	writer *record.Writer
+	// begins is what the daemon began with, until that is recorded.
+	begins *record.Start
+	last   *decision.Record
 
 	log *slog.Logger
 	// behind and refused are when the last tick was said to be missing.
@@ -68,8 +74,8 @@ type recording struct {
 // sayEvery is how often a missing tick is worth a line.
 const sayEvery = time.Minute
 
-func (r *recording) start(log *slog.Logger) (err error) {
-	r.log = log
+func (r *recording) start(begins *record.Start, log *slog.Logger) (err error) {
+	r.log, r.begins = log, begins
 	if r.writer, err = record.Create(r.dir, r.opts, log); err != nil {
 		return err
 	}
@@ -77,12 +83,22 @@ func (r *recording) start(log *slog.Logger) (err error) {
 	return nil
 }
 
+// Observe remembers the tick's record until its snapshot comes.
+func (r *recording) Observe(tick *decision.Record) { r.last = tick }
+
 // Watch records one tick.
 func (r *recording) Watch(s *snapshot.Snapshot) {
-	err := r.writer.Record(s)
+	var in *record.Inputs
+	if r.last != nil && r.last.Seq == s.Seq {
+		in = replay.InputsOf(r.last, r.begins)
+	}
+	err := r.writer.RecordTick(s, in)
 	last := &r.refused
 	switch {
-	case err == nil, errors.Is(err, record.ErrPaused): // the error itself was logged
+	case err == nil:
+		r.begins = nil
+		return
+	case errors.Is(err, record.ErrPaused): // the error itself was logged
 		return
 	case errors.Is(err, record.ErrBehind):
 		last = &r.behind

@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/replay"
 )
 
 // newRoot is the whole command line. Without a subcommand it runs the daemon.
@@ -36,6 +35,6 @@ file.`,
 	}
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newVersion(), newDemo(), replay.Command(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
+	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
 	return root
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/record"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
@@ -33,6 +34,10 @@ type state struct {
 	path   string
 	keeper estimator.Keeper // nil: the estimator learns nothing
 	log    *slog.Logger
+
+	// restored is what the file held at the start, taken up at began.
+	restored stateFile
+	began    time.Time
 
 	// kills are the times of the kills that count in the budget, oldest first;
 	// due: there is a new one.
@@ -60,6 +65,7 @@ func newState(path string, est estimator.Estimator, now time.Time, log *slog.Log
 	s := &state{path: path, keeper: keeper, log: log, saved: now, busy: make(chan struct{}, 1)}
 	f, err := readState(path)
 	s.kills = f.Kills
+	s.restored, s.began = f, now
 	switch c := f.Checkpoint; {
 	case errors.Is(err, fs.ErrNotExist):
 		log.Info("nothing learned yet", "state_file", path)
@@ -107,6 +113,22 @@ func (s *state) Watch(snap *snapshot.Snapshot) {
 		defer func() { <-s.busy }()
 		s.write(f)
 	})
+}
+
+// start is what the daemon began with, as a recording keeps it.
+func (s *state) start() *record.Start {
+	start := &record.Start{}
+	if s == nil {
+		return start
+	}
+	start.At, start.Kills = s.began, s.restored.Kills
+	if s.restored.Checkpoint != nil {
+		if b, err := json.Marshal(s.restored.Checkpoint); err == nil { // it was read from JSON
+			start.Checkpoint = b
+		}
+	}
+	s.restored = stateFile{}
+	return start
 }
 
 // take is the state at this moment.
