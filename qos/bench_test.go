@@ -20,8 +20,8 @@ func benchNode(busy float64) *snapshot.Snapshot {
 	return node(t0, busy, cs...)
 }
 
-// One tick at 1000 containers: calm, and with every one of the 500 revocable
-// ones ranked.
+// One tick at 1000 containers: calm, with every one of the 500 revocable ones
+// ranked, with all of them throttled, and at the tick that throttles them.
 func BenchmarkDecide(b *testing.B) {
 	p := cpuPolicy()
 	p.Rules = append(p.Rules, loadPolicy().Rules...)
@@ -41,6 +41,30 @@ func BenchmarkDecide(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if d, _ := decide(p, st, s, nil); len(d.Kills) != 1 {
+				b.Fatal(d.Why)
+			}
+		}
+	})
+	b.Run("throttling", func(b *testing.B) {
+		p := slowPolicy(Slow)
+		s := benchNode(2)
+		_, st := decide(p, State{}, s, nil)
+		_, st = decide(p, st, s, nil)
+		b.ReportAllocs()
+		for b.Loop() {
+			d, _ := decide(p, st, s, nil)
+			if len(d.Actions.Throttles) != 500 {
+				b.Fatal(len(d.Actions.Throttles))
+			}
+		}
+	})
+	b.Run("tightening", func(b *testing.B) {
+		p := slowPolicy(Slow)
+		s := benchNode(2)
+		_, st := decide(p, State{}, s, nil)
+		b.ReportAllocs()
+		for b.Loop() {
+			if d, _ := decide(p, st, s, nil); len(d.Actions.Throttles) == 0 {
 				b.Fatal(d.Why)
 			}
 		}

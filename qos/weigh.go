@@ -18,13 +18,20 @@ func (w *weighed) eligible() bool { return w.Why == "" }
 // weigh looks at every top-level container that is not regular, and ranks
 // them by what they use of res. Regular ones are not even looked at.
 func (e *engine) weigh(p *Policy, v *view, res Resource, inFlight []InFlight) []*weighed {
-	ws := []*weighed{}
+	n := 0
+	for i := range v.s.Containers {
+		if mayBeWeighed(&v.s.Containers[i]) {
+			n++
+		}
+	}
+	all, ws := make([]weighed, n), make([]*weighed, 0, n)
 	for i := range v.s.Containers {
 		c := &v.s.Containers[i]
-		if c.Parent != "" || c.Class() == snapshot.ClassRegular {
+		if !mayBeWeighed(c) {
 			continue
 		}
-		w := &weighed{c: c, Candidate: Candidate{Key: c.Key, Age: c.Age(v.s.At), Resource: res}}
+		w := &all[len(ws)]
+		*w = weighed{c: c, Candidate: Candidate{Key: c.Key, Age: c.Age(v.s.At), Resource: res}}
 		use := v.use(c, res)
 		if use.OK() {
 			w.Usage = use.V
@@ -39,6 +46,10 @@ func (e *engine) weigh(p *Policy, v *view, res Resource, inFlight []InFlight) []
 	}
 	rank(ws)
 	return ws
+}
+
+func mayBeWeighed(c *snapshot.Container) bool {
+	return c.Parent == "" && c.Class() != snapshot.ClassRegular
 }
 
 // unfit is why w may not be killed, "" when it may.
