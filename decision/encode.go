@@ -41,7 +41,7 @@ func (l *Line) Append(b []byte) []byte {
 		}
 		w.close(']')
 	}
-	l.DecidedLine.append(w)
+	l.append(w)
 	if s := l.Shadow; s != nil {
 		w.object("shadow", func() { s.append(w) })
 	}
@@ -118,7 +118,7 @@ func (k *KeyLine) append(w *writer) {
 }
 
 func appendDying(w *writer, d *DyingLine) {
-	d.KeyLine.append(w)
+	d.append(w)
 	w.seconds("since_s", d.Since)
 	w.value("cores", d.Cores)
 	w.value("working_set_bytes", d.WorkingSet)
@@ -217,7 +217,7 @@ func appendLadder(w *writer, l *LadderLine) {
 }
 
 func appendThrottle(w *writer, t *ThrottleLine) {
-	t.KeyLine.append(w)
+	t.append(w)
 	w.value("uses_cores", t.Uses)
 	w.someFloat("cores", t.Cores)
 	w.flag("low_weight", t.LowWeight)
@@ -225,7 +225,7 @@ func appendThrottle(w *writer, t *ThrottleLine) {
 }
 
 func appendVictim(w *writer, v *VictimLine) {
-	v.KeyLine.append(w)
+	v.append(w)
 	w.text("framework", v.Framework)
 	w.text("executor", v.Executor)
 	w.someText("rule", v.Rule)
@@ -233,7 +233,7 @@ func appendVictim(w *writer, v *VictimLine) {
 }
 
 func appendCandidate(w *writer, c *CandidateLine) {
-	c.KeyLine.append(w)
+	c.append(w)
 	w.someText("framework", c.Framework)
 	w.someText("executor", c.Executor)
 	w.text("resource", c.Resource)
@@ -253,7 +253,7 @@ func (s *ShadowLine) append(w *writer) {
 	s.DecidedLine.append(w)
 	w.someInt("deducted", s.Deducted)
 	list(w, "outcomes", s.Outcomes, func(w *writer, o *OutcomeLine) {
-		o.KeyLine.append(w)
+		o.append(w)
 		w.text("rule", o.Rule)
 		w.flag("cleared", o.Cleared)
 	})

@@ -3,7 +3,6 @@ package decisionlog
 import (
 	"bytes"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,7 +31,7 @@ func tick(n int, agent string) *decision.Record {
 	}
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func start(t *testing.T, dir string, opts Options, log *slog.Logger) *Writer {
 	t.Helper()
@@ -167,7 +166,7 @@ func TestAllFilesStayWithinTheTotal(t *testing.T) {
 	// Text that cannot be compressed to less than half.
 	noise := make([]byte, 20<<10)
 	seed := uint64(1)
-	for i := 0; i < 200; i++ {
+	for i := range 200 {
 		for k := range noise {
 			seed = seed*6364136223846793005 + 1442695040888963407
 			noise[k] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[seed>>58]

@@ -2,7 +2,6 @@ package explain_test
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -34,7 +33,6 @@ type story struct {
 	maker      decision.Maker
 	policy     *qos.Policy
 	containers []snapshot.Container
-	usage      *snapshot.Usage
 	inFlight   []qos.InFlight
 	busy       float64
 	seq        uint64
@@ -63,7 +61,7 @@ func newStory(t *testing.T) *story {
 		t.Fatal(err)
 	}
 	s := &story{t: t, dir: filepath.Join(t.TempDir(), "decisions"), brain: loop.NewBrain(e, qos.State{}), policy: &p, at: t0}
-	if s.w, err = decisionlog.Create(s.dir, decisionlog.Options{Queue: 1000}, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+	if s.w, err = decisionlog.Create(s.dir, decisionlog.Options{Queue: 1000}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -152,6 +152,9 @@ func (a *assembly) collectors(sampling *web.Sampling) []prometheus.Collector {
 	if a.rec != nil {
 		all = append(all, web.NewRecording(a.rec.writer.Stats))
 	}
+	if a.decisions != nil {
+		all = append(all, web.NewDecisions(a.decisions.Stats))
+	}
 	if a.fast != nil {
 		all = append(all, a.fast.shown)
 	}
