@@ -48,8 +48,8 @@ func (p *policyText) oddRule(r *qos.Rule, at string, odd func(path, reason strin
 	case r.Immediate && kills && r.For == 0:
 		odd(at+".for", "0s with immediate kills at the first reading above, without another one to confirm it")
 	}
-	if !kills && isSet("settle") {
-		odd(at+".settle", fmt.Sprintf("has no effect: action %s takes no victim", r.Action))
+	if r.Action <= qos.Slow && isSet("settle") {
+		odd(at+".settle", fmt.Sprintf("has no effect: action %s goes no further than a throttle", r.Action))
 	}
 	if isSet("clear") && r.Clear >= r.Above {
 		odd(at+".clear", "is the threshold itself: the rule will come and go with each reading")

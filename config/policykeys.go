@@ -66,7 +66,7 @@ func (p *policyText) ruleKeys(r *qos.Rule) []key {
 		{name: "for", help: "time the reading must be above without interruption", value: p.duration(&r.For, 0, longestWait), def: bySignal},
 		{name: "action", help: "highest rung of the ladder that the rule asks for", value: p.action(&r.Action), def: bySignal},
 		{name: "immediate", help: "goes to its action at once, without the rungs below it", value: p.bool(&r.Immediate), def: "false"},
-		{name: "settle", help: "time after a victim is gone in which the rule takes no other", value: p.duration(&r.Settle, 0, longestWait), def: bySignal},
+		{name: "settle", help: "time that a throttle is given to help before the next rung, and after a victim is gone in which the rule takes no other", value: p.duration(&r.Settle, 0, longestWait), def: bySignal},
 		{name: "shadow", help: "what the rule would do is decided, logged and counted, and not done", value: p.bool(&r.Shadow), def: "false"},
 	}
 }

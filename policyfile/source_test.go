@@ -195,8 +195,9 @@ func TestRunSeesEveryKindOfChange(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, path string){
 		"written in place": func(t *testing.T, path string) { write(t, path, two) },
 		"renamed over": func(t *testing.T, path string) {
-			write(t, path+".new", two)
-			rename(t, path+".new", path)
+			other := filepath.Join(t.TempDir(), "policy.yaml") // seen where it arrives only
+			write(t, other, two)
+			rename(t, other, path)
 		},
 		"moved away and written anew": func(t *testing.T, path string) { // vim with a backup
 			rename(t, path, path+"~")
