@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,11 +97,12 @@ func (s *suffering) writeStill() {
 func (s *suffering) advance() {
 	i := s.ticks
 	s.ticks++
-	stat := fmt.Sprintf("cpu  %d 0 0 %d 0 0 0 0 0 0\n", 110*i, 290*i)
+	var stat strings.Builder
+	fmt.Fprintf(&stat, "cpu  %d 0 0 %d 0 0 0 0 0 0\n", 110*i, 290*i)
 	for cpu := range 4 {
-		stat += fmt.Sprintf("cpu%d %d 0 0 %d 0 0 0 0 0 0\n", cpu, 110*i/4, 290*i/4)
+		fmt.Fprintf(&stat, "cpu%d %d 0 0 %d 0 0 0 0 0 0\n", cpu, 110*i/4, 290*i/4)
 	}
-	s.put(filepath.Join(s.proc, "stat"), stat+"ctxt 1\nbtime 1\n")
+	s.put(filepath.Join(s.proc, "stat"), stat.String()+"ctxt 1\nbtime 1\n")
 	used := 2_000_000 + 500_000*i // µs
 	for _, c := range []string{"web", "hog"} {
 		if s.v2 {
