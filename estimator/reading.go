@@ -43,10 +43,12 @@ func workingSetOf(c *snapshot.Container) (float64, bool) {
 	return float64(w.N) / resources.MemUnitBytes, w.OK()
 }
 
+// hostMemory is of the memory that can be used: where a limit around the agent
+// leaves it less than the machine has, the rest is none of its own.
 func hostMemory(h *snapshot.Host) (used, size float64, ok bool) {
-	total, free := float64(h.MemTotalBytes.N), float64(h.MemAvailableBytes.N)
-	ok = h.MemTotalBytes.OK() && h.MemAvailableBytes.OK()
-	return max(0, total-free) / resources.MemUnitBytes, total / resources.MemUnitBytes, ok
+	t, a := h.UsableMemory()
+	total, free := float64(t.N), float64(a.N)
+	return max(0, total-free) / resources.MemUnitBytes, total / resources.MemUnitBytes, t.OK() && a.OK()
 }
 
 // finite refuses what no use can be, whatever the sampler said of it.
