@@ -21,6 +21,8 @@ const (
 	// least there is, as that of a throttled container.
 	dyingProcesses = 100
 	dyingShares    = "2"
+	// anyUse: it is starved, so it uses next to nothing.
+	anyUse = "victims: {min_usage: 0}\n"
 )
 
 func measureKills(ctx context.Context, o *options, out io.Writer) error {
@@ -70,7 +72,7 @@ func boostedKills(ctx context.Context, o *options) (all []time.Duration, err err
 		if err := d.stop(); err != nil {
 			return nil, err
 		}
-		if d, err = n.start(killPolicy); err != nil {
+		if d, err = n.start(killPolicy + anyUse); err != nil {
 			return nil, err
 		}
 		got, err := n.await("kill of "+hog, func(e *localagent.Event) bool { return e.Kind == localagent.KillReceived && e.Task == hog })

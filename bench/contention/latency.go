@@ -35,8 +35,8 @@ type latencyCase struct {
 const (
 	stopPolicy     = "rules:\n  - {name: stop, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: stop_offering}\n"
 	throttlePolicy = "rules:\n  - {name: slow, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: throttle}\n"
-	// With a floor above all CPUs a throttle is the least weight and nothing else.
-	weightPolicy   = throttlePolicy + "ladder: {floor: 64}\n"
+	// With a floor of all that it can use, a throttle is the least weight alone.
+	weightPolicy   = throttlePolicy + "ladder: {floor: 1}\n"
 	pressurePolicy = "rules:\n  - {name: slow, signal: regular_cpu_pressure, above: 0.1, for: 0s, action: throttle, immediate: true}\n"
 	freezePolicy   = "rules:\n  - {name: freeze, signal: node_cpu, above: 0.95, for: 0s, action: freeze, immediate: true}\nladder: {freeze_for: 5m, dwell: 5m}\n"
 	killPolicy     = "rules:\n  - {name: kill, signal: node_cpu, above: 0.95, for: 1s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 100, per: 1h}\n"
@@ -49,7 +49,7 @@ var latencyCases = []latencyCase{
 	{name: "rung 1: stop offering", policy: stopPolicy, reached: notOffered},
 	{name: "rung 2: throttle", policy: throttlePolicy, reached: throttled},
 	{name: "rung 2: throttle, equal weights", equal: true, policy: throttlePolicy, reached: throttled},
-	{name: "rung 2: throttle, equal weights, floor: 64", equal: true, policy: weightPolicy, reached: throttled},
+	{name: "rung 2: throttle, equal weights, floor: 1", equal: true, policy: weightPolicy, reached: throttled},
 	{name: "rung 3: freeze", policy: freezePolicy, reached: frozen},
 	{name: "rung 4: kill", policy: killPolicy, reached: killed},
 	{name: "by hand: shares 2", files: []string{"cpu.shares=2"}},

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -68,23 +69,27 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
 		return err
 	}
+	w, err := n.watch(ctx)
+	if err != nil {
+		return err
+	}
 	var all []onset
 	disturbed := 0
 	for len(all) < o.onsets && disturbed < 3*o.onsets {
-		s, err := oneOnset(ctx, n, hogs)
+		s, err := oneOnset(ctx, n, w, hogs)
 		if err != nil {
 			return err
 		}
 		if o.verbose {
 			_, _ = fmt.Fprintf(os.Stderr, "onset: written %s back %s outside %.3f\n", s.written, s.back, s.outside)
 		}
-		if s.outside > 2*o.outside {
+		if s.outside > o.outside {
 			disturbed++
 			continue
 		}
 		all = append(all, s)
 	}
-	_, _ = fmt.Fprintf(out, "\n%d onsets (%d more with others on the CPU discarded), hogs with equal weights, daemon on CPU %s\n\n", len(all), disturbed, where)
+	_, _ = fmt.Fprintf(out, "\n%d onsets (%d more with others on the CPU, or a throttle before, discarded), hogs with equal weights, daemon on CPU %s\n\n", len(all), disturbed, where)
 	_, _ = fmt.Fprintln(out, "| ms from the onset to | least | p50 | p90 | worst |")
 	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|")
 	spread(out, "throttle written", all, func(s onset) float64 { return ms(s.written) })
@@ -97,17 +102,74 @@ func spread[T any](out io.Writer, name string, all []T, of func(T) float64) {
 	_, _ = fmt.Fprintf(out, "| %s | %.1f | %.1f | %.1f | %.1f |\n", name, quantile(v, 0), quantile(v, 0.5), quantile(v, 0.9), quantile(v, 1))
 }
 
+// watched are the gaps of a service that spins on and on: one that starts and
+// stops would be taken for one whose use goes up and down by itself.
+type watched struct {
+	mu   sync.Mutex
+	gaps []gap
+	to   time.Duration
+	err  error
+}
+
+// spinFor is the time between two reports of a spinning service.
+const spinFor = 2 * time.Second
+
+// watch has the service spin until the node is closed.
+func (n *node) watch(ctx context.Context) (*watched, error) {
+	spin := order{Spin: true, Seconds: spinFor.Seconds()}
+	if err := errors.Join(n.tell(spin), n.tell(spin)); err != nil {
+		return nil, err
+	}
+	w := &watched{}
+	go func() {
+		for ctx.Err() == nil {
+			r, err := n.hear()
+			if err == nil {
+				err = n.tell(spin) // one is always waiting
+			}
+			w.mu.Lock()
+			w.gaps, w.to, w.err = append(w.gaps, r.Gaps...), r.To, err
+			w.mu.Unlock()
+			if err != nil {
+				return // the node was closed, or the onset that waits for it says so
+			}
+		}
+	}()
+	return w, nil
+}
+
+// since are the gaps that end after a time, once all up to another are known.
+func (w *watched) since(ctx context.Context, from, to time.Duration) (r report, err error) {
+	for {
+		w.mu.Lock()
+		if w.to >= to {
+			for _, g := range w.gaps {
+				if g.To > from {
+					r.Gaps = append(r.Gaps, g)
+				}
+			}
+			r.To = w.to
+		}
+		err = w.err
+		w.mu.Unlock()
+		if r.To > 0 || err != nil {
+			return r, err
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return r, err
+		}
+	}
+}
+
 // oneOnset lets the hogs go while the service spins, at a random time within a
 // tick.
-func oneOnset(ctx context.Context, n *node, hogs []string) (s onset, err error) {
-	// Nothing is in force from the time before.
-	if err := n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", func(v string) bool { return v == "-1" }); err != nil {
-		return s, err
-	}
-	if err := n.tell(order{Spin: true, Seconds: 6}); err != nil {
-		return s, err
-	}
+func oneOnset(ctx context.Context, n *node, w *watched, hogs []string) (s onset, err error) {
 	if err := sleep(ctx, 2500*time.Millisecond+rand.N(time.Second)); err != nil {
+		return s, err
+	}
+	// Nothing is in force from the time before.
+	free := func(v string) bool { return v == "-1" }
+	if err := n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", free); err != nil {
 		return s, err
 	}
 	others, err := newOutside(n)
@@ -118,32 +180,32 @@ func oneOnset(ctx context.Context, n *node, hogs []string) (s onset, err error) 
 	if err := n.signal(hogs, syscall.SIGCONT); err != nil {
 		return s, err
 	}
-	for limit := began + 2500*time.Millisecond; clock(unix.CLOCK_MONOTONIC) < limit; {
-		v, err := n.get(hogs[0], "cpu.cfs_quota_us")
-		if err != nil {
+	limit := began + watchFor
+	for v := "-1"; free(v) && clock(unix.CLOCK_MONOTONIC) < limit; {
+		if v, err = n.get(hogs[0], "cpu.cfs_quota_us"); err != nil {
 			return s, err
-		}
-		if v != "-1" {
-			break
 		}
 		if err := sleep(ctx, time.Millisecond); err != nil {
 			return s, err
 		}
 	}
 	s.written = clock(unix.CLOCK_MONOTONIC) - began
-	if s.outside, err = others.share(); err != nil {
+	if err := sleep(ctx, 4*backWindow); err != nil {
 		return s, err
 	}
-	r, err := n.hear()
-	if err != nil {
+	if s.outside, err = others.share(); err != nil {
 		return s, err
 	}
 	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
 		return s, err
 	}
+	r, err := w.since(ctx, began, clock(unix.CLOCK_MONOTONIC))
 	s.back = back(&r, began)
-	return s, nil
+	return s, err
 }
+
+// watchFor is how long a throttle is waited for.
+const watchFor = 5 * time.Second
 
 // back is how long after began a spinning service had its CPU again.
 func back(r *report, began time.Duration) time.Duration {
