@@ -115,11 +115,14 @@ func anyTick(t *rapid.T, at time.Time) *snapshot.Snapshot {
 
 // watch holds what one ladder did up to now against what it must never do.
 type watch struct {
-	p       *Policy
-	kills   []time.Time
-	rungs   [numResources]Rung
-	cores   map[snapshot.Key]float64
-	limit   float64
+	p     *Policy
+	kills []time.Time
+	rungs [numResources]Rung
+	cores map[snapshot.Key]float64
+	limit float64
+	// killed are those of the tick before: where nobody carries the kill out, the
+	// limit goes on.
+	killed  map[snapshot.Key]bool
 	freezes map[snapshot.Key]time.Time
 }
 
@@ -229,7 +232,7 @@ func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 	cores := map[snapshot.Key]float64{}
 	for _, th := range d.Actions.Throttles {
 		k := th.Victim.Key()
-		if _, had := w.cores[k]; !had && !usable(find(s, k).CPU.Cores).OK() {
+		if _, had := w.cores[k]; !had && !w.killed[k] && !usable(find(s, k).CPU.Cores).OK() {
 			t.Fatalf("throttled %s, whose use is not known", k.ID)
 		}
 		if cores[k] = th.Cores; !(th.Cores >= w.p.Ladder.FloorCores) || th.Cores > max(limit, w.p.Ladder.FloorCores)+1e-9 {
@@ -247,7 +250,10 @@ func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 	if limit == 0 && len(d.Actions.Throttles) > 0 {
 		t.Fatalf("%d throttles without a limit", len(d.Actions.Throttles))
 	}
-	w.cores, w.limit = cores, limit
+	w.cores, w.limit, w.killed = cores, limit, map[snapshot.Key]bool{}
+	for _, v := range d.Kills {
+		w.killed[v.Key()] = true
+	}
 }
 
 // Over any history: nobody but revocable containers is touched, the budget is

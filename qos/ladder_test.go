@@ -2,6 +2,7 @@ package qos
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -194,5 +195,43 @@ func TestTwoRulesAtOneTick(t *testing.T) {
 	p.Budget.Kills = 1
 	if d, _ := ticks(t, p, State{}, 0, 1, scene); killed(d) != "a" || !d.Budget.Open {
 		t.Errorf("killed %q with a budget of one, %+v", killed(d), d.Budget)
+	}
+}
+
+// All rungs in order on the way up, each with its time to show, and back in
+// reverse.
+func TestWholeLadder(t *testing.T) {
+	p := slowPolicy(Kill)
+	p.Rules[0].Settle = 2 * time.Second
+	p.Ladder.Dwell, p.Ladder.FreezeFor, p.Ladder.Loosen = 3*time.Second, 30*time.Second, 10
+	up := full(revocable("hog", 1), regular("web", 1)) // whatever is done, it uses a core
+	var st State
+	climb := func(n int, scene func(at time.Time) *snapshot.Snapshot, from int, flight ...InFlight) (rungs []Rung, kills string) {
+		for i := range n {
+			var d Decision
+			d, st = decide(p, st, scene(after(float64(from+i))), flight)
+			rungs = append(rungs, d.Ladders[CPU].Rung)
+			kills += killed(d)
+		}
+		return rungs, kills
+	}
+	rungs, kills := climb(7, up, 0)
+	if want := []Rung{StopOffering, Slow, Slow, Freeze, Freeze, Freeze, Kill}; !slices.Equal(rungs, want) || kills != "hog" {
+		t.Errorf("climbed %v and killed %q, want %v", rungs, kills, want)
+	}
+	down := func(at time.Time) *snapshot.Snapshot {
+		return node(at, 0.1, revocable("other", 0), regular("web", 0.1))
+	}
+	rungs, _ = climb(20, down, 7)
+	if want := []Rung{Freeze, StopOffering, None}; !slices.Equal(slices.Compact(slices.Clone(rungs)), want) {
+		// The throttle went with its only container.
+		t.Errorf("went down %v, want %v", slices.Compact(slices.Clone(rungs)), want)
+	}
+	st = State{}
+	climb(7, up, 100)
+	calm := func(at time.Time) *snapshot.Snapshot { return node(at, 0.1, revocable("hog", 0), regular("web", 0.1)) }
+	rungs, _ = climb(30, calm, 107)
+	if want := []Rung{Freeze, Slow, StopOffering, None}; !slices.Equal(slices.Compact(slices.Clone(rungs)), want) || rungs[2] != Freeze || rungs[3] != Slow {
+		t.Errorf("went down %v, want %v, each for the dwell", rungs, want)
 	}
 }

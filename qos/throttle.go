@@ -207,7 +207,16 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 	if res == CPU {
 		sum.most, _ = v.usableCPUs()
 	}
-	if l.limit > 0 && stayed < e.limited(res) {
+	switch {
+	case l.limit == 0:
+	case stayed == 0:
+		// All that were throttled have left; nobody else has to pay for them.
+		l.limit = 0
+		if !cut {
+			e.unlimit(res)
+			return false
+		}
+	case stayed < e.limited(res):
 		// The share of one that left goes back to the node, not to the others.
 		l.limit = max(min(l.limit, had), min(l.limit, sum.least))
 		l.shared = l.limit
