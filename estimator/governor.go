@@ -68,7 +68,7 @@ func (g *Governor) Remember(at time.Time, gross resources.Milli, heldUntil time.
 		heldUntil = most
 	}
 	if heldUntil.After(at) {
-		g.holdOff.until = heldUntil
+		g.holdOff.until = at.Add(heldUntil.Sub(at)) // from now on by the clock of at
 	}
 	if g.cfg.Hold > 0 {
 		g.least.add(at, max(0, gross).FloorTo(g.cfg.Quantum))

@@ -225,6 +225,23 @@ func TestAnIgnoredKillIsExplained(t *testing.T) {
 	holds(t, k.Text(), "still under way after 40s", "(ignored)")
 }
 
+func TestAKillThatWasOnlyDecidedIsExplained(t *testing.T) {
+	s := newStory(t)
+	s.policy.Shadow, s.policy.Rules[0].Immediate = true, true
+	s.run("aaaa-hog", "batch", snapshot.ClassRevocable, 2)
+	s.run("bbbb-web", "web", snapshot.ClassRegular, 0.5)
+	s.busy = 3.9
+	s.ticks(60)
+	k, err := s.log(time.Time{}).Kill("aaaa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !k.Shadow || k.By == nil || k.By.Why != "preempt" {
+		t.Errorf("%+v", k)
+	}
+	holds(t, k.Text(), "would have been killed (shadow)", "nothing was done.")
+}
+
 func TestWhyNotIsExplained(t *testing.T) {
 	s := newStory(t)
 	s.scene()

@@ -1,8 +1,8 @@
 package qos
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +50,7 @@ func TestEligibilitySaysOfEveryContainerHowItStands(t *testing.T) {
 // the budget has.
 func TestTwoRulesTakeTwoContainers(t *testing.T) {
 	for kills, want := range map[int]string{5: "big medium", 1: "big"} {
-		t.Run(fmt.Sprint(kills), func(t *testing.T) {
+		t.Run(strconv.Itoa(kills), func(t *testing.T) {
 			p := policyOf(ruleOf("first", NodeCPU, 0.95), ruleOf("second", NodeCPU, 0.1))
 			p.Rules[0].For, p.Rules[1].For = 0, 0
 			p.Ladder.KillsAtOnce, p.Budget.Kills = 5, kills

@@ -38,9 +38,12 @@ type Inputs struct {
 // Start is what a daemon began with.
 type Start struct {
 	// At is when it took up the Checkpoint: what the estimator had learned, as the
-	// daemon keeps it in its file; empty for nothing.
-	At         time.Time
+	// daemon keeps it in its file; empty for nothing. Wall is the same by the
+	// calendar, which is what times in the Checkpoint go by.
+	At, Wall   time.Time
 	Checkpoint []byte
+	// Seed is what the node waits by before it raises an offer.
+	Seed uint64
 	// Kills are the times of those that still counted in the budget.
 	Kills []time.Time
 }
@@ -104,6 +107,8 @@ func (s *state) inputsOf(c *coder, now *snapshot.Snapshot, in *Inputs, at uint64
 
 func (st *Start) code(c *coder, at uint64) {
 	c.time(&st.At, at)
+	c.time(&st.Wall, at)
+	c.delta(&st.Seed, 0)
 	c.bytes(&st.Checkpoint)
 	n := c.length(len(st.Kills))
 	if c.reading && n > 0 {

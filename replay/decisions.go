@@ -32,8 +32,9 @@ func InputsOf(r *decision.Record, start *record.Start) *record.Inputs {
 type DecisionsRequest struct {
 	// Recording and Log are what one daemon left, or several in turn.
 	Recording, Log string
-	// Estimator makes the daemon's estimator anew.
-	Estimator func() (estimator.Estimator, error)
+	// Estimator makes the daemon's estimator anew, of a node of that seed
+	// (estimator.GovernorConfig).
+	Estimator func(seed uint64) (estimator.Estimator, error)
 	// Policies are those that were in force at one time or the other.
 	Policies []*qos.Policy
 }
@@ -178,7 +179,7 @@ func (r *redecide) tick(t *record.Tick) error {
 
 // start begins as a daemon began.
 func (r *redecide) start(s *record.Start) error {
-	e, err := r.req.Estimator()
+	e, err := r.req.Estimator(s.Seed)
 	if err != nil {
 		return err
 	}
@@ -186,6 +187,12 @@ func (r *redecide) start(s *record.Start) error {
 		var c estimator.Checkpoint
 		if err := json.Unmarshal(s.Checkpoint, &c); err != nil {
 			return fmt.Errorf("what the daemon had learned: %w", err)
+		}
+		ahead := s.At.Sub(s.Wall) // of the calendar, by which the file's times go
+		for i := range c.Resources {
+			if held := &c.Resources[i].HoldUntil; !held.IsZero() {
+				*held = held.Add(ahead)
+			}
 		}
 		_ = keeper.Restore(&c, s.At) // what cannot be used, the daemon did not use either
 	}

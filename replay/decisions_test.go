@@ -105,11 +105,12 @@ func (k *kept) Watch(s *snapshot.Snapshot) {
 	k.start = nil
 }
 
-func livingEstimator() (estimator.Estimator, error) {
+func livingEstimator(seed uint64) (estimator.Estimator, error) {
 	cfg := estimator.DefaultUsage()
 	r := &cfg.Resources[0]
 	r.Peak.Horizon, r.Shadows = 10*time.Second, []string{"container-max"}
-	r.Governor.Hold, r.Governor.HoldOff, r.Governor.RaiseEvery = 5*time.Second, 20*time.Second, 2*time.Second
+	r.Governor.Hold, r.Governor.HoldOff, r.Governor.RaiseEvery = 5*time.Second, 100*time.Second, 2*time.Second
+	r.Governor.Seed = seed
 	cfg.WarmUp = time.Second
 	return estimator.NewUsage(cfg)
 }
@@ -139,10 +140,10 @@ func newLiving(t *testing.T) *living {
 func (n *living) boot(start *record.Start) {
 	n.t.Helper()
 	if start == nil {
-		start = &record.Start{}
+		start = &record.Start{At: n.now, Wall: n.now.Round(0), Seed: 42}
 	}
 	var err error
-	if n.estimator, err = livingEstimator(); err != nil {
+	if n.estimator, err = livingEstimator(start.Seed); err != nil {
 		n.t.Fatal(err)
 	}
 	if len(start.Checkpoint) > 0 {
@@ -183,7 +184,7 @@ func (n *living) halt() *record.Start {
 		n.t.Fatal(err)
 	}
 	n.now = n.now.Add(time.Second)
-	s := &record.Start{At: n.now, Checkpoint: c}
+	s := &record.Start{At: n.now, Wall: n.now.Round(0), Seed: 42, Checkpoint: c}
 	for _, f := range n.inFlight {
 		s.Kills = append(s.Kills, f.Since.Round(0))
 	}
@@ -291,6 +292,10 @@ const historyTicks = 1 + 40 + 30 + 20 + 40 + 5 + 3 + 70 + 40
 func TestDecisionsReplayByteForByte(t *testing.T) {
 	n := newLiving(t)
 	n.history()
+	n.boot(n.halt()) // while nothing may be raised
+	n.setClock(time.Minute)
+	n.busy = 0.8
+	n.ticks(30)
 	n.setClock(-3 * time.Hour)
 	n.ticks(20)
 	n.setClock(7 * time.Hour)
@@ -305,8 +310,8 @@ func TestDecisionsReplayByteForByte(t *testing.T) {
 	if r.First != nil {
 		t.Fatal(r.First)
 	}
-	if want := historyTicks + 40; r.Starts != 2 || r.Ticks != want || r.Same != want || r.Unlogged != 0 || r.Unrecorded != 0 {
-		t.Errorf("%+v, want 2 starts and %d ticks, all the same", r, want)
+	if want := historyTicks + 70; r.Starts != 3 || r.Ticks != want || r.Same != want || r.Unlogged != 0 || r.Unrecorded != 0 {
+		t.Errorf("%+v, want 3 starts and %d ticks, all the same", r, want)
 	}
 }
 
@@ -316,7 +321,7 @@ func TestAReplayShowsWhatCameOutOtherwise(t *testing.T) {
 	n.halt()
 	r, err := Decisions(&DecisionsRequest{
 		Recording: filepath.Join(n.dir, "recording"), Log: filepath.Join(n.dir, "decisions"), Policies: []*qos.Policy{livingPolicy(t)},
-		Estimator: func() (estimator.Estimator, error) {
+		Estimator: func(uint64) (estimator.Estimator, error) {
 			cfg := estimator.DefaultUsage()
 			return estimator.NewUsage(cfg)
 		},

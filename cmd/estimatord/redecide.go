@@ -34,7 +34,13 @@ while it ran, name the others with --also-policy. The exit code is 1 when a line
 				return usageError{err}
 			}
 			req := replay.DecisionsRequest{Recording: recording, Log: log}
-			req.Estimator = func() (estimator.Estimator, error) { return newEstimator(&cfg) }
+			req.Estimator = func(seed uint64) (estimator.Estimator, error) {
+				u := usageConfig(&cfg)
+				for i := range u.Resources {
+					u.Resources[i].Governor.Seed = seed
+				}
+				return estimator.New(string(cfg.Mode), estimator.Config{Total: cfg.Resources, Usage: u})
+			}
 			if cfg.Policy != "" {
 				policies = append(policies, cfg.Policy)
 			}

@@ -117,11 +117,11 @@ func (s *state) Watch(snap *snapshot.Snapshot) {
 
 // start is what the daemon began with, as a recording keeps it.
 func (s *state) start() *record.Start {
-	start := &record.Start{}
+	start := &record.Start{Seed: nodeSeed()}
 	if s == nil {
 		return start
 	}
-	start.At, start.Kills = s.began, s.restored.Kills
+	start.At, start.Wall, start.Kills = s.began, s.began.Round(0), s.restored.Kills
 	if s.restored.Checkpoint != nil {
 		if b, err := json.Marshal(s.restored.Checkpoint); err == nil { // it was read from JSON
 			start.Checkpoint = b
