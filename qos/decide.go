@@ -254,11 +254,12 @@ func (t *turn) ladderStates(all *[numResources]asks) []LadderState {
 	return out
 }
 
-// summary is the Why of a decision: that of the rule that got furthest.
+// summary is the Why of a decision: that of the rule that got furthest. A rule
+// whose signal this host does not have counts only where there is no other.
 func summary(rules []RuleState) reason.Code {
 	for _, why := range [...]reason.Code{
 		reason.Preempt, reason.KillInFlight, reason.Settling, reason.BudgetSpent, reason.Frozen, reason.Throttled,
-		reason.NoVictim, reason.Climbing, reason.Stopped, reason.Clearing, reason.Waiting, reason.Blind,
+		reason.NoVictim, reason.Climbing, reason.Stopped, reason.Clearing, reason.Waiting, reason.Blind, reason.Calm, reason.NoSignal,
 	} {
 		for i := range rules {
 			if rules[i].Why == why {

@@ -47,6 +47,9 @@ func (e *engine) judge(p *Policy, v *view, j *judgement) {
 		mem.since = noTime
 		mem.held = mem.held && v.s.At.Sub(mem.blind) <= p.Fresh.Sample
 		out.Why = reason.Blind
+		if out.Value.Why == snapshot.NoFile {
+			out.Why = reason.NoSignal
+		}
 	default:
 		mem.blind = noTime
 		out.Exceeded = j.m.value.V > r.Above && open.V > 0

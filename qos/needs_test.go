@@ -217,8 +217,8 @@ func TestRunDelay(t *testing.T) {
 		{name: "not read, idle", ticks: one(1, onV1(noDelay)), want: amount(0)},
 		{name: "not read, busy", ticks: one(2, onV1(noDelay)), want: absent(snapshot.NotRead), text: "blind, the regular containers' run-queue delay could not be read (not_read)"},
 		{name: "the kernel does not tell, idle", ticks: one(1, onV1(absent(snapshot.NoFile))), want: absent(snapshot.NoFile)},
-		{name: "v2, idle", ticks: one(1, onV2(0, 0)), want: absent(snapshot.NotRead)},
-		{name: "v2, busy", ticks: one(2, onV2(0.9, 0)), want: absent(snapshot.NotRead)},
+		{name: "v2, idle", ticks: one(1, onV2(0, 0)), want: absent(snapshot.NoFile)},
+		{name: "v2, busy", ticks: one(2, onV2(0.9, 0)), want: absent(snapshot.NoFile)},
 		{name: "not on disk", ticks: one(2, func(web *snapshot.Container) {
 			onV1(amount(1))(web)
 			web.OnDisk = false
@@ -282,7 +282,7 @@ func TestMemorySignals(t *testing.T) {
 				onV2(0, 0.3)(web)
 				web.Memory.WorkingSetBytes = count(snapshot.Denied)
 			}), want: absent(snapshot.Denied)},
-			{name: "v1", ticks: available(200, onV1(noDelay)), want: absent(snapshot.NoFile), text: "blind, the regular containers' memory pressure could not be read (no_file)"},
+			{name: "v1", ticks: available(200, onV1(noDelay)), want: absent(snapshot.NoFile), text: "not on this host: the regular containers' memory pressure (no_file)"},
 			{name: "the node is unknown", ticks: edit(nodeOf(t0, 1, onV2(0, 0.3)), func(s *snapshot.Snapshot) { s.Host.MemTotalBytes = count(snapshot.Failed) }), want: absent(snapshot.Failed)},
 			{name: "old", ticks: edit(available(200, onV2(0, 0.3))[0], func(s *snapshot.Snapshot) {
 				web := &s.Containers[1]

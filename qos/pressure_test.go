@@ -62,7 +62,7 @@ func TestCPUPressure(t *testing.T) {
 		{name: "v1, no lane, idle", ticks: one(0, onV1(noDelay)), want: absent(snapshot.NotRead)},
 		{name: "no PSI at all", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			s.Squeeze = snapshot.Squeeze{At: s.At, Why: snapshot.SqueezeNoPressure}
-		}), want: absent(snapshot.NoFile), text: "blind, the regular containers' CPU pressure could not be read (no_file)"},
+		}), want: absent(snapshot.NoFile), text: "not on this host: the regular containers' CPU pressure (no_file)"},
 		{name: "v1, the lane cannot read", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			s.Squeeze = snapshot.Squeeze{At: s.At, Why: snapshot.SqueezeUnreadable}
 		}), want: absent(snapshot.Failed)},
@@ -324,7 +324,7 @@ func TestFaultsOfRegularSignals(t *testing.T) {
 			t.Fatalf("%s without a fault: %+v", tc.sig, d.Rules)
 		}
 		expect := func(fault string, i int, d Decision) {
-			if d.Why != reason.Blind || len(d.Kills)+len(d.Actions.Throttles) != 0 || d.Candidates != nil {
+			if d.Why != reason.Blind && d.Why != blindFor(fault) || len(d.Kills)+len(d.Actions.Throttles) != 0 || d.Candidates != nil {
 				t.Errorf("%s: input %d %s: decided %s, %+v", tc.sig, i, fault, d.Why, d.Rules[0])
 			}
 		}

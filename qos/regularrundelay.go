@@ -60,6 +60,9 @@ func measureRunDelay(v *view, _ *Rule) reading {
 		return *missing
 	}
 	delay, quiet := n.delayed.reading(), !isContended(busy, cpus)
+	if n.psi > 0 && delay.Why == snapshot.NotRead {
+		delay.Why = snapshot.NoFile // nobody will read it here: pressure tells more
+	}
 	switch unread := n.psi == 0 && delay.Why == snapshot.NotRead; {
 	case !delay.OK() && (!quiet || !unread):
 		return unknown(delay.Why, input)

@@ -61,6 +61,12 @@ func (t *turn) start(j *judgement, b []byte) []byte {
 	case t.v.blind != "":
 		b = append(b, "blind, "...)
 		return append(b, t.v.blind...)
+	case j.out.Why == reason.NoSignal:
+		b = append(b, "not on this host: "...)
+		b = append(b, j.m.input...)
+		b = append(b, " ("...)
+		b = append(b, j.out.Value.Why.String()...)
+		return append(b, ')')
 	case j.out.Why == reason.Blind:
 		b = append(b, "blind, "...)
 		b = append(b, j.m.input...)

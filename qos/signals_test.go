@@ -153,8 +153,8 @@ func TestFaults(t *testing.T) {
 				t.Fatalf("%s without a fault: %s", name, d.Why)
 			}
 			apply(input.pick(s))
-			if d, _ := decide(input.p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 || d.Candidates != nil {
-				t.Errorf("%s %s: decided %s, killed %q, want %s and nothing", name, fault, d.Why, killed(d), reason.Blind)
+			if d, _ := decide(input.p, State{}, s, nil); d.Why != blindFor(fault) || len(d.Kills) != 0 || d.Candidates != nil {
+				t.Errorf("%s %s: decided %s, killed %q, want %s and nothing", name, fault, d.Why, killed(d), blindFor(fault))
 			}
 		}
 	}
@@ -176,6 +176,34 @@ func TestFaults(t *testing.T) {
 		if d, _ := decide(p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 {
 			t.Errorf("%s: decided %s, killed %q, want %s and nothing", name, d.Why, killed(d), reason.Blind)
 		}
+	}
+}
+
+// blindFor is what a rule is called whose input has that fault.
+func blindFor(fault string) reason.Code {
+	if fault == snapshot.NoFile.String() {
+		return reason.NoSignal
+	}
+	return reason.Blind
+}
+
+// A rule about something that this host does not have does not make the others
+// look blind.
+func TestRuleWithoutASignalIsNotTheSummary(t *testing.T) {
+	p := policyOf(ruleOf("pressure", RegularCPUPressure, 0.1), ruleOf("cpu", NodeCPU, 0.95))
+	s := scene(t0)
+	s.Host.Pressure.CPUSome.Why = snapshot.NoFile
+	for i := range s.Containers {
+		s.Containers[i].Pressure.CPUSome.Why = snapshot.NoFile
+	}
+	s.Squeeze.Why = snapshot.SqueezeNoPressure
+	d, _ := decide(p, State{}, s, nil)
+	if d.Rules[0].Why != reason.NoSignal || d.Why != reason.Calm {
+		t.Errorf("%s and %s, want %s and %s", d.Rules[0].Why, d.Why, reason.NoSignal, reason.Calm)
+	}
+	busy(2)(s)
+	if d, _ := decide(p, State{}, s, nil); d.Why != reason.Waiting {
+		t.Errorf("busy: %s, want %s", d.Why, reason.Waiting)
 	}
 }
 

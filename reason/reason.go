@@ -55,6 +55,8 @@ const (
 	Settling Code = "settling"
 	// Blind: an input of the rule is absent, so the rule does nothing.
 	Blind Code = "blind"
+	// NoSignal: this host does not have what the rule reads.
+	NoSignal Code = "no_signal"
 	// NoPolicy: no rule is configured.
 	NoPolicy Code = "no_policy"
 	// Shadow: every rule is in shadow mode, so nothing is done.

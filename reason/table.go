@@ -51,6 +51,7 @@ func All() []Entry {
 		{NoVictim, OfDecision, "A rule is above its threshold, but there is nothing to take, or nobody to take it for."},
 		{Clearing, OfDecision, "A rule that has held is not above its threshold any more, and not yet below its clear level."},
 		{Blind, OfDecision, "An input of the rule is absent, so the rule does nothing."},
+		{NoSignal, OfDecision, "This host does not have what the rule reads, so the rule does nothing."},
 		{NoPolicy, OfDecision, "There is no rule."},
 		{Shadow, OfDecision, "Every rule is in shadow mode, so nothing is done."},
 		{Paused, OfDecision, "An operator has paused the daemon, so nothing is offered or taken."},
