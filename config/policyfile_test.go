@@ -30,8 +30,13 @@ func TestExamplePolicy(t *testing.T) {
 	}
 	want := qos.DefaultPolicy()
 	want.Rules = []qos.Rule{
-		{Name: "busy", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.9, Settle: 5 * time.Second, Action: qos.Slow},
-		{Name: "busy-for-long", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.95 * 0.95, For: 30 * time.Second, Settle: 5 * time.Second, Action: qos.Kill},
+		{Name: "squeeze", Signal: qos.RegularCPUPressure, Above: 0.1, Clear: 0.05, Settle: 5 * time.Second, Action: qos.Slow, Immediate: true},
+		{Name: "squeeze-size", Signal: qos.RegularSqueeze, Above: 1.05, Clear: 1, For: time.Second, Settle: 5 * time.Second, Action: qos.Slow},
+		{Name: "squeeze-v1", Signal: qos.RegularRunDelay, Above: 0.1, Clear: 0.05, For: time.Second, Settle: 5 * time.Second, Action: qos.Slow},
+		{Name: "starved", Signal: qos.RegularCPUPressure, Above: 0.2, Clear: 0.1, For: 10 * time.Second, Settle: 15 * time.Second, Action: qos.Kill},
+		{Name: "starved-v1", Signal: qos.RegularRunDelay, Above: 0.2, Clear: 0.1, For: 10 * time.Second, Settle: 15 * time.Second, Action: qos.Kill},
+		{Name: "full", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: qos.StopOffering},
+		{Name: "estimate", Signal: qos.EstimateBroken, Above: 0.05, Clear: 0.025, Action: qos.StopOffering},
 	}
 	if diff := cmp.Diff(&want, got.Policy); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -48,6 +53,8 @@ func TestExamplePolicy(t *testing.T) {
 	text = []byte(uncommented(string(text)))
 	got = parsePolicy(t, string(text))
 	want.Rules = append(want.Rules, qos.Rule{
+		Name: "memory", Signal: qos.NodeMemory, Above: 0.95, Clear: 0.9, For: 2 * time.Second, Settle: 5 * time.Second, Action: qos.Kill,
+	}, qos.Rule{
 		Name: "load5", Signal: qos.Load5, Above: 6, Clear: 0.9 * 6, While: qos.While{Signal: qos.Load1, Above: 6},
 		Settle: time.Minute, Action: qos.Kill, Immediate: true, Shadow: true,
 	})
