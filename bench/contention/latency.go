@@ -49,7 +49,7 @@ var latencyCases = []latencyCase{
 	{name: "rung 1: stop offering", policy: stopPolicy, reached: notOffered},
 	{name: "rung 2: throttle", policy: throttlePolicy, reached: throttled},
 	{name: "rung 2: throttle, equal weights", equal: true, policy: throttlePolicy, reached: throttled},
-	{name: "rung 2: throttle, equal weights, floor: 1", equal: true, policy: weightPolicy, reached: throttled},
+	{name: "rung 2: throttle, equal weights, floor: 1", equal: true, policy: weightPolicy, reached: leastWeight},
 	{name: "rung 3: freeze", policy: freezePolicy, reached: frozen},
 	{name: "rung 4: kill", policy: killPolicy, reached: killed},
 	{name: "by hand: shares 2", files: []string{"cpu.shares=2"}},
@@ -272,6 +272,10 @@ func notOffered(ctx context.Context, n *node, _ []string) error {
 
 func throttled(ctx context.Context, n *node, hogs []string) error {
 	return n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", func(v string) bool { return v != "-1" })
+}
+
+func leastWeight(ctx context.Context, n *node, hogs []string) error {
+	return n.awaitAll(ctx, hogs, "cpu.shares", func(v string) bool { return v == "2" })
 }
 
 func frozen(ctx context.Context, n *node, hogs []string) error {

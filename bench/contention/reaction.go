@@ -164,12 +164,13 @@ func (w *watched) since(ctx context.Context, from, to time.Duration) (r report, 
 // oneOnset lets the hogs go while the service spins, at a random time within a
 // tick.
 func oneOnset(ctx context.Context, n *node, w *watched, hogs []string) (s onset, err error) {
-	if err := sleep(ctx, 2500*time.Millisecond+rand.N(time.Second)); err != nil {
-		return s, err
-	}
-	// Nothing is in force from the time before.
+	// Nothing is in force from the time before, and what comes next has nothing to
+	// do with when that was given back, which is at a tick.
 	free := func(v string) bool { return v == "-1" }
 	if err := n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", free); err != nil {
+		return s, err
+	}
+	if err := sleep(ctx, time.Second+rand.N(time.Second)); err != nil {
 		return s, err
 	}
 	others, err := newOutside(n)
@@ -195,6 +196,9 @@ func oneOnset(ctx context.Context, n *node, w *watched, hogs []string) (s onset,
 	}
 	if s.outside, err = others.share(); err != nil {
 		return s, err
+	}
+	if s.written < 2*time.Millisecond {
+		s.outside = 1 // it was throttled before: something else came between
 	}
 	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
 		return s, err
