@@ -50,10 +50,10 @@ func newEstimator(t failer) estimator.Estimator {
 
 func anyPolicy(t *rapid.T) *qos.Policy {
 	p := qos.DefaultPolicy()
-	p.Ladder.KillsAtOnce = rapid.IntRange(1, 3).Draw(t, "kills at once")
+	p.Ladder.KillsAtOnce = rapid.IntRange(1, 4).Draw(t, "kills at once")
 	p.Ladder.IgnoredAfter = time.Duration(rapid.IntRange(1, 5).Draw(t, "ignored after")) * time.Second
 	p.Ladder.Dwell = time.Duration(rapid.IntRange(0, 3).Draw(t, "dwell")) * time.Second
-	p.Budget = qos.Budget{Kills: rapid.IntRange(1, 4).Draw(t, "budget"), Per: time.Minute}
+	p.Budget = qos.Budget{Kills: rapid.IntRange(1, 6).Draw(t, "budget"), Per: time.Minute}
 	p.Victims.MinUsage = rapid.Float64Range(0, 1).Draw(t, "min usage")
 	p.Victims.Priorities = []qos.Priority{{Role: "low", Priority: -1}}
 	for i := range rapid.IntRange(1, 3).Draw(t, "rules") {
@@ -82,6 +82,9 @@ func (w *world) node(t *rapid.T) *snapshot.Snapshot {
 		At: w.at, CPUs: snapshot.CountOf(4), BusyCores: snapshot.ValueOf(rapid.Float64Range(0, 4).Draw(t, "busy")),
 		Load5: snapshot.ValueOf(rapid.Float64Range(0, 2).Draw(t, "load5")),
 	}
+	if rapid.IntRange(0, 4).Draw(t, "saturated") > 1 {
+		s.Host.BusyCores = snapshot.ValueOf(4)
+	}
 	switch rapid.IntRange(0, 20).Draw(t, "blind") {
 	case 0:
 		s.Usage = nil
@@ -92,7 +95,7 @@ func (w *world) node(t *rapid.T) *snapshot.Snapshot {
 	case 3:
 		s.Usage.At = w.at.Add(-time.Minute)
 	}
-	n := rapid.IntRange(0, 6).Draw(t, "containers")
+	n := rapid.IntRange(2, 6).Draw(t, "containers")
 	if s.Usage != nil {
 		s.Usage.Executors = make([]snapshot.Executor, n)
 		s.Usage.Total = resources.Quantities{{Name: resources.CPUs, Amount: 4000}}
@@ -163,7 +166,7 @@ func TestOfferAndVictimsFollowFromTheLine(t *testing.T) {
 	var kills, twice, raised, held, stopped int
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{policy: anyPolicy(t), estimator: newEstimator(t), at: time.Unix(1_000_000, 0)}
-		for range rapid.IntRange(1, 20).Draw(t, "ticks") {
+		for range rapid.IntRange(5, 30).Draw(t, "ticks") {
 			s := w.node(t)
 			r := w.tick(s)
 			l, text := through(t, r)
@@ -200,6 +203,7 @@ func TestOfferAndVictimsFollowFromTheLine(t *testing.T) {
 			}
 		}
 	})
+	t.Logf("%d kills, %d times two at once, %d raises, %d holds, %d stops", kills, twice, raised, held, stopped)
 	if kills == 0 || twice == 0 || raised == 0 || held == 0 || stopped == 0 {
 		t.Errorf("%d kills, %d times two at once, %d raises, %d holds, %d stops: want some of each", kills, twice, raised, held, stopped)
 	}
