@@ -34,7 +34,7 @@ func (p *policyText) oddities() {
 	if p.Ladder.KillsAtOnce > p.Budget.Kills {
 		odd("ladder.kills_at_once", fmt.Sprintf("%d is more than the %d kills of the budget", p.Ladder.KillsAtOnce, p.Budget.Kills))
 	}
-	if p.hook.set() && highest < qos.Kill {
+	if isSet(&p.hook) && highest < qos.Kill {
 		odd("hook", "has no effect: no rule kills")
 	}
 }

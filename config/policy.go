@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/estimatord/estimatord/prekill"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -38,7 +39,7 @@ func LoadPolicy(path string) (*PolicyFile, error) {
 // inputs may be is not part of the file; it starts from qos.DefaultFresh.
 func ParsePolicy(name string, data []byte) (*PolicyFile, error) {
 	d, root := open(name, data)
-	p := &policyText{document: d, Policy: qos.DefaultPolicy(), hook: Hook{Deadline: defaultDeadline}}
+	p := &policyText{document: d, Policy: qos.DefaultPolicy(), hook: Hook{Deadline: prekill.DefaultDeadline}}
 	if root != nil {
 		d.mapping(root, "", fieldsOf(p.keys()))
 	}
@@ -52,7 +53,7 @@ func ParsePolicy(name string, data []byte) (*PolicyFile, error) {
 	p.oddities()
 	f := &PolicyFile{Policy: &p.Policy, File: name, Hash: hashOf(data), Warnings: d.faults}
 	_ = f.Warnings.err() // sorts
-	if p.hook.set() {
+	if isSet(&p.hook) {
 		f.Hook = &p.hook
 	}
 	return f, nil
@@ -81,7 +82,7 @@ func (p *policyText) semantics() {
 		spoilt[part(f.Key)] = true
 	}
 	if n := p.places["hook"]; !spoilt["hook"] && n != nil && len(n.Content) > 0 {
-		p.hook.validate(func(field, reason string) { p.faultAt("hook"+field, reason, nil) })
+		checkHook(&p.hook, func(field, reason string) { p.faultAt("hook"+field, reason, nil) })
 	}
 	err := p.Validate()
 	var joined interface{ Unwrap() []error }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/estimatord/estimatord/prekill"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -147,13 +146,5 @@ func TestHash(t *testing.T) {
 	}
 	if parsePolicy(t, text+"#").Hash == parsePolicy(t, text).Hash {
 		t.Error("two texts have one hash")
-	}
-}
-
-// What a file may say of a hook is what the hook takes.
-func TestHookLimitsAgree(t *testing.T) {
-	if leastDeadline != prekill.MinDeadline || mostDeadline != prekill.MaxDeadline || defaultDeadline != prekill.DefaultDeadline {
-		t.Errorf("config %s to %s, %s; prekill %s to %s, %s", leastDeadline, mostDeadline, defaultDeadline,
-			prekill.MinDeadline, prekill.MaxDeadline, prekill.DefaultDeadline)
 	}
 }

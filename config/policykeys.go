@@ -5,6 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/estimatord/estimatord/prekill"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -126,7 +127,7 @@ func (p *policyText) hookKeys() []key {
 	return []key{
 		{name: "command", help: "program, as an absolute path, with its arguments; or", value: p.strings(&h.Command)},
 		{name: "socket", help: "absolute path of a Unix socket; exactly one of the two", value: p.path(&h.Socket)},
-		{name: "deadline", help: "time after which the kill goes on without an answer", value: p.duration(&h.Deadline, leastDeadline, mostDeadline), def: shortDuration(defaultDeadline)},
+		{name: "deadline", help: "time after which the kill goes on without an answer", value: p.duration(&h.Deadline, prekill.MinDeadline, prekill.MaxDeadline), def: shortDuration(prekill.DefaultDeadline)},
 	}
 }
 

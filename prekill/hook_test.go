@@ -132,14 +132,14 @@ func listen(t *testing.T, serve func(c net.Conn)) string {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	t.Cleanup(func() { l.Close(); <-done })
+	t.Cleanup(func() { _ = l.Close(); <-done })
 	go func() {
 		defer close(done)
 		c, err := l.Accept()
 		if err != nil {
 			return
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		serve(c)
 	}()
 	return path

@@ -29,9 +29,7 @@ func (w *warnings) current() agentapi.Warning {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.hook != file.Hook {
-		warner, err := prekill.New(prekill.Hook{
-			Command: file.Hook.Command, Socket: file.Hook.Socket, Deadline: file.Hook.Deadline,
-		}, w.log)
+		warner, err := prekill.New(*file.Hook, w.log)
 		if err != nil { // the file was judged, so this is not reached
 			w.log.Error("nobody is warned before a kill", "err", err)
 			return agentapi.Warning{}
