@@ -105,6 +105,11 @@ func TestStories(t *testing.T) {
 			{at: 17, says: "nobody is left", set: with(busy(1.95), without("hog-a", "hog-b")), why: reason.NoVictim},
 			{at: 60, says: "nor later", set: with(busy(1.95), without("hog-a", "hog-b")), why: reason.NoVictim},
 		}},
+		{"a tick a little too soon ends the wait", cpuPolicy(), []moment{
+			{at: 0.002, says: "busy, 2 ms late", set: busy(2), why: reason.Waiting},
+			{at: 4.94, says: "not yet", set: busy(2), why: reason.Waiting},
+			{at: 5, says: "not late", set: busy(2), why: reason.Preempt, kill: "hog-b"},
+		}},
 		{"a dip interrupts the wait", cpuPolicy(), []moment{
 			{at: 0, set: busy(2), says: "busy", why: reason.Waiting},
 			{at: 4, set: busy(2), says: "busy", why: reason.Waiting},
