@@ -103,7 +103,7 @@ replay-report: build ## The comparison in docs/estimators.md from traces: make r
 bench: ## Benchmarks of a tick, with allocations.
 	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./loop/... ./agentapi/...
 
-bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 25 minutes): docs/contention.md.
+bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 20 minutes): docs/contention.md.
 	$(GO) run ./bench/contention -daemon $(BIN)
 
 install: build ## The daemon, its unit and example configuration under PREFIX and /etc.

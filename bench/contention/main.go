@@ -5,7 +5,7 @@
 //
 //	make bench-contention
 //
-// It needs root and cgroup v1 or v2, and removes all it made when it ends.
+// It needs root, cgroup v1 and two CPUs, and removes all it made when it ends.
 package main
 
 import (
@@ -68,14 +68,14 @@ func parse(args []string) (options, error) {
 	fs := flag.NewFlagSet("contention", flag.ContinueOnError)
 	fs.StringVar(&o.daemon, "daemon", "bin/estimatord", "the daemon's binary")
 	fs.StringVar(&o.parts, "parts", "latency,reaction,kill", "what to measure")
-	fs.IntVar(&o.runs, "runs", 5, "runs of each case of latency")
-	fs.DurationVar(&o.window, "window", 10*time.Second, "length of a run")
+	fs.IntVar(&o.runs, "runs", 3, "runs of each case of latency")
+	fs.DurationVar(&o.window, "window", 5*time.Second, "length of a run")
 	fs.Float64Var(&o.load.rate, "rate", 400, "requests per second")
 	fs.DurationVar(&o.load.work, "work", time.Millisecond, "CPU time of a request")
 	fs.IntVar(&o.hogs, "hogs", 2, "number of best-effort containers")
 	fs.StringVar(&o.cases, "cases", "", "only these cases of latency, by number")
-	fs.IntVar(&o.onsets, "onsets", 25, "onsets of reaction")
-	fs.IntVar(&o.kills, "kills", 10, "kills of each sort")
+	fs.IntVar(&o.onsets, "onsets", 20, "onsets of reaction")
+	fs.IntVar(&o.kills, "kills", 5, "kills of each sort")
 	fs.Float64Var(&o.outside, "outside", 0.02, "share of the measured CPU that others may take before a run is discarded")
 	fs.BoolVar(&o.anywhere, "anywhere", false, "let the daemon run on the measured CPU too")
 	fs.BoolVar(&o.verbose, "v", false, "print every run, and the daemon's log")
