@@ -2,8 +2,8 @@ package monitor
 
 import (
 	"path/filepath"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +13,7 @@ import (
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// FastEvery is how often Poll is to be called.
+// FastEvery is how far apart Wait keeps two calls of Poll.
 const FastEvery = 100 * time.Millisecond
 
 // DefaultMaxWakes is how many early ticks the fast lane may ask for in a
@@ -38,6 +38,8 @@ const (
 type FastConfig struct {
 	// MaxWakes is how often in a second a Squeeze may say Wake.
 	MaxWakes int
+	// PollOnly: do without kernel triggers where there could be some.
+	PollOnly bool
 }
 
 // Fast asks ten times a second one thing only: are regular tasks being squeezed
@@ -45,9 +47,9 @@ type FastConfig struct {
 // everything and decides; one that is wrong costs that tick.
 //
 // Contract: after each tick, Follow tells it which containers are regular. A
-// goroutine of the caller's calls Poll every FastEvery, and has the loop tick at
-// once when Wake is set. Both may be called at the same time; Close ends it
-// once neither is.
+// goroutine of the caller's calls Wait, then Glance if that says so and Poll if
+// not, and has the loop tick at once when Wake is set in the answer. Follow may be
+// called at the same time; Close ends it once nothing is.
 //
 // On cgroup v2 it reads cpu.pressure of each regular container, on v1
 // cpuacct.usage, which tells only against what it was before and on a host
@@ -77,6 +79,18 @@ type Fast struct {
 	told time.Time
 	buf  []byte
 
+	// noTriggers is why there are none (trigger.go), triggers how many there are,
+	// and epoll what they fire on; -1: there are none.
+	noTriggers string
+	triggers   atomic.Int32
+	epoll      int
+	asked      unix.EpollEvent
+	// What belongs to the goroutine that looks: when the next Poll is due, whether a
+	// Glance came before it, and whether another one may say more.
+	due            time.Duration
+	glanced, again bool
+	events         [maxTriggers]unix.EpollEvent
+
 	// last is the newest answer. It has a lock of its own, so that a tick that
 	// takes it never waits for a poll that is reading.
 	lastMu sync.Mutex
@@ -85,12 +99,16 @@ type Fast struct {
 
 // watched is one regular container.
 type watched struct {
-	key     snapshot.Key
-	fd      int // -1: not open
-	pace    pace
-	judged  bool
-	since   time.Time // of the poll that found it squeezed first; zero when it is not
-	follows uint64    // the last Follow that knew it
+	key snapshot.Key
+	fd  int // -1: not open
+	// triggered: the kernel tells when it waits; spent: it did, and will not again
+	// unless asked. fired is for how many polls from then on there may be glances.
+	triggered, spent bool
+	fired            int
+	pace             pace
+	judged           bool
+	since            time.Time // of the poll that found it squeezed first; zero when it is not
+	follows          uint64    // the last Follow that knew it
 	// What its own quota held back, as of the tick.
 	throttledNanos snapshot.Count
 	throttledAt    time.Time
@@ -108,6 +126,7 @@ func (m *Monitor) NewFast(cfg FastConfig) *Fast {
 		limit:  fastShare(m.files),
 		gap:    time.Second / time.Duration(max(1, cfg.MaxWakes)),
 		hostFD: -1,
+		epoll:  -1,
 		buf:    make([]byte, 4<<10),
 	}
 	if at := m.layout.Mount("cpuacct"); at != "" {
@@ -118,6 +137,11 @@ func (m *Monitor) NewFast(cfg FastConfig) *Fast {
 	if fd, errno := kernel.Open(unix.AT_FDCWD, kernel.NewPath(filepath.Join(m.cfg.ProcRoot, "pressure", "cpu")), unix.O_RDONLY); errno == 0 {
 		f.hostFD = fd
 	}
+	if cfg.PollOnly {
+		f.noTriggers = "it is to do without kernel triggers"
+	} else {
+		f.openTriggers(m)
+	}
 	m.fast = f
 	return f
 }
@@ -125,123 +149,6 @@ func (m *Monitor) NewFast(cfg FastConfig) *Fast {
 // fastShare is how many of the descriptors that may be kept are for the fast
 // lane.
 func fastShare(files int) int { return min(fastFiles, files/8) }
-
-// Follow watches the regular containers of s from now on.
-func (f *Fast) Follow(s *snapshot.Snapshot) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.follows++
-	f.regular = 0
-	f.cpus = 0
-	if s.Host.CPUs.OK() {
-		f.cpus = s.Host.CPUs.N
-	}
-	changed := false
-	i := 0 // both lists are sorted by key
-	known := len(f.watched)
-	for k := range s.Containers {
-		c := &s.Containers[k]
-		if c.Parent != "" || !c.OnDisk || c.Class() != snapshot.ClassRegular || f.root == "" {
-			continue
-		}
-		f.regular++
-		for i < known && compareKeys(f.watched[i].key, c.Key) < 0 {
-			i++
-		}
-		var w *watched
-		if i < known && f.watched[i].key == c.Key {
-			w = f.watched[i]
-		} else if w = f.watch(c.Key); w != nil {
-			f.watched = append(f.watched, w)
-			changed = true
-		}
-		if w != nil {
-			w.follows = f.follows
-			w.throttle(c)
-		}
-	}
-	for _, w := range f.watched {
-		if w.follows != f.follows {
-			f.close(w)
-			changed = true
-		}
-	}
-	if changed {
-		f.watched = slices.DeleteFunc(f.watched, func(w *watched) bool { return w.follows != f.follows })
-		slices.SortFunc(f.watched, func(a, b *watched) int { return compareKeys(a.key, b.key) })
-	}
-}
-
-func compareKeys(a, b snapshot.Key) int {
-	switch {
-	case a.ID != b.ID:
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	case a.Inode < b.Inode:
-		return -1
-	case a.Inode > b.Inode:
-		return 1
-	}
-	return 0
-}
-
-// throttle takes over how much of the last tick the container's own quota held
-// it back, which is pressure too, but not of others' making.
-func (w *watched) throttle(c *snapshot.Container) {
-	nanos, at := c.CPU.ThrottledNanos, c.At
-	before := *w
-	w.throttledNanos, w.throttledAt, w.throttled = nanos, at, 0
-	dt := at.Sub(before.throttledAt)
-	if nanos.OK() && before.throttledNanos.OK() && nanos.N >= before.throttledNanos.N && dt > 0 {
-		// The kernel adds up over all CPUs.
-		w.throttled = min(1, float64(nanos.N-before.throttledNanos.N)/float64(dt))
-	}
-}
-
-// watch opens the file of a container, nil when there is no descriptor left or
-// it is gone already.
-func (f *Fast) watch(key snapshot.Key) *watched {
-	if f.open >= f.limit || f.hostFD < 0 {
-		return nil
-	}
-	path := kernel.NewPath(filepath.Join(f.root, key.ID))
-	dir, errno := kernel.Open(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW)
-	if errno != 0 {
-		return nil
-	}
-	defer unix.Close(dir)
-	var buf unix.Statx_t
-	if state, errno := kernel.StatDir(dir, emptyPath, &buf); errno != 0 || state.Inode != key.Inode {
-		return nil
-	}
-	name := fileUsage
-	if f.v2 {
-		name = filePressure
-	}
-	fd, errno := kernel.Open(dir, name, unix.O_RDONLY)
-	if errno != 0 {
-		return nil
-	}
-	f.open++
-	return &watched{key: key, fd: fd}
-}
-
-var (
-	emptyPath    = kernel.NewPath("")
-	fileUsage    = kernel.NewPath("cpuacct.usage")
-	filePressure = kernel.NewPath("cpu.pressure")
-)
-
-func (f *Fast) close(w *watched) {
-	if w.fd >= 0 {
-		unix.Close(w.fd)
-		f.open--
-	}
-	w.fd, w.judged, w.since = -1, false, time.Time{}
-	w.pace.forget()
-}
 
 // Close closes every descriptor.
 func (f *Fast) Close() {
@@ -255,11 +162,20 @@ func (f *Fast) Close() {
 		unix.Close(f.hostFD)
 		f.hostFD = -1
 	}
+	if f.epoll >= 0 {
+		unix.Close(f.epoll)
+		f.epoll = -1
+	}
 }
 
 // Poll answers at time now. It allocates nothing.
-func (f *Fast) Poll(now time.Time) snapshot.Squeeze {
-	q := f.poll(now)
+func (f *Fast) Poll(now time.Time) snapshot.Squeeze { return f.keep(f.poll(now)) }
+
+// Glance answers between two polls, from what the last one saw and the containers
+// whose triggers fired since. It allocates nothing.
+func (f *Fast) Glance(now time.Time) snapshot.Squeeze { return f.keep(f.glance(now)) }
+
+func (f *Fast) keep(q snapshot.Squeeze) snapshot.Squeeze {
 	f.lastMu.Lock()
 	f.last = q
 	f.lastMu.Unlock()
@@ -285,17 +201,38 @@ func (f *Fast) lastAt(now time.Time) snapshot.Squeeze {
 func (f *Fast) poll(now time.Time) snapshot.Squeeze {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	q := snapshot.Squeeze{At: now, Why: snapshot.SqueezeTooSoon, Regular: f.regular, Every: turns(len(f.watched))}
+	every := turns(len(f.watched))
 	busy, ok := f.hostBusy()
 	if !ok {
-		q.Why = snapshot.SqueezeNoPressure
-		return q
+		return snapshot.Squeeze{At: now, Why: snapshot.SqueezeNoPressure, Regular: f.regular, Every: every}
 	}
 	f.polls++
+	f.again = false
 	for i, w := range f.watched {
-		if w.fd >= 0 && i%q.Every == f.polls%q.Every && !f.restful(w, i/q.Every, f.polls/q.Every) {
+		if w.fd >= 0 && (w.fired > 0 || i%every == f.polls%every && !f.restful(w, i/every, f.polls/every)) {
 			f.judge(w, now, busy)
+			f.rearm(w)
 		}
+	}
+	return f.answer(now)
+}
+
+func (f *Fast) glance(now time.Time) snapshot.Squeeze {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.again = false
+	for _, w := range f.watched {
+		if w.fired > 0 && w.fd >= 0 {
+			f.foresee(w, now)
+		}
+	}
+	return f.answer(now)
+}
+
+// answer is about all that are watched.
+func (f *Fast) answer(now time.Time) snapshot.Squeeze {
+	q := snapshot.Squeeze{At: now, Why: snapshot.SqueezeTooSoon, Regular: f.regular, Every: turns(len(f.watched))}
+	for _, w := range f.watched {
 		f.add(&q, w)
 	}
 	switch {
@@ -345,6 +282,11 @@ func (f *Fast) judge(w *watched, now time.Time, busy bool) {
 		}
 		w.judged, news = w.pace.slowed(c, at, f.calmAt, busy)
 	}
+	f.squeezes(w, now, news)
+}
+
+// squeezes takes over what was just said of w.
+func (f *Fast) squeezes(w *watched, now time.Time, news bool) {
 	f.owed = f.owed || news
 	switch {
 	case !w.judged || !w.pace.squeezed:

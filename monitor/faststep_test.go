@@ -29,7 +29,7 @@ type squeezed struct {
 	usage *snapshot.Usage
 }
 
-func newSqueezed(t *testing.T) *squeezed {
+func newSqueezed(t *testing.T, cfg monitor.FastConfig) *squeezed {
 	t.Helper()
 	s := &squeezed{r: cgrouptest.NewReal(t), usage: &snapshot.Usage{Executors: []snapshot.Executor{
 		{ContainerID: "web", Class: snapshot.ClassRegular}, {ContainerID: "hog", Class: snapshot.ClassRevocable},
@@ -58,7 +58,7 @@ func newSqueezed(t *testing.T) *squeezed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeMonitor(t, m) })
-	s.m, s.fast = m, m.NewFast(monitor.FastConfig{MaxWakes: 1000})
+	s.m, s.fast = m, m.NewFast(cfg)
 	t.Cleanup(s.fast.Close)
 	return s
 }
@@ -103,7 +103,7 @@ func (s *squeezed) signal(t *testing.T, sig unix.Signal) {
 // A spinner that starts beside a regular one is noticed, and so is that it
 // stopped. How fast is logged: it depends on the machine.
 func TestRealFastNoticesAStep(t *testing.T) {
-	s := newSqueezed(t)
+	s := newSqueezed(t, monitor.FastConfig{MaxWakes: 1000, PollOnly: true})
 	if q := s.fast.Poll(time.Now()); q.Why == snapshot.SqueezeNoPressure {
 		t.Skip("this kernel has no pressure")
 	}

@@ -126,6 +126,28 @@ func (p *pace) stalled(c snapshot.Count, at, calm time.Duration, throttled float
 	return true, news
 }
 
+// foresee is stalled before the next poll is due: it says squeezed when that poll,
+// if it is in time, cannot but do so, because tasks waited for enough of FastEvery
+// already. (Where containers take turns: when a poll would do so now.) It changes
+// nothing that polls are made from. soon: it has waited so much that a later look
+// before the poll may say so.
+func (p *pace) foresee(n uint64, at, calm time.Duration, throttled float64) (news, soon bool) {
+	if !p.known || n < p.n || at-p.at < minPoll {
+		return false, false
+	}
+	dt := recent(at, at-p.at, calm)
+	waited := float64(n-p.n) * 1e3 // ns
+	share := max(0, min(waited/float64(dt), 1)-throttled)
+	least := min(waited/float64(max(dt, FastEvery)), 1) - throttled
+	if least <= stalledAbove {
+		return false, share > stalledAbove/2
+	}
+	p.squeezed, p.degree = true, share
+	news = !p.worse && least > p.usual+stalledAbove
+	p.worse = p.worse || news
+	return news, !p.worse && share > p.usual+stalledAbove
+}
+
 // slowed judges CPU use, in ns per ns, on a host that is busy or not. calm is
 // when the host was calm last: up to then it is taken to have had the usual.
 func (p *pace) slowed(c snapshot.Count, at, calm time.Duration, busy bool) (judged, news bool) {

@@ -6,24 +6,34 @@ import (
 	"github.com/estimatord/estimatord/snapshot"
 )
 
-// FastLane shows what the looks between two ticks see. Observe is for one
-// goroutine.
+// FastLane shows what the looks between two ticks see. Observe and Glanced
+// are for one goroutine.
 type FastLane struct {
 	looks *prometheus.CounterVec
 	// known are those of looks that were needed once: ten times a second, to
 	// look for one costs more than to count.
 	known [snapshot.NumSqueezeStates][snapshot.NumSqueezeWhys]prometheus.Counter
 	wakes prometheus.Counter
+	// What kernel triggers lead to.
+	triggers prometheus.GaugeFunc
+	glances  prometheus.Counter
 }
 
-// NewFastLane makes a FastLane that has seen nothing.
-func NewFastLane() *FastLane {
+// NewFastLane makes a FastLane that has seen nothing. triggers tells how many
+// containers the kernel watches for it.
+func NewFastLane(triggers func() int) *FastLane {
 	return &FastLane{
 		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "estimatord_fast_looks_total", Help: "Looks between two ticks, by whether regular tasks were squeezed.",
 		}, []string{"state", "reason"}),
 		wakes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "estimatord_fast_wakes_total", Help: "Ticks that were taken before their time because regular tasks were squeezed.",
+		}),
+		triggers: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "estimatord_fast_triggers", Help: "Regular containers of which the kernel says at once that they wait for a CPU; 0: all are only polled.",
+		}, func() float64 { return float64(triggers()) }),
+		glances: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "estimatord_fast_triggered_looks_total", Help: "Looks that were taken before their time because the kernel said that regular containers wait for a CPU.",
 		}),
 	}
 }
@@ -35,13 +45,33 @@ func (f *FastLane) Observe(s snapshot.Squeeze) {
 		*known = f.looks.WithLabelValues(s.State.String(), s.Why.String())
 	}
 	(*known).Inc()
+	f.wake(s)
+}
+
+// Glanced counts one look that a trigger led to.
+func (f *FastLane) Glanced(s snapshot.Squeeze) {
+	f.glances.Inc()
+	f.wake(s)
+}
+
+func (f *FastLane) wake(s snapshot.Squeeze) {
 	if s.Wake {
 		f.wakes.Inc()
 	}
 }
 
 // Describe is for prometheus.Collector.
-func (f *FastLane) Describe(ch chan<- *prometheus.Desc) { f.looks.Describe(ch); f.wakes.Describe(ch) }
+func (f *FastLane) Describe(ch chan<- *prometheus.Desc) {
+	f.looks.Describe(ch)
+	f.wakes.Describe(ch)
+	f.triggers.Describe(ch)
+	f.glances.Describe(ch)
+}
 
 // Collect is for prometheus.Collector.
-func (f *FastLane) Collect(ch chan<- prometheus.Metric) { f.looks.Collect(ch); f.wakes.Collect(ch) }
+func (f *FastLane) Collect(ch chan<- prometheus.Metric) {
+	f.looks.Collect(ch)
+	f.wakes.Collect(ch)
+	f.triggers.Collect(ch)
+	f.glances.Collect(ch)
+}

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/snapshot"
@@ -22,27 +19,26 @@ type fastLane struct {
 }
 
 func newFastLane(fast *monitor.Fast) *fastLane {
-	return &fastLane{fast: fast, shown: web.NewFastLane(), wake: make(chan struct{}, 1)}
+	return &fastLane{fast: fast, shown: web.NewFastLane(fast.Triggers), wake: make(chan struct{}, 1)}
 }
 
 // Watch tells which containers are regular.
 func (f *fastLane) Watch(s *snapshot.Snapshot) { f.fast.Follow(s) }
 
-// run looks until ctx ends, and returns within monitor.FastEvery after that.
-//
-// It sleeps in the kernel on a thread of its own. A timer of the runtime would
-// wake one thread that looks for timers, another one that looks for work, and
-// the runtime's monitor: ten times a second that is more than all the looking.
+// run looks until ctx ends, and returns within monitor.FastEvery after that. It
+// waits in the kernel, on a thread of its own (monitor.Fast.Wait says why).
 func (f *fastLane) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for next := monotonic(); ctx.Err() == nil; {
-		if next += monitor.FastEvery; monotonic() > next {
-			next = monotonic() // looks that are missed are not made up for
+	for ctx.Err() == nil {
+		var s snapshot.Squeeze
+		if f.fast.Wait() {
+			s = f.fast.Glance(time.Now())
+			f.shown.Glanced(s)
+		} else {
+			s = f.fast.Poll(time.Now())
+			f.shown.Observe(s)
 		}
-		sleepUntil(next)
-		s := f.fast.Poll(time.Now())
-		f.shown.Observe(s)
 		if !s.Wake {
 			continue
 		}
@@ -52,19 +48,4 @@ func (f *fastLane) run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
-		return 0 // every kernel has this clock
-	}
-	return time.Duration(ts.Nano())
-}
-
-// sleepUntil sleeps until that time of the monotonic clock.
-func sleepUntil(at time.Duration) {
-	ts := unix.NsecToTimespec(at.Nanoseconds())
-	for errors.Is(unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil), unix.EINTR) {
-	}
 }
