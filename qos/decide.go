@@ -102,7 +102,7 @@ func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) 
 		for res := range e.ladders {
 			e.ladders[res].release(v.s.At)
 		}
-		e.limits, e.frozen = nil, nil
+		e.limits, e.light, e.frozen = nil, nil, nil
 		d.Ladders = t.ladderStates(&[numResources]asks{})
 	} else {
 		t.climb()
@@ -201,6 +201,7 @@ func (t *turn) ask(res Resource) asks {
 			a.settle, a.immediate = min(a.settle, r.Settle), a.immediate || r.Immediate
 		}
 		if r.Action == Slow || r.Action > Slow && !r.Immediate {
+			a.waits = j.sig.waits && (a.waits || !a.slow)
 			a.slow = true
 			if m := j.m.missing; m.OK() && (!a.known || m.V > a.missing) {
 				a.missing, a.known = m.V, true
@@ -235,7 +236,7 @@ func (t *turn) reach(j *judgement) {
 	case l.rung < j.rule.Action:
 	case j.rule.Action == Kill:
 		t.kill(j)
-	case j.rule.Action == Slow && l.limit == 0:
+	case j.rule.Action == Slow && !l.throttles():
 		j.out.Why = reason.NoVictim
 	default:
 		j.out.Why = j.rule.Action.reached()

@@ -23,6 +23,9 @@ type ladder struct {
 	// is the limit that was last shared out among the containers, set when.
 	limit, ceiling, shared float64
 	set                    time.Time
+	// light is since when the throttled containers have no weight; zero while
+	// they have.
+	light time.Time
 	// grip is how many cuts in a row have not been enough.
 	grip int
 	// loosened is when the limit was last raised; backoff how many times in a
@@ -57,7 +60,7 @@ const (
 
 // follow moves what lies in the future of a clock that was set back.
 func (l *ladder) follow(now time.Time) {
-	for _, t := range [...]*time.Time{&l.since, &l.quiet, &l.acted, &l.set, &l.loosened, &l.failedAt} {
+	for _, t := range [...]*time.Time{&l.since, &l.quiet, &l.acted, &l.set, &l.light, &l.loosened, &l.failedAt} {
 		*t = earliest(*t, now)
 	}
 }
@@ -78,7 +81,10 @@ type asks struct {
 	// slow: a rule that is above asks for a throttle or more than that on the
 	// way of which a throttle lies; missing is the most that such a rule says
 	// is missing, known unless none says.
-	slow    bool
+	slow bool
+	// waits: all those rules read how regular containers wait for a CPU, which
+	// the weight of the others changes.
+	waits   bool
 	missing float64
 	known   bool
 	// room is how much more may be used until a rule is not clear any more;
@@ -133,7 +139,7 @@ func (l *ladder) move(p *Policy, now time.Time, a *asks) (moved bool) {
 // or to freeze, or nothing more of it for as long as it takes to show, and that
 // was not enough.
 func (l *ladder) climb(p *Policy, now time.Time, a *asks) {
-	if a.push > l.rung && l.rung >= Slow && (l.limit == 0 && !a.frozen || now.Sub(l.acted) >= a.settle) {
+	if a.push > l.rung && l.rung >= Slow && (!l.throttles() && !a.frozen || now.Sub(l.acted) >= a.settle) {
 		l.to(l.above(p), now)
 	}
 }
@@ -159,7 +165,7 @@ func (l *ladder) below(a *asks) Rung {
 	switch {
 	case l.rung > Freeze && a.frozen:
 		return Freeze
-	case l.rung > Slow && l.limit > 0:
+	case l.rung > Slow && l.throttles():
 		return Slow
 	case l.rung > StopOffering:
 		return StopOffering
@@ -167,14 +173,19 @@ func (l *ladder) below(a *asks) Rung {
 	return None
 }
 
+// throttles reports whether anything is throttled.
+func (l *ladder) throttles() bool { return l.limit > 0 || !l.light.IsZero() }
+
 // stepDown leaves a rung, or loosens the throttle until there is none.
 func (l *ladder) stepDown(p *Policy, now time.Time, a *asks) {
 	l.quiet = now
 	if l.rung == Slow && l.limit > 0 {
-		l.loosen(p, now, a)
-		if l.limit > 0 {
+		if l.loosen(p, now, a); l.throttles() {
 			return
 		}
+	}
+	if l.rung == Slow && !l.light.IsZero() {
+		l.light, l.loosened = time.Time{}, now
 	}
 	l.to(l.below(a), now)
 	if l.rung == None {

@@ -235,11 +235,14 @@ func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 		if _, had := w.cores[k]; !had && !w.killed[k] && !usable(find(s, k).CPU.Cores).OK() {
 			t.Fatalf("throttled %s, whose use is not known", k.ID)
 		}
-		if cores[k] = th.Cores; !(th.Cores >= w.p.Ladder.FloorCores) || th.Cores > max(limit, w.p.Ladder.FloorCores)+1e-9 {
+		cpus := s.Host.Usable()
+		switch cores[k] = th.Cores; {
+		case th.Cores == 0 && th.LowWeight && (limit == 0 || cpus.OK() && limit >= cpus.V || !usable(find(s, k).CPU.Cores).OK()):
+		case !(th.Cores >= w.p.Ladder.FloorCores) || th.Cores > max(limit, w.p.Ladder.FloorCores)+1e-9:
 			t.Fatalf("limited to %v cores, all together to %v, floor %v", th.Cores, limit, w.p.Ladder.FloorCores)
 		}
 	}
-	left := false
+	left := len(w.killed) > 0 // what was killed at the tick before has a share no more
 	for k := range w.cores {
 		_, stays := cores[k]
 		left = left || !stays
@@ -247,8 +250,11 @@ func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 	if before := w.limit; blind && !left && limit > 0 && (before == 0 || limit < before-1e-9) {
 		t.Fatalf("all together from %v to %v while blind", before, limit)
 	}
-	if limit == 0 && len(d.Actions.Throttles) > 0 {
-		t.Fatalf("%d throttles without a limit", len(d.Actions.Throttles))
+	if blind && len(cores) > 0 && d.Ladders[CPU].Since.Equal(s.At) {
+		t.Fatalf("%d new throttles while blind", len(cores))
+	}
+	if d.Ladders[CPU].Rung < Slow && len(cores) > 0 {
+		t.Fatalf("%d throttles on rung %s", len(cores), d.Ladders[CPU].Rung)
 	}
 	w.cores, w.limit, w.killed = cores, limit, map[snapshot.Key]bool{}
 	for _, v := range d.Kills {

@@ -47,7 +47,7 @@ func anyContainer(t *rapid.T, i int, now time.Time) snapshot.Container {
 func anySnapshot(t *rapid.T, at time.Time) *snapshot.Snapshot {
 	s := node(at, 0)
 	s.Host.BusyCores = anyValue(t, "busy", 2)
-	if rapid.Bool().Draw(t, "saturated") {
+	if rapid.IntRange(0, 3).Draw(t, "saturated") > 0 {
 		s.Host.BusyCores = snapshot.ValueOf(2)
 	}
 	s.Host.Load5, s.Host.Load15 = anyValue(t, "load5", 12), anyValue(t, "load15", 12)

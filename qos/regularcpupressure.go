@@ -59,6 +59,7 @@ var regularCPUPressure = signal{
 		Action: Slow,
 	},
 	protects: true,
+	waits:    true,
 	measure:  measureCPUPressure,
 	subject:  cpuPressureSubject,
 	detail:   cpuPressureDetail,

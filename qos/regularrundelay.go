@@ -44,6 +44,7 @@ var regularRunDelay = signal{
 		Action: Slow,
 	},
 	protects: true,
+	waits:    true,
 	measure:  measureRunDelay,
 	subject:  runDelaySubject,
 	detail:   cpuPressureDetail,

@@ -55,6 +55,7 @@ var regularSqueeze = signal{
 		Action: Slow,
 	},
 	protects: true,
+	waits:    true,
 	measure:  measureSqueeze,
 	subject:  squeezeSubject,
 	detail:   squeezeDetail,

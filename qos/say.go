@@ -46,8 +46,12 @@ func (t *turn) sentence(j *judgement, victim *weighed) string {
 		b = append(b, "; the ladder is at "...)
 		b = append(b, t.e.ladders[j.sig.resource].rung.String()...)
 	case j.out.Why == reason.Throttled || j.out.Why == reason.Frozen:
-		b = append(b, "; revocable containers together may use "...)
-		b = appendAmount(b, j.sig.resource, t.e.ladders[j.sig.resource].limit)
+		if l := &t.e.ladders[j.sig.resource]; l.limit > 0 {
+			b = append(b, "; revocable containers together may use "...)
+			b = appendAmount(b, j.sig.resource, l.limit)
+		} else {
+			b = append(b, "; revocable containers have the least CPU weight"...)
+		}
 	}
 	return string(b)
 }

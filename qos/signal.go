@@ -27,6 +27,8 @@ type signal struct {
 	// defaults are the values of what a policy file leaves out; Clear is a
 	// share of Above. An Above of 0 must be given.
 	defaults Rule
+	// waits: it reads how regular containers wait for a CPU.
+	waits bool
 	// perCPU: its readings may be divided by the number of CPUs.
 	perCPU bool
 	// protects: it is about regular containers, so without one nobody has to

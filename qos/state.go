@@ -41,6 +41,8 @@ type engine struct {
 	// limits are the throttles in force, frozen the containers that are or were
 	// frozen since the ladder came to that rung; both sorted by key.
 	limits []limit
+	// light are the containers whose weight is taken, sorted.
+	light  []snapshot.Key
 	frozen []frozen
 	// kills are the times of the kills in the budget's span, oldest first;
 	// opened is when the breaker opened.

@@ -51,7 +51,7 @@ func (e *engine) slowables(p *Policy, v *view, res Resource, inFlight []InFlight
 		s := slowable{victim: victim, allocated: allocated(c.Executor, res), was: e.limitOf(c.Key)[res]}
 		use := v.use(c, res)
 		s.used, s.known = use.V, use.OK()
-		if s.known || s.was > 0 {
+		if s.known || s.was > 0 || res == CPU && e.isLight(c.Key) {
 			out = append(out, s)
 		}
 	}
@@ -181,15 +181,33 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 	if !a.slow {
 		l.grip = 0
 	}
-	if !cut && l.limit == 0 {
+	if l.rung < Slow {
+		l.light = time.Time{}
+	}
+	if !cut && !l.throttles() {
 		e.unlimit(res)
 		return false
 	}
 	ss := e.slowables(p, v, res, in.InFlight)
 	if len(ss) == 0 {
-		l.limit = 0
+		l.limit, l.light = 0, time.Time{}
 		e.unlimit(res)
 		return false
+	}
+	if cut {
+		var enough bool
+		enough, acted = l.lighten(p, v.s.At, a)
+		cut = !enough
+	}
+	if res == CPU {
+		e.weighDown(l, ss)
+	}
+	// One of unknown use keeps its weight taken, and gets no limit.
+	ss = slices.DeleteFunc(ss, func(s slowable) bool { return !s.known && s.was == 0 })
+	if !cut && l.limit == 0 || len(ss) == 0 {
+		l.limit = 0
+		e.unlimit(res)
+		return acted
 	}
 	var sum throttled
 	came, stayed, had := false, 0, 0.0
@@ -222,7 +240,7 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 		l.shared = l.limit
 	}
 	if cut && l.due(v.s.At, a, sum.used) {
-		acted = l.tighten(p, v.s.At, a, sum)
+		acted = l.tighten(p, v.s.At, a, sum) || acted
 	}
 	woke := sum.used > l.limit*shownWithin && v.s.At.Sub(l.set) >= max(a.settle, wakeAfter)
 	if l.limit != l.shared || came || woke {
@@ -301,6 +319,9 @@ func (e *engine) isLimited(res Resource, ss []slowable) bool {
 
 // unlimit ends all limits by res.
 func (e *engine) unlimit(res Resource) {
+	if res == CPU && e.ladders[CPU].light.IsZero() {
+		e.light = nil
+	}
 	if e.limited(res) > 0 {
 		e.setLimits(res, nil)
 	}
@@ -309,28 +330,33 @@ func (e *engine) unlimit(res Resource) {
 // throttles is what is to be in force for the limits, in the order of the
 // snapshot.
 func (e *engine) throttles(p *Policy, v *view, inFlight []InFlight) (out []Throttle) {
-	if len(e.limits) == 0 {
+	if len(e.limits)+len(e.light) == 0 {
 		return nil
 	}
-	out = make([]Throttle, 0, len(e.limits))
+	out = make([]Throttle, 0, max(len(e.limits), len(e.light)))
+	cpus, why := v.usableCPUs()
 	for i := range v.s.Containers {
 		c := &v.s.Containers[i]
 		if !c.OnDisk || c.Class() != snapshot.ClassRevocable {
 			continue
 		}
 		by := e.limitOf(c.Key)
-		if by == ([numResources]float64{}) || isDying(p, v, inFlight, c.Key) {
+		light := by[CPU] > 0 || e.isLight(c.Key)
+		if !light && by == ([numResources]float64{}) || isDying(p, v, inFlight, c.Key) {
 			continue
 		}
+		if why == snapshot.Present && by[CPU] >= cpus {
+			by[CPU] = 0 // no limit, and one that a quota around it would refuse
+		}
 		cause := Cause{Rule: e.ladders[Memory].rule}
-		if by[CPU] > 0 {
+		if light {
 			cause.Rule = e.ladders[CPU].rule
 		}
 		victim, err := NewVictim(c, cause)
 		if err != nil {
 			continue
 		}
-		out = append(out, Throttle{Victim: victim, Cores: by[CPU], LowWeight: by[CPU] > 0, MemoryHighBytes: uint64(by[Memory])})
+		out = append(out, Throttle{Victim: victim, Cores: by[CPU], LowWeight: light, MemoryHighBytes: uint64(by[Memory])})
 	}
 	return out
 }
