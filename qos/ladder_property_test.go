@@ -127,10 +127,11 @@ type watch struct {
 }
 
 func (w *watch) check(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
+	before := w.rungs[CPU]
 	w.checkVictims(t, s, d)
 	w.checkBudget(t, d)
 	w.checkRungs(t, d)
-	w.checkThrottles(t, s, d)
+	w.checkThrottles(t, s, d, before)
 	frozen := map[snapshot.Key]time.Time{}
 	for _, v := range d.Actions.Freezes {
 		frozen[v.Key()] = s.At
@@ -223,7 +224,7 @@ func (w *watch) rule(name string) *Rule {
 	return &Rule{}
 }
 
-func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
+func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision, before Rung) {
 	blind := true
 	for i := range d.Rules {
 		blind = blind && d.Rules[i].Why == reason.Blind
@@ -250,7 +251,7 @@ func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 	if before := w.limit; blind && !left && limit > 0 && (before == 0 || limit < before-1e-9) {
 		t.Fatalf("all together from %v to %v while blind", before, limit)
 	}
-	if blind && len(cores) > 0 && d.Ladders[CPU].Since.Equal(s.At) {
+	if blind && len(cores) > 0 && before < Slow {
 		t.Fatalf("%d new throttles while blind", len(cores))
 	}
 	if d.Ladders[CPU].Rung < Slow && len(cores) > 0 {
