@@ -33,7 +33,11 @@ func newWaiters(t *testing.T, shape cgrouptest.Shape) *waiters {
 	w.MakeRoot()
 	w.file("pressure/cpu", pressureText(0))
 	w.file("self/schedstat", "1 2 3\n")
-	w.n = newNode(t, monitor.Config{CgroupRoot: w.Root, ProcRoot: w.proc})
+	w.n = newNode(t, monitor.Config{
+		CgroupRoot: w.Root, ProcRoot: w.proc,
+		// How much is read is not to depend on how fast this machine is.
+		ThreadCPU: func() time.Duration { return 0 },
+	})
 	return w
 }
 
