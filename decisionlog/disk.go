@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/estimatord/estimatord/decision"
+	"github.com/estimatord/estimatord/segment"
 )
 
 // disk is the side of a Writer that may wait.
@@ -25,7 +26,7 @@ type disk struct {
 	now  func() time.Time
 	lock *os.File
 
-	closed []segment // all files but the one that is written
+	closed []segment.File // all files but the one that is written
 	next   uint64
 	file   *os.File // nil: none is open
 	number uint64
@@ -40,11 +41,14 @@ type disk struct {
 }
 
 func newDisk(w *Writer, dir string, opts Options, log *slog.Logger, now func() time.Time) (*disk, error) {
-	lock, err := lockDir(dir)
-	if err != nil {
+	lock, err := segment.Lock(dir)
+	switch {
+	case errors.Is(err, segment.ErrInUse):
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	case err != nil:
 		return nil, err
 	}
-	d := &disk{w: w, dir: dir, opts: opts, log: log, now: now, lock: lock, next: 1}
+	d := &disk{w: w, dir: dir, opts: opts, log: log, now: now, lock: lock}
 	if err := d.start(); err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -59,9 +63,7 @@ func (d *disk) start() error {
 	if d.closed, err = segmentsIn(d.dir); err != nil {
 		return err
 	}
-	if n := len(d.closed); n > 0 {
-		d.next = d.closed[n-1].number + 1
-	}
+	d.next = segment.Next(d.closed)
 	junk, err := leftovers(d.dir, d.closed)
 	if err != nil {
 		return err
@@ -71,11 +73,7 @@ func (d *disk) start() error {
 			return err
 		}
 	}
-	probe, err := os.CreateTemp(d.dir, ".probe-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	return segment.Writable(d.dir)
 }
 
 func (d *disk) run() {
@@ -159,7 +157,7 @@ func (d *disk) open(at time.Time) error {
 	if err := d.prune(); err != nil {
 		return err
 	}
-	path := filepath.Join(d.dir, segmentName(d.next, at))
+	path := filepath.Join(d.dir, segment.Name(d.next, at, plain))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o640)
 	if err != nil {
 		return err
@@ -173,20 +171,10 @@ func (d *disk) open(at time.Time) error {
 // prune removes the oldest files so that one more can be written and
 // compressed.
 func (d *disk) prune() error {
-	var total int64
-	for _, s := range d.closed {
-		total += s.bytes
-	}
-	for len(d.closed) > 0 && total > d.opts.MaxBytes-2*d.opts.MaxFileBytes {
-		s := d.closed[0]
-		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		total -= s.bytes
-		d.closed = d.closed[1:]
-		d.w.count(func(st *Stats) { st.Removed++ })
-	}
-	return nil
+	left, removed, err := segment.Prune(d.closed, segment.Limits{Bytes: d.opts.MaxBytes - 2*d.opts.MaxFileBytes}, d.now())
+	d.closed = left
+	d.w.count(func(st *Stats) { st.Removed += uint64(removed) }) //nolint:gosec // a length
+	return err
 }
 
 // end closes the file that is written; it stays as it is.
@@ -196,7 +184,7 @@ func (d *disk) end() error {
 	}
 	f := d.file
 	d.file = nil
-	d.closed = append(d.closed, segment{path: f.Name(), number: d.number, bytes: d.size})
+	d.closed = append(d.closed, segment.File{Path: f.Name(), Number: d.number, Bytes: d.size})
 	return errors.Join(f.Sync(), f.Close())
 }
 
@@ -222,16 +210,16 @@ func (d *disk) packAll() error {
 }
 
 // pack compresses a file. It is there in one form or the other at any time.
-func (d *disk) pack(s *segment) (err error) {
-	if s.packed {
+func (d *disk) pack(s *segment.File) (err error) {
+	if isPacked(s) {
 		return nil
 	}
-	in, err := os.Open(s.path)
+	in, err := os.Open(s.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = in.Close() }() // only read from
-	name := strings.TrimSuffix(s.path, plain) + packed
+	name := strings.TrimSuffix(s.Path, plain) + packed
 	out, err := os.OpenFile(name+half, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
 	if err != nil {
 		return err
@@ -243,7 +231,7 @@ func (d *disk) pack(s *segment) (err error) {
 	}()
 	size, err := compress(out, in)
 	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return fmt.Errorf("compress %s: %w", s.path, err)
+		return fmt.Errorf("compress %s: %w", s.Path, err)
 	}
 	if err := os.Rename(name+half, name); err != nil {
 		return err
@@ -251,8 +239,8 @@ func (d *disk) pack(s *segment) (err error) {
 	if err := syncDir(d.dir); err != nil {
 		return err
 	}
-	old := s.path
-	s.path, s.bytes, s.packed = name, size, true
+	old := s.Path
+	s.Path, s.Bytes = name, size
 	return os.Remove(old)
 }
 

@@ -13,13 +13,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/estimatord/estimatord/decision"
+	"github.com/estimatord/estimatord/segment"
 )
 
 // Reader reads a log, also while it is written, and long after. It is for one
 // goroutine.
 type Reader struct {
 	dir      string
-	segments []segment
+	segments []segment.File
 	// skipped are the lines passed over so far.
 	skipped map[place]struct{}
 }
@@ -54,7 +55,7 @@ func (r *Reader) All() iter.Seq2[[]byte, *decision.Line] {
 	return func(yield func([]byte, *decision.Line) bool) {
 		for _, s := range r.segments {
 			for i, text := range r.lines(s) {
-				if l := r.parse(text, place{s.number, i}); l != nil && !yield(text, l) {
+				if l := r.parse(text, place{s.Number, i}); l != nil && !yield(text, l) {
 					return
 				}
 			}
@@ -71,7 +72,7 @@ func (r *Reader) Backward(match func([]byte) bool) iter.Seq[*decision.Line] {
 				if match != nil && !match(text) {
 					continue
 				}
-				if l := r.parse(text, place{s.number, i}); l != nil && !yield(l) {
+				if l := r.parse(text, place{s.Number, i}); l != nil && !yield(l) {
 					return
 				}
 			}
@@ -93,7 +94,7 @@ func (r *Reader) parse(text []byte, at place) *decision.Line {
 const maxFile = 256 << 20
 
 // lines are the whole lines of a file.
-func (r *Reader) lines(s segment) [][]byte {
+func (r *Reader) lines(s segment.File) [][]byte {
 	text, err := content(s)
 	if errors.Is(err, fs.ErrNotExist) {
 		if again, ok := r.again(s); ok {
@@ -105,18 +106,18 @@ func (r *Reader) lines(s segment) [][]byte {
 	lines := bytes.Split(text, []byte("\n"))
 	last := len(lines) - 1
 	if err != nil || len(lines[last]) > 0 {
-		r.skipped[place{s.number, last}] = struct{}{}
+		r.skipped[place{s.Number, last}] = struct{}{}
 	}
 	return lines[:last]
 }
 
 // again finds a file that was compressed since the directory was listed.
-func (r *Reader) again(s segment) (segment, bool) {
+func (r *Reader) again(s segment.File) (segment.File, bool) {
 	list, err := segmentsIn(r.dir)
 	if err != nil {
 		return s, false
 	}
-	i := slices.IndexFunc(list, func(o segment) bool { return o.number == s.number })
+	i := slices.IndexFunc(list, func(o segment.File) bool { return o.Number == s.Number })
 	if i < 0 {
 		return s, false
 	}
@@ -124,13 +125,13 @@ func (r *Reader) again(s segment) (segment, bool) {
 }
 
 // content is what can be read of a file, also when there is an error.
-func content(s segment) ([]byte, error) {
-	f, err := os.Open(s.path)
+func content(s segment.File) ([]byte, error) {
+	f, err := os.Open(s.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read from
-	if !s.packed {
+	if !isPacked(&s) {
 		return io.ReadAll(io.LimitReader(f, maxFile))
 	}
 	zip, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFile))

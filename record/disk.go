@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/estimatord/estimatord/segment"
 )
 
 // disk is the side of a Writer that may wait: it collects ticks into blocks,
@@ -21,7 +23,7 @@ type disk struct {
 	zip  *zstd.Encoder
 	lock *os.File
 
-	segments []segment // the last one is open when file is not nil
+	segments []segment.File // the last one is open when file is not nil
 	next     uint64
 	file     *os.File
 	size     int64
@@ -35,11 +37,14 @@ type disk struct {
 }
 
 func newDisk(w *Writer, dir string, log *slog.Logger) (*disk, error) {
-	lock, err := lockDir(dir)
-	if err != nil {
+	lock, err := segment.Lock(dir)
+	switch {
+	case errors.Is(err, segment.ErrInUse):
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	case err != nil:
 		return nil, err
 	}
-	d := &disk{w: w, dir: dir, log: log, lock: lock, synced: true, next: 1}
+	d := &disk{w: w, dir: dir, log: log, lock: lock, synced: true}
 	if err := d.start(); err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -50,18 +55,11 @@ func newDisk(w *Writer, dir string, log *slog.Logger) (*disk, error) {
 // start finds out what is there, and that it can be written to.
 func (d *disk) start() error {
 	var err error
-	if d.segments, err = segmentsIn(d.dir); err != nil {
+	if d.segments, err = segment.List(d.dir, Extension); err != nil {
 		return err
 	}
-	if n := len(d.segments); n > 0 {
-		d.next = d.segments[n-1].number + 1
-	}
-	probe, err := os.CreateTemp(d.dir, ".probe-*")
-	if err != nil {
-		return err
-	}
-	_ = probe.Close()
-	if err := os.Remove(probe.Name()); err != nil {
+	d.next = segment.Next(d.segments)
+	if err := segment.Writable(d.dir); err != nil {
 		return err
 	}
 	return d.makeEncoder()
@@ -155,20 +153,22 @@ func (d *disk) lose() { d.w.count(func(st *Stats) { st.Lost++ }) }
 
 // open begins a file.
 func (d *disk) open(at time.Time) error {
-	left, removed, err := prune(d.segments, &d.w.opts, d.w.now())
+	opts := &d.w.opts
+	limits := segment.Limits{Bytes: opts.MaxTotalBytes - opts.MaxFileBytes, Age: opts.MaxAge}
+	left, removed, err := segment.Prune(d.segments, limits, d.w.now())
 	d.segments = left
 	d.w.count(func(st *Stats) { st.Removed += uint64(removed) }) //nolint:gosec // a length
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(d.dir, segmentName(d.next, at))
+	path := filepath.Join(d.dir, segment.Name(d.next, at, Extension))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o640)
 	if err != nil {
 		return err
 	}
 	d.next++
 	d.file, d.size, d.written, d.asked = f, 0, false, false
-	d.segments = append(d.segments, segment{path: path, number: d.next - 1})
+	d.segments = append(d.segments, segment.File{Path: path, Number: d.next - 1})
 	d.w.count(func(st *Stats) { st.Files++ })
 	return d.write(fileHeader())
 }
@@ -203,7 +203,7 @@ func (d *disk) write(b []byte) error {
 	d.size += int64(n)
 	d.synced = false
 	last := &d.segments[len(d.segments)-1]
-	last.bytes, last.last = d.size, d.w.now()
+	last.Bytes, last.Last = d.size, d.w.now()
 	d.w.count(func(st *Stats) { st.Bytes += uint64(n) }) //nolint:gosec // a length
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite

@@ -13,11 +13,12 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/estimatord/estimatord/segment"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
 // Reader reads a recording. It is for one goroutine.
-type Reader struct{ segments []segment }
+type Reader struct{ segments []segment.File }
 
 // Open opens a recording: a directory that was recorded into, or one file of
 // it. Whether the files are sound shows when they are read.
@@ -27,9 +28,9 @@ func Open(path string) (*Reader, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return checked([]segment{{path: path, bytes: info.Size()}})
+		return checked([]segment.File{{Path: path, Bytes: info.Size()}})
 	}
-	list, err := segmentsIn(path)
+	list, err := segment.List(path, Extension)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +42,8 @@ func Open(path string) (*Reader, error) {
 
 // checked looks at the start of the first file, so that what cannot be read at
 // all is known at once.
-func checked(list []segment) (*Reader, error) {
-	if err := checkStart(list[0].path); err != nil {
+func checked(list []segment.File) (*Reader, error) {
+	if err := checkStart(list[0].Path); err != nil {
 		return nil, err
 	}
 	return &Reader{segments: list}, nil
@@ -69,7 +70,7 @@ func checkStart(path string) error {
 func (r *Reader) Files() []string {
 	paths := make([]string, len(r.segments))
 	for i := range r.segments {
-		paths[i] = r.segments[i].path
+		paths[i] = r.segments[i].Path
 	}
 	return paths
 }
@@ -95,7 +96,7 @@ func (r *Reader) All() iter.Seq2[*snapshot.Snapshot, error] {
 func (r *Reader) Ticks() iter.Seq2[Tick, error] {
 	return func(yield func(Tick, error) bool) {
 		for i := range r.segments {
-			if !r.file(r.segments[i].path, yield) {
+			if !r.file(r.segments[i].Path, yield) {
 				return
 			}
 		}
