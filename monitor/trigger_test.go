@@ -136,7 +136,8 @@ func TestRealTriggersNoticeAStep(t *testing.T) {
 				t.Fatalf("%d triggers for one regular container", got)
 			}
 			var took []time.Duration
-			for i := range steps {
+			// Where each step came just before a poll, there was no use in a trigger.
+			for i := 0; i < steps || !only && l.glances == 0 && i < steps+10; i++ {
 				q, d := l.step(i)
 				if q.State != snapshot.SqueezeSqueezed || q.Container != "web" || q.Why != snapshot.SqueezeStalled {
 					t.Errorf("step %d: %+v", i, q)
@@ -144,11 +145,11 @@ func TestRealTriggersNoticeAStep(t *testing.T) {
 				took = append(took, d)
 			}
 			if (l.glances == 0) != only {
-				t.Errorf("%d glances in %d steps", l.glances, steps)
+				t.Errorf("%d glances in %d steps", l.glances, len(took))
 			}
 			slices.Sort(took)
 			t.Logf("%d steps: p50 %v, p90 %v, slowest %v; %d polls, %d glances, %d of them noticed it",
-				steps, took[steps/2], took[steps*9/10], took[steps-1], l.polls, l.glances, l.told)
+				len(took), took[len(took)/2], took[len(took)*9/10], took[len(took)-1], l.polls, l.glances, l.told)
 		})
 	}
 }
