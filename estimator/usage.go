@@ -16,6 +16,9 @@ type usage struct {
 	resources []*slack
 	// last is the time of the last tick.
 	last time.Time
+	// whole is what the last whole tick led to; nil while there is none to go
+	// by.
+	whole *Offer
 }
 
 // slack is the state of one resource.
@@ -96,13 +99,18 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 		ValidFor:  u.cfg.SampleStaleAfter,
 	}
 	u.last = s.At
+	blind := u.cfg.blind(s)
+	if blind == "" && u.isEarly(s) {
+		return u.again(s)
+	}
+	u.whole = nil
 	var held resources.Quantities
 	if s.Usage != nil {
 		o.Regular.AddAll(s.Usage.Regular())
 		held = s.Usage.Revocable()
 		o.Report = s.Usage
 	}
-	blind := u.cfg.blind(s)
+	whole := true
 	for i, r := range u.resources {
 		t := &o.Resources[i]
 		t.Name, t.Cap, t.Capped = r.cfg.Name, r.cap, r.capped
@@ -115,10 +123,53 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 		if t.Why == "" {
 			r.estimate(t, s, &u.cfg)
 		} else {
+			whole = false
 			// Nothing is shown to the predictor: it counts the gap itself.
 			t.Usage, t.Demand, t.Peak = t.Allocated, t.Allocated, t.Allocated
 			r.governor.Cut(s.At)
 		}
+		t.hold(held.Get(t.Name))
+		o.Grades = r.grades(o.Grades)
+	}
+	if whole {
+		kept := o
+		u.whole = &kept
+	}
+	return o
+}
+
+// isEarly reports whether s came before half an interval was over: a tick that
+// something has woken, or the one in its turn right after. What containers used
+// in some hundredths of a second is a burst and no use: a service that runs for
+// 30 ms in each 100 ms would count as 1 or 0 CPUs, and its peak as 1. A tick that
+// lacks an input never is: what is blind is cut at once.
+func (u *usage) isEarly(s *snapshot.Snapshot) bool {
+	if u.whole == nil {
+		return false
+	}
+	passed := s.At.Sub(u.whole.At)
+	for _, r := range u.resources {
+		if passed < 0 || passed >= r.cfg.Peak.Interval/2 || u.cfg.blindHost(&r.read, s) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// again is the offer of the last whole tick, with what has been decided since,
+// and what is held by now. It is of the report of that tick; Answer compares it
+// with the newest.
+func (u *usage) again(s *snapshot.Snapshot) Offer {
+	o := *u.whole
+	o.Seq, o.At = s.Seq, s.At
+	o.Resources = append([]ResourceOffer(nil), o.Resources...)
+	o.Grades = nil
+	held := s.Usage.Revocable()
+	for i, r := range u.resources {
+		t := &o.Resources[i]
+		t.AllocatedRevocable = held.Get(t.Name)
+		_, _, t.Governor = r.governor.Next(Round{At: s.At, Target: t.Target, Held: t.AllocatedRevocable, Allocated: t.Allocated})
+		t.Gross, t.Why = t.Recompute()
 		t.hold(held.Get(t.Name))
 		o.Grades = r.grades(o.Grades)
 	}
