@@ -30,6 +30,7 @@ type daemon struct {
 	// listens gets the address of /metrics, addr is it once ready has returned.
 	listens chan string
 	addr    string
+	command []string
 	cmd     *exec.Cmd
 	spawner *spawn.Spawner
 	// ended is closed when the process is gone, with exit set before.
@@ -54,6 +55,8 @@ func newDaemon(log func(line)) (*daemon, error) {
 
 // start runs the command, which gets its flags appended.
 func (d *daemon) start(command []string, config string, cgroups *tree.Tree) error {
+	d.command = command
+	config += "decisions: {dir: " + d.decisions() + "}\n"
 	for name, text := range map[string]string{"config.yaml": config, "policy.yaml": policy()} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("demo: %w", err)
@@ -139,13 +142,31 @@ func cmpExit(err error) error {
 	return err
 }
 
-// stop ends the daemon and removes its directory. It reports when the daemon
-// does not end well.
-func (d *daemon) stop() error {
-	var errs []error
-	if d.cmd != nil {
-		errs = append(errs, d.end())
+// decisions is where the daemon keeps what it decided and why.
+func (d *daemon) decisions() string { return filepath.Join(d.dir, "decisions") }
+
+// explain is what the daemon's own command line says, long after, about the
+// kill of a task.
+func (d *daemon) explain(task string) (string, error) {
+	args := append(slices.Clone(d.command[1:]), "explain", "kill", task, "--dir", d.decisions())
+	out, err := exec.Command(d.command[0], args...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w cannot explain the kill: %w: %s", errDaemon, err, out)
 	}
+	return string(out), nil
+}
+
+// end lets the daemon end, and reports when it does not end well.
+func (d *daemon) end() error {
+	if d.cmd == nil {
+		return nil
+	}
+	return d.terminate()
+}
+
+// remove removes what the daemon had.
+func (d *daemon) remove() error {
+	var errs []error
 	d.spawner.Close()
 	if _, err := os.Stat(d.socket); err == nil {
 		errs = append(errs, fmt.Errorf("%w left its socket behind", errDaemon))
@@ -153,7 +174,7 @@ func (d *daemon) stop() error {
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }
 
-func (d *daemon) end() error {
+func (d *daemon) terminate() error {
 	select {
 	case <-d.ended:
 		return nil // whoever noticed has said so

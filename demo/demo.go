@@ -57,6 +57,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		return s.result, err
 	}
 	s.result.write(cfg.Out)
+	if s.why != "" {
+		_, _ = fmt.Fprintf(cfg.Out, "\nThe log of decisions outlives the daemon:\n\n$ estimatord explain kill %s\n%s", s.hogTask, s.why)
+	}
 	return s.result, nil
 }
 
@@ -125,7 +128,13 @@ func (s *story) cleanUp() error {
 		errs = append(errs, s.agent.Close())
 	}
 	if s.daemon != nil {
-		errs = append(errs, s.daemon.stop())
+		errs = append(errs, s.daemon.end())
+		if s.result.OK() {
+			why, err := s.daemon.explain(s.hogTask)
+			s.why = why
+			errs = append(errs, err)
+		}
+		errs = append(errs, s.daemon.remove())
 	}
 	return errors.Join(errs...)
 }

@@ -79,6 +79,9 @@ func TestEndToEnd(t *testing.T) {
 			t.Errorf("%s took %s", m.What, m.Took)
 		}
 	}
+	if !strings.Contains(out.String(), "$ estimatord explain kill hog") || !strings.Contains(out.String(), "cpu-contended") {
+		t.Error("the kill was not explained")
+	}
 	if strings.ContainsRune(out.String(), '\x1b') {
 		t.Error("there are control sequences in what is no terminal")
 	}

@@ -45,6 +45,8 @@ type story struct {
 	patience time.Duration
 	// hogTask is the name of the present hog.
 	hogTask string
+	// why is what explains its kill.
+	why string
 	// raisedAt is when the service's load was raised.
 	raisedAt time.Time
 
