@@ -159,6 +159,14 @@ func (l *Log) throttles(k kill) (all []Throttled) {
 	return all
 }
 
+// overOrUnder says how far a candidate is from what it was allocated.
+func overOrUnder(resource string, over float64) string {
+	if over < 0 {
+		return amount(resource, -over) + " below"
+	}
+	return amount(resource, over) + " above"
+}
+
 // Text is the answer for people.
 func (k *Kill) Text() string {
 	var p page
@@ -169,9 +177,13 @@ func (k *Kill) Text() string {
 	p.say("", "%s %s at %s (tick %d)", k.ID, what, clock(k.At), k.Seq)
 	p.say("  ", "executor %s of framework %s", k.Executor, k.Framework)
 	p.blank()
-	p.say("", "Rule %s: %s", k.Rule, k.VictimLine.Text)
+	p.say("", "Rule %s", k.VictimLine.Text) // which begins with its name
 	if r := k.By; r != nil {
-		p.rule(r)
+		told := *r
+		if told.Text == k.VictimLine.Text {
+			told.Text = ""
+		}
+		p.rule(&told)
 		if r.Since != nil {
 			p.say("      ", "above for %s of %s", seconds(*r.Since), seconds(r.For))
 		}
@@ -180,8 +192,8 @@ func (k *Kill) Text() string {
 	p.say("", "Weighed, best victim first (lowest priority, most over its allocation, most relief, youngest, id):")
 	for i := range k.Candidates {
 		c := &k.Candidates[i]
-		p.say("  "+fmt.Sprintf("%2d. ", i+1), "%s: priority %d, uses %s, %s over its allocation, %s old. %s",
-			c.ID, c.Priority, amount(c.Resource, c.Usage), amount(c.Resource, c.Over), seconds(c.Age), code(c.Why))
+		p.say("  "+fmt.Sprintf("%2d. ", i+1), "%s: priority %d, uses %s, %s its allocation, %s old. %s",
+			c.ID, c.Priority, amount(c.Resource, c.Usage), overOrUnder(c.Resource, c.Over), seconds(c.Age), code(c.Why))
 	}
 	if k.More > 0 {
 		p.say("      ", "and %d more", k.More)

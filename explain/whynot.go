@@ -103,7 +103,7 @@ func (w *WhyNot) Text() string {
 			return p.String()
 		}
 		p.say("", "As a victim for %s: %s", s.Resource, code(s.Why))
-		p.say("  ", "priority %d, uses %s, %s over its allocation, %s old", s.Priority, amount(s.Resource, s.Usage), amount(s.Resource, s.Over), seconds(s.Age))
+		p.say("  ", "priority %d, uses %s, %s its allocation, %s old", s.Priority, amount(s.Resource, s.Usage), overOrUnder(s.Resource, s.Over), seconds(s.Age))
 		switch reason.Code(s.Why) {
 		case reason.TooYoung:
 			p.say("  ", "min_age is %s", seconds(w.limits.MinAge))
