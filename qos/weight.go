@@ -15,6 +15,12 @@ import (
 // share of 100 ms runs its next one in one piece (docs/contention.md). A quota
 // follows where the weight is not enough, and at once for rules that read
 // something else than waiting, which a weight does not change.
+//
+// That the weight is not enough has to come from a reading which says how much
+// is missing, or from one for which it is time to go further than a throttle.
+// What the fast lane sees on cgroup v1, a container that has less CPU than just
+// before, is as well one that has less to do: reason enough to take weight, which
+// costs next to nothing, but beside hogs without weight it is hardly ever more.
 
 // weightShows is how long a weight is given to show in what is read: the fast
 // lane looks each 100 ms, and what it says counts until its next look.
@@ -25,7 +31,8 @@ const weightShows = 250 * time.Millisecond
 // says that it was taken just now.
 func (l *ladder) lighten(p *Policy, now time.Time, a *asks) (enough, isNew bool) {
 	if !l.light.IsZero() {
-		return l.limit == 0 && now.Sub(l.light) < weightShows, false
+		unsure := a.waits && !a.known && a.push <= Slow
+		return l.limit == 0 && (unsure || now.Sub(l.light) < weightShows), false
 	}
 	if !a.waits || l.limit > 0 {
 		return false, false

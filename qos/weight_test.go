@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/reason"
 	"github.com/estimatord/estimatord/snapshot"
 )
 
@@ -129,5 +130,56 @@ func TestLimitAboveTheNodeIsNone(t *testing.T) {
 	d, _ := ticks(t, p, State{}, 0, 2, full(revocable("hog", 1), regular("web", 1)))
 	if th, ok := throttleOf(d, "hog"); !ok || th.Cores != 0 || !th.LowWeight {
 		t.Errorf("%+v", d.Actions)
+	}
+}
+
+// The lane of cgroup v1 cannot tell a container that is squeezed from one that
+// has less to do, and not how much is missing. Weight is all that is taken for
+// that, until it is time to kill: before that a quota is tried.
+func TestLaneAloneTakesWeightOnly(t *testing.T) {
+	slowed := func(at time.Time) *snapshot.Snapshot {
+		web, hog := regular("web", 0.9), revocable("hog", 1.1)
+		onV1(snapshot.ValueOf(0))(&web)
+		return squeezed(node(at, 2, web, hog), 0.4, time.Minute, snapshot.SqueezeSlowed)
+	}
+	p := waitPolicy()
+	d, st := ticks(t, p, State{}, 0, 8, slowed)
+	if th, ok := throttleOf(d, "hog"); !ok || th.Cores != 0 || !d.Rules[0].Exceeded {
+		t.Fatalf("%+v, %s", d.Actions, d.Rules[0].Text)
+	}
+
+	// What tells how much is missing has a quota follow.
+	delayed := func(at time.Time) *snapshot.Snapshot {
+		s := slowed(at)
+		s.Containers[0].CPU.RunDelay = snapshot.ValueOf(0.4)
+		return s
+	}
+	r := ruleOf("delay", RegularRunDelay, 0.2)
+	r.Action, r.For = Slow, 0
+	both := *p
+	both.Rules = append(both.Rules[:1:1], r)
+	if d, _ = ticks(t, &both, st, 8, 1, delayed); d.Rules[1].Why == reason.Blind || len(d.Kills) > 0 {
+		t.Fatalf("%s", d.Rules[1].Text)
+	}
+	if th, _ := throttleOf(d, "hog"); th.Cores == 0 {
+		t.Errorf("with the delay of the threads: %+v, %s", d.Actions, d.Rules[1].Text)
+	}
+
+	starved := ruleOf("starved", RegularCPUPressure, 0.2)
+	starved.Action, starved.For, starved.Immediate = Kill, 10*time.Second, false
+	both.Rules = append(both.Rules[:1:1], starved)
+	limited, killed := -1, -1
+	st = State{}
+	for i := 0; i < 40 && killed < 0; i++ {
+		d, st = ticks(t, &both, st, i, 1, slowed)
+		if th, _ := throttleOf(d, "hog"); limited < 0 && th.Cores > 0 {
+			limited = i
+		}
+		if len(d.Kills) > 0 {
+			killed = i
+		}
+	}
+	if limited < 10 || killed <= limited {
+		t.Errorf("a quota from second %d, killed at %d; want the first after 10 s, the second after that", limited, killed)
 	}
 }
