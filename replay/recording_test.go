@@ -52,7 +52,7 @@ func recordedTick(second int, web snapshot.Value, job bool) *snapshot.Snapshot {
 		step.IDs, step.Rows = step.IDs[1:], step.Rows[1:]
 	}
 	n.enter(&step, recordedAt)
-	n.launch(at) // a best-effort task, which is none of the trace
+	n.launch(at, time.Hour) // a best-effort task, which is none of the trace
 	s := n.sample(at, time.Second)
 	s.Seq = uint64(second) + 1
 	for i := range s.Containers {

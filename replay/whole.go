@@ -7,6 +7,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/peak"
+	"github.com/estimatord/estimatord/loop"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/resources"
 )
@@ -33,6 +34,9 @@ type WholeScore struct {
 	Goodput        float64 `json:"goodput"`
 	CompletedHours float64 `json:"best_effort_hours_completed"`
 	LostHours      float64 `json:"best_effort_hours_lost"`
+	// HeldBackHours is what running tasks did not get: throttled, frozen, or
+	// beside others on a full node.
+	HeldBackHours float64 `json:"best_effort_hours_held_back"`
 	Started        int     `json:"best_effort_started"`
 	Kills          int     `json:"kills"`
 	// WrongKills were decided at a tick at which demand was within the node.
@@ -93,8 +97,7 @@ type wholeNode struct {
 	opts      *WholeOptions
 	score     *WholeScore
 	node      *simNode
-	estimator estimator.Estimator
-	policy    qos.State
+	brain     *loop.Brain
 	inFlight  []qos.InFlight
 	heard     resources.Milli
 	squeezed  time.Duration // for how long now
@@ -116,7 +119,7 @@ func newWholeNode(cores float64, e Estimator, cfg peak.Config, o *WholeOptions, 
 	if err != nil {
 		return nil, err
 	}
-	return &wholeNode{opts: o, score: score, node: newSimNode(cores), estimator: est}, nil
+	return &wholeNode{opts: o, score: score, node: newSimNode(cores), brain: loop.NewBrain(est, qos.State{})}, nil
 }
 
 // replay runs all steps: a row is the usage over the interval before its time.
@@ -138,18 +141,17 @@ func (w *wholeNode) replay(n *Node, interval time.Duration) error {
 // tick is one round of the daemon, and what the world makes of it.
 func (w *wholeNode) tick(now time.Time) {
 	w.gone()
-	w.complete(now)
+	w.work()
 	s := w.node.sample(now, w.opts.Tick)
 	w.watch()
-	offer := w.estimator.Estimate(s)
-	var d qos.Decision
-	d, w.policy = qos.Decide(w.opts.Policy, w.policy, qos.Input{Snapshot: s, InFlight: w.inFlight})
+	d, offer := w.brain.Think(w.opts.Policy, &qos.Input{Snapshot: s, InFlight: w.inFlight})
 	for _, v := range d.Kills {
 		w.kill(v, now)
 	}
+	w.node.act(&d.Actions)
 	w.account(&offer)
 	for free := offer.Resources[0].Free; free >= resources.Unit; free -= resources.Unit {
-		w.node.launch(now)
+		w.node.launch(now, w.opts.Length)
 		w.score.Started++
 	}
 }
@@ -160,9 +162,13 @@ func (w *wholeNode) gone() {
 	w.inFlight = w.inFlight[:0]
 }
 
-func (w *wholeNode) complete(now time.Time) {
+// work lets the tasks go on with what they get until the next tick.
+func (w *wholeNode) work() {
+	w.node.share()
 	w.node.tasks = slices.DeleteFunc(w.node.tasks, func(t *simTask) bool {
-		done := now.Sub(t.started) >= w.opts.Length
+		t.left -= time.Duration(t.got * float64(w.opts.Tick))
+		w.score.HeldBackHours += (1 - t.got) * w.opts.Tick.Hours()
+		done := t.left <= 0
 		if done {
 			w.score.completed += w.opts.Length.Hours()
 		}
@@ -178,12 +184,11 @@ func (w *wholeNode) kill(v qos.Victim, now time.Time) {
 		t.doomed = true
 		w.inFlight = append(w.inFlight, qos.InFlight{Key: v.Key(), Since: now})
 		w.score.Kills++
-		w.score.LostHours += now.Sub(t.started).Hours()
+		w.score.LostHours += (w.opts.Length - t.left).Hours()
 		if w.squeezed == 0 {
 			w.score.WrongKills++
 		}
 	}
-	w.estimator.Feedback(estimator.Feedback{At: now, Acted: true})
 }
 
 // watch counts ticks and squeezes.

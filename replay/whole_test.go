@@ -94,6 +94,32 @@ func TestWholeLoopWithoutRulesKillsNothing(t *testing.T) {
 	}
 }
 
+// Throttled, the tasks of the story live: they wait for the burst to be over.
+func TestWholeLoopThrottles(t *testing.T) {
+	t.Parallel()
+	o := wholeOptions()
+	r := qos.Rule{Name: "squeeze", Signal: qos.RegularCPUPressure, Above: 0.1, Clear: 0.05, Action: qos.Slow, Immediate: true}
+	o.Policy.Rules = []qos.Rule{r}
+	got, err := EvaluateWhole(burst(t), mustParse(t, "latest"), peak.Config{}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Kills != 0 || got.LostHours != 0 || got.Squeezes == 0 {
+		t.Errorf("%d killed, %v hours lost, squeezed %d times; want none, none, and a squeeze", got.Kills, got.LostHours, got.Squeezes)
+	}
+	if got.ReliefMaxSeconds > 10 {
+		t.Errorf("relief after %v s, want it at the tick after the first that sees it", got.ReliefMaxSeconds)
+	}
+	// Three tasks on a node of which the service wants all for two minutes.
+	if most := 3 * 120 / 3600.0; got.HeldBackHours < 0.5*most || got.HeldBackHours > 1.3*most {
+		t.Errorf("%v hours held back, want about %v", got.HeldBackHours, most)
+	}
+	o.Policy.Rules[0].Shadow = true
+	if shadow, err := EvaluateWhole(burst(t), mustParse(t, "latest"), peak.Config{}, o); err != nil || shadow.ReliefMaxSeconds != 120 {
+		t.Errorf("in shadow mode: relief after %v s, %v; want 120 s", shadow.ReliefMaxSeconds, err)
+	}
+}
+
 func TestWholeLoopCompletesTasks(t *testing.T) {
 	t.Parallel()
 	o := wholeOptions()
@@ -153,8 +179,8 @@ func TestSimulatedSnapshot(t *testing.T) {
 	n.enter(&Step{At: 600, IDs: []string{"a", "b"}, Rows: []Row{
 		{CPU: Amounts{Used: 3, Allocated: 2, Present: true}}, {CPU: Amounts{Used: 0.5, Allocated: 1, Present: true}},
 	}}, now)
-	n.launch(now)
-	n.launch(now)
+	n.launch(now, time.Hour)
+	n.launch(now, time.Hour)
 	s := n.sample(now, time.Second)
 	sorted := slices.IsSortedFunc(s.Containers, func(a, b snapshot.Container) int { return strings.Compare(a.ID, b.ID) })
 	if len(s.Containers) != 4 || !sorted {
