@@ -155,6 +155,11 @@ func (n *simNode) demand() float64 {
 	return sum
 }
 
+// taken reports whether any task takes CPU that a regular container may want.
+func (n *simNode) taken() bool {
+	return slices.ContainsFunc(n.tasks, func(t *simTask) bool { return !t.light && t.limit > 0 })
+}
+
 // share says what everybody gets, and how much that is.
 func (n *simNode) share() (busy float64) {
 	demand := n.demand()

@@ -37,12 +37,12 @@ type WholeScore struct {
 	// HeldBackHours is what running tasks did not get: throttled, frozen, or
 	// beside others on a full node.
 	HeldBackHours float64 `json:"best_effort_hours_held_back"`
-	Started        int     `json:"best_effort_started"`
-	Kills          int     `json:"kills"`
+	Started       int     `json:"best_effort_started"`
+	Kills         int     `json:"kills"`
 	// WrongKills were decided at a tick at which demand was within the node.
 	WrongKills int `json:"wrong_kills"`
 	// SqueezeRate is the share of ticks at which demand was more than the
-	// node's cores while tasks ran.
+	// node's cores while tasks took their part of it.
 	SqueezeRate float64 `json:"squeeze_rate"`
 	// Squeezes counts the uninterrupted times of that; the others are how long
 	// they lasted.
@@ -94,13 +94,13 @@ func (s *WholeScore) finish() {
 
 // wholeNode is one simulated node under the daemon.
 type wholeNode struct {
-	opts      *WholeOptions
-	score     *WholeScore
-	node      *simNode
-	brain     *loop.Brain
-	inFlight  []qos.InFlight
-	heard     resources.Milli
-	squeezed  time.Duration // for how long now
+	opts     *WholeOptions
+	score    *WholeScore
+	node     *simNode
+	brain    *loop.Brain
+	inFlight []qos.InFlight
+	heard    resources.Milli
+	squeezed time.Duration // for how long now
 }
 
 func newWholeNode(cores float64, e Estimator, cfg peak.Config, o *WholeOptions, score *WholeScore) (*wholeNode, error) {
@@ -197,7 +197,7 @@ func (w *wholeNode) watch() {
 	hours := w.opts.Tick.Hours()
 	w.score.hours += hours
 	w.score.allocated += w.node.allocated() * hours
-	if w.node.demand() <= w.node.cores+1e-9 || len(w.node.tasks) == 0 {
+	if w.node.demand() <= w.node.cores+1e-9 || !w.node.taken() {
 		w.squeezed = 0
 		return
 	}
