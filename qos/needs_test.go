@@ -152,12 +152,12 @@ func TestSqueeze(t *testing.T) {
 		{name: "an idle node", ticks: one(1, onV2(0, 0)), want: amount(1. / 2), missing: amount(0)},
 		{
 			name: "a full node on which nobody waits", ticks: one(2, onV2(0, 0)), want: amount(1), missing: amount(0),
-			text: "regular containers want 1.00 of 1.00 CPUs left to them (100 %), not above 105 %; they use 1.00, revocable 0.90",
+			text: "regular containers want 1.00 of 1.00 CPUs left to them (100 %), not above 125 %; they use 1.00, revocable 0.90",
 		},
 		{
 			// One thread that waits half of the time wants twice what it gets.
 			name: "half of the time web waits", ticks: one(2, onV2(0.5, 0)), want: amount(2), missing: amount(1),
-			text: "regular containers want 2.00 of 1.00 CPUs left to them (200 %) above 105 % for 0 s of 1 s; they use 1.00, revocable 0.90",
+			text: "regular containers want 2.00 of 1.00 CPUs left to them (200 %) above 125 % for 0 s of 1 s; they use 1.00, revocable 0.90",
 		},
 		{name: "what it waits for is idle", ticks: one(1.5, onV2(1./3, 0)), want: amount(1), missing: amount(0)},
 		{name: "just not", ticks: one(1.6, onV2(1./3, 0)), want: amount(1.5 / 1.4), missing: amount(0.1)},
@@ -177,7 +177,7 @@ func TestSqueeze(t *testing.T) {
 			other := regular("z", 1)
 			other.At, other.CPU.Cores = s.At, absent(snapshot.Vanished)
 			s.Containers = append(s.Containers, other)
-		}), want: amount(2), missing: amount(1), text: "regular containers want 2.00 of 1.00 CPUs left to them (200 %) above 105 % for 0 s of 1 s; they use 1.00, revocable 0.90; 1 regular containers unreadable"},
+		}), want: amount(2), missing: amount(1), text: "regular containers want 2.00 of 1.00 CPUs left to them (200 %) above 125 % for 0 s of 1 s; they use 1.00, revocable 0.90; 1 regular containers unreadable"},
 		{name: "an unreadable hog changes nothing", ticks: edit(nodeOf(t0, 2, onV2(0.5, 0)), func(s *snapshot.Snapshot) {
 			s.Containers[0].CPU.Cores = absent(snapshot.Denied)
 		}), want: amount(2), missing: amount(1)},
@@ -200,8 +200,8 @@ func TestSqueeze(t *testing.T) {
 func TestRunDelay(t *testing.T) {
 	checkAll(t, RegularRunDelay, []readingCase{
 		{
-			name: "web waits", ticks: one(2, onV1(amount(0.25))), want: amount(0.2), missing: amount(0.25), worst: "web",
-			text: "web waited on run queues for 20 % of the CPU it wants above 10 % for 0 s of 1 s; node 100 % busy; regular containers lack 0.25 CPUs",
+			name: "web waits", ticks: one(2, onV1(amount(1.0/3))), want: amount(0.25), missing: amount(1.0/3), worst: "web",
+			text: "web waited on run queues for 25 % of the CPU it wants above 20 % for 0 s of 1 s; node 100 % busy; regular containers lack 0.33 CPUs",
 		},
 		{name: "up to its allocation", ticks: one(2, onV1(amount(31))), want: amount(0.5), missing: amount(1), worst: "web"},
 		{name: "beyond its allocation", ticks: one(2, func(web *snapshot.Container) {
@@ -212,7 +212,7 @@ func TestRunDelay(t *testing.T) {
 			onV1(amount(0.04))(web)
 			web.CPU.Cores = amount(0.05)
 		}), want: amount(0)},
-		{name: "on an idle node", ticks: one(1.39, onV1(amount(1))), want: amount(0), text: "no regular container waits on run queues (0 %), not above 10 %; node 69.5 % busy"},
+		{name: "on an idle node", ticks: one(1.39, onV1(amount(1))), want: amount(0), text: "no regular container waits on run queues (0 %), not above 20 %; node 69.5 % busy"},
 		{name: "on a busy one", ticks: one(1.4, onV1(amount(1))), want: amount(0.5), missing: amount(1), worst: "web"},
 		{name: "not read, idle", ticks: one(1, onV1(noDelay)), want: amount(0)},
 		{name: "not read, busy", ticks: one(2, onV1(noDelay)), want: absent(snapshot.NotRead), text: "blind, the regular containers' run-queue delay could not be read (not_read)"},

@@ -35,9 +35,11 @@ var regularRunDelay = signal{
 	most:     1,
 	defaults: Rule{
 		Signal: RegularRunDelay,
-		// As regular_cpu_pressure: of one thread, both are the same.
-		Above: 0.1,
-		Clear: 0.5,
+		// 0.06 to 0.12 is read of a service beside hogs that have the least
+		// weight and cost it nothing (docs/contention.md); beside hogs of its own
+		// weight, 0.7.
+		Above: 0.2,
+		Clear: 0.75,
 		// Threads that come and go make single readings jump.
 		For:    time.Second,
 		Settle: 5 * time.Second,
