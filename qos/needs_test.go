@@ -200,7 +200,7 @@ func TestSqueeze(t *testing.T) {
 func TestRunDelay(t *testing.T) {
 	checkAll(t, RegularRunDelay, []readingCase{
 		{
-			name: "web waits", ticks: one(2, onV1(amount(1.0/3))), want: amount(0.25), missing: amount(1.0/3), worst: "web",
+			name: "web waits", ticks: one(2, onV1(amount(1.0/3))), want: amount(0.25), missing: amount(1.0 / 3), worst: "web",
 			text: "web waited on run queues for 25 % of the CPU it wants above 20 % for 0 s of 1 s; node 100 % busy; regular containers lack 0.33 CPUs",
 		},
 		{name: "up to its allocation", ticks: one(2, onV1(amount(31))), want: amount(0.5), missing: amount(1), worst: "web"},

@@ -35,9 +35,9 @@ var regularRunDelay = signal{
 	most:     1,
 	defaults: Rule{
 		Signal: RegularRunDelay,
-		// 0.06 to 0.12 is read of a service beside hogs that have the least
-		// weight and cost it nothing (docs/contention.md); beside hogs of its own
-		// weight, 0.7.
+		// Up to 0.08 was read of a service beside hogs that have the least
+		// weight and cost it nothing, 0.12 with a quota on them; beside hogs of
+		// its own weight, 0.7 (docs/contention.md).
 		Above: 0.2,
 		Clear: 0.75,
 		// Threads that come and go make single readings jump.

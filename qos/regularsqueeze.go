@@ -41,9 +41,11 @@ var regularSqueeze = signal{
 	most:     100,
 	defaults: Rule{
 		Signal: RegularSqueeze,
-		// 1.07 to 1.14 is read of a service beside hogs that have the least
+		// Up to 1.07 was read of a service beside hogs that have the least
 		// weight and cost it nothing: threads that wake up wait for a moment,
-		// and for one another (docs/contention.md).
+		// and for one another (docs/contention.md). 1.25 is what it comes to
+		// when a container waits for a fifth of what it wants, the threshold of
+		// regular_run_delay, and it is all there is.
 		Above: 1.25,
 		Clear: 1.1 / 1.25,
 		// The second reading in a row: the first one may be of a burst that was
