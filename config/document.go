@@ -34,7 +34,7 @@ type field struct {
 func open(name string, data []byte) (*document, *yaml.Node) {
 	d := &document{name: name, places: map[string]*yaml.Node{}}
 	if len(data) > maxFile {
-		d.fault(nil, "", fmt.Sprintf("is %d bytes long, more than %d", len(data), maxFile), nil)
+		d.fault(nil, "", fmt.Sprintf("is more than %d bytes long", maxFile), nil)
 		return d, nil
 	}
 	var docs []yaml.Node

@@ -13,7 +13,7 @@ import (
 	"github.com/estimatord/estimatord/resources"
 )
 
-// ReadFile reads a whole file, as os.ReadFile does.
+// ReadFile reads a whole file, as Read does.
 type ReadFile func(name string) ([]byte, error)
 
 // form is how a setting's text becomes a value and back.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -28,7 +27,7 @@ type PolicyFile struct {
 
 // LoadPolicy reads a policy file. The error is that of reading, or Errors.
 func LoadPolicy(path string) (*PolicyFile, error) {
-	data, err := os.ReadFile(path)
+	data, err := Read(path)
 	if err != nil {
 		return nil, err
 	}

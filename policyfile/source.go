@@ -11,10 +11,7 @@ package policyfile
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,29 +179,9 @@ type text struct {
 	err  error
 }
 
-// maxFile is above what config takes, so that config says that it is too much.
-const maxFile = 2 << 20
-
-// read reads a regular file; anything else could block for ever.
 func read(path string) text {
-	f, err := open(path)
-	if err != nil {
-		return text{err: err}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	data, err := config.Read(path)
 	return text{data: data, sum: sha256.Sum256(data), err: err}
-}
-
-func open(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
-	}
-	return os.Open(path)
 }
 
 func (t *text) parse(path string) (*config.PolicyFile, error) {

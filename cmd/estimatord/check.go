@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,7 +78,7 @@ type check struct {
 }
 
 func (c *check) file(name string) {
-	data, err := os.ReadFile(name)
+	data, err := config.Read(name)
 	if err != nil {
 		c.done(name, err)
 		return
@@ -89,7 +88,7 @@ func (c *check) file(name string) {
 		var ok bool
 		if kind, ok = config.KindOf(data); !ok {
 			kind = config.KindPolicy // it says what is wrong with what is no mapping
-			if _, err := config.LoadFile(name, os.ReadFile); err == nil {
+			if _, err := config.LoadFile(name, config.Read); err == nil {
 				c.done(name, errors.New(name+": neither a policy nor settings: say which with --kind"))
 				return
 			}
@@ -99,7 +98,7 @@ func (c *check) file(name string) {
 		c.policy(name)
 		return
 	}
-	cfg, err := config.LoadFile(name, os.ReadFile)
+	cfg, err := config.LoadFile(name, config.Read)
 	c.daemon(name, cfg, err)
 }
 

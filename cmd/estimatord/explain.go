@@ -34,7 +34,8 @@ daemon's log and metrics use as well.`,
 		Example: `  estimatord explain offer
   estimatord explain kill 5f3a
   estimatord explain why-not batch.task-7 --at 2026-03-01T12:00:00Z`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&e.dir, "dir", defaultDecisions, "directory of the decision log")

@@ -57,17 +57,18 @@ func TestExplain(t *testing.T) {
 		code int
 		want string // in what is printed, or in the error
 	}{
-		"offer":           {[]string{"offer"}, 0, "1.5"},
-		"offer before":    {[]string{"offer", "--at", "2026-03-01T12:00:00Z"}, 0, "(no_agent)"},
-		"kill":            {[]string{"kill", "hog-1"}, 0, "busy: too much"},
-		"why-not":         {[]string{"why-not", "hog"}, 0, "(eligible)"},
-		"unknown":         {[]string{"kill", "nobody"}, 1, `nothing in the decision log of a kill of "nobody"`},
-		"ambiguous":       {[]string{"kill", "hog"}, 1, "hog-1\n  hog-2"},
-		"before all":      {[]string{"offer", "--at", "2026-02-28T12:00:00Z"}, 1, "nothing in the decision log before that time"},
-		"no log":          {[]string{"offer", "--dir", filepath.Join(dir, "none")}, 1, "no decision log: there is no directory"},
-		"no container":    {[]string{"kill"}, 2, "name one container"},
-		"an empty name":   {[]string{"why-not", ""}, 2, "name one container"},
-		"a time of words": {[]string{"offer", "--at", "noon"}, 2, "--at"},
+		"offer":            {[]string{"offer"}, 0, "1.5"},
+		"offer before":     {[]string{"offer", "--at", "2026-03-01T12:00:00Z"}, 0, "(no_agent)"},
+		"kill":             {[]string{"kill", "hog-1"}, 0, "busy: too much"},
+		"why-not":          {[]string{"why-not", "hog"}, 0, "(eligible)"},
+		"unknown":          {[]string{"kill", "nobody"}, 1, `nothing in the decision log of a kill of "nobody"`},
+		"ambiguous":        {[]string{"kill", "hog"}, 1, "hog-1\n  hog-2"},
+		"before all":       {[]string{"offer", "--at", "2026-02-28T12:00:00Z"}, 1, "nothing in the decision log before that time"},
+		"no log":           {[]string{"offer", "--dir", filepath.Join(dir, "none")}, 1, "no decision log: there is no directory"},
+		"no such question": {[]string{"frobnicate"}, 2, `unknown command "frobnicate" for "estimatord explain"`},
+		"no container":     {[]string{"kill"}, 2, "name one container"},
+		"an empty name":    {[]string{"why-not", ""}, 2, "name one container"},
+		"a time of words":  {[]string{"offer", "--at", "noon"}, 2, "--at"},
 	} {
 		args := append([]string{"--dir", dir}, c.args...)
 		out, stderr, code := explained(t, args...)

@@ -29,7 +29,7 @@ log of that run (decisions.dir), byte for byte. Where the policy was changed
 while it ran, name the others with --also-policy. The exit code is 1 when a line differs.`,
 		Args: arguments(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, err := config.Load(cmd.Flags(), os.Environ(), os.ReadFile)
+			cfg, _, err := config.Load(cmd.Flags(), os.Environ(), config.Read)
 			if err != nil {
 				return usageError{err}
 			}

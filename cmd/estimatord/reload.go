@@ -20,7 +20,7 @@ type settings func() (config.Config, config.Provenance, error)
 
 func settingsOf(cmd *cobra.Command) settings {
 	return func() (config.Config, config.Provenance, error) {
-		return config.Load(cmd.Flags(), os.Environ(), os.ReadFile)
+		return config.Load(cmd.Flags(), os.Environ(), config.Read)
 	}
 }
 
