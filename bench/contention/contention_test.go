@@ -114,3 +114,14 @@ func TestMedian(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 }
+
+// TestQuick looks for what it changes in the file that is shipped.
+func TestQuick(t *testing.T) {
+	text, err := quick("../../configs/policy.yaml")
+	if err != nil || !strings.Contains(text, "\n  dwell: 1s ") || !strings.Contains(text, "floor:") {
+		t.Errorf("%v in\n%s", err, text)
+	}
+	if _, err := quick("contention_test.go"); err == nil {
+		t.Error("a file without a dwell is taken")
+	}
+}

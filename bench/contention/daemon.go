@@ -104,6 +104,24 @@ func (d *daemons) start(policy string, extra ...string) (*running, error) {
 	return r, nil
 }
 
+// keep are the arguments by which the daemon keeps its decisions in a new
+// directory of that name; none when they are not wanted.
+func (d *daemons) keep(o *options, name string) ([]string, error) {
+	if o.decisions == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(o.decisions, 0o700); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(o.decisions, strings.NewReplacer(" ", "-", ":", "", ",", "").Replace(name)+"-")
+	if err != nil {
+		return nil, err
+	}
+	settings := filepath.Join(d.dir, "estimatord.yaml")
+	err = os.WriteFile(settings, []byte("decisions:\n  dir: "+dir+"\n"), 0o600)
+	return []string{"--config=" + settings}, err
+}
+
 func (r *running) read(from io.Reader, echo io.Writer) {
 	lines := bufio.NewScanner(from)
 	for lines.Scan() {

@@ -25,19 +25,20 @@ type latencyCase struct {
 	equal, overload bool
 	// files are written to the hogs' cgroups by hand, without the daemon.
 	files []string
-	// policy is the daemon's; "" is none.
-	policy string
+	// weightless: the service has the least weight there is itself, so that to take
+	// the hogs' is no help.
+	weightless bool
+	// policy is the daemon's, "" none; shipped that of the file that is shipped.
+	policy  string
+	shipped bool
 	// reached waits until the rung is in force.
 	reached func(context.Context, *node, []string) error
 }
 
-// The rules are those of configs/policy.yaml, one rung at a time.
+// The rules of one rung at a time.
 const (
 	stopPolicy     = "rules:\n  - {name: stop, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: stop_offering}\n"
 	throttlePolicy = "rules:\n  - {name: slow, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: throttle}\n"
-	// With a floor of all that it can use, a throttle is the least weight alone.
-	weightPolicy   = throttlePolicy + "ladder: {floor: 1}\n"
-	pressurePolicy = "rules:\n  - {name: slow, signal: regular_cpu_pressure, above: 0.1, for: 0s, action: throttle, immediate: true}\n"
 	freezePolicy   = "rules:\n  - {name: freeze, signal: node_cpu, above: 0.95, for: 0s, action: freeze, immediate: true}\nladder: {freeze_for: 5m, dwell: 5m}\n"
 	killPolicy     = "rules:\n  - {name: kill, signal: node_cpu, above: 0.95, for: 1s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 100, per: 1h}\n"
 )
@@ -47,9 +48,11 @@ var latencyCases = []latencyCase{
 	{name: "hogs, equal weights", equal: true, overload: true},
 	{name: "hogs, stock Mesos weights"},
 	{name: "rung 1: stop offering", policy: stopPolicy, reached: notOffered},
-	{name: "rung 2: throttle", policy: throttlePolicy, reached: throttled},
-	{name: "rung 2: throttle, equal weights", equal: true, policy: throttlePolicy, reached: throttled},
-	{name: "rung 2: throttle, equal weights, floor: 1", equal: true, policy: weightPolicy, reached: leastWeight},
+	{name: "shipped policy, stock Mesos weights", shipped: true, reached: inForce},
+	{name: "shipped policy, equal weights", equal: true, shipped: true, reached: leastWeight},
+	{name: "shipped policy, equal weights, no weight for the service", equal: true, weightless: true, shipped: true, reached: throttled},
+	{name: "rung 2: throttle by node_cpu", policy: throttlePolicy, reached: throttled},
+	{name: "rung 2: throttle by node_cpu, equal weights", equal: true, policy: throttlePolicy, reached: throttled},
 	{name: "rung 3: freeze", policy: freezePolicy, reached: frozen},
 	{name: "rung 4: kill", policy: killPolicy, reached: killed},
 	{name: "by hand: shares 2", files: []string{"cpu.shares=2"}},
@@ -70,6 +73,9 @@ type seen struct {
 	done, hogs, outside float64
 	// kept slices of those that were tried, which others did not disturb.
 	kept, slices int
+	// light and quota are the slices kept at whose end a hog had the least
+	// weight, or a quota.
+	light, quota int
 }
 
 func measureLatency(ctx context.Context, o *options, out io.Writer) error {
@@ -86,8 +92,8 @@ func measureLatency(ctx context.Context, o *options, out io.Writer) error {
 				return fmt.Errorf("%s: %w", cases[i].name, err)
 			}
 			if o.verbose {
-				_, _ = fmt.Fprintf(os.Stderr, "%d %-40s p50 %s p99 %s p99.9 %s done %.1f hogs %.3f outside %.4f kept %d of %d\n",
-					round, cases[i].name, s.p50, s.p99, s.p999, s.done, s.hogs, s.outside, s.kept, s.slices)
+				_, _ = fmt.Fprintf(os.Stderr, "%d %-40s p50 %s p99 %s p99.9 %s done %.1f hogs %.3f outside %.4f kept %d of %d light %d quota %d\n",
+					round, cases[i].name, s.p50, s.p99, s.p999, s.done, s.hogs, s.outside, s.kept, s.slices, s.light, s.quota)
 			}
 			runs[i] = append(runs[i], s)
 		}
@@ -146,6 +152,11 @@ func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err er
 			return s, err
 		}
 	}
+	if c.weightless {
+		if err := n.set([]string{serviceTask}, "cpu.shares", leastShares); err != nil {
+			return s, err
+		}
+	}
 	if c.alone {
 		if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
 			return s, err
@@ -153,11 +164,23 @@ func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err er
 	}
 	// The service works while the ladder is climbed: for it, if need be.
 	work := order{Rate: o.load.rate, Work: o.load.work}
-	if c.policy != "" {
+	if c.policy != "" || c.shipped {
+		policy := c.policy
+		if c.shipped {
+			b, err := os.ReadFile(o.policy)
+			if err != nil {
+				return s, err
+			}
+			policy = string(b)
+		}
 		if err := d.stop(); err != nil {
 			return s, err
 		}
-		if d, err = n.start(c.policy); err != nil {
+		keep, err := n.keep(o, c.name)
+		if err != nil {
+			return s, err
+		}
+		if d, err = n.start(policy, keep...); err != nil {
 			return s, err
 		}
 		reached := make(chan error, 1)
@@ -220,6 +243,18 @@ func (s *seen) measure(ctx context.Context, o *options, c *latencyCase, n *node,
 			continue
 		}
 		s.kept++
+		for _, h := range hogs {
+			if v, err := n.get(h, "cpu.shares"); err == nil && v == leastShares {
+				s.light++
+				break
+			}
+		}
+		for _, h := range hogs {
+			if v, err := n.get(h, "cpu.cfs_quota_us"); err == nil && v != noQuota {
+				s.quota++
+				break
+			}
+		}
 		s.outside += share / float64(want)
 		took += time.Since(began)
 		hogTime += n.usage(hogs) - before
@@ -270,12 +305,23 @@ func notOffered(ctx context.Context, n *node, _ []string) error {
 	return nil
 }
 
+// leastShares and noQuota are the least weight there is (MIN_SHARES,
+// kernel/sched/sched.h), and no limit.
+const (
+	leastShares = "2"
+	noQuota     = "-1"
+)
+
+// inForce waits for nothing in particular: the shipped policy need not do
+// anything, but has had the time to.
+func inForce(ctx context.Context, _ *node, _ []string) error { return sleep(ctx, 5*time.Second) }
+
 func throttled(ctx context.Context, n *node, hogs []string) error {
-	return n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", func(v string) bool { return v != "-1" })
+	return n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", func(v string) bool { return v != noQuota })
 }
 
 func leastWeight(ctx context.Context, n *node, hogs []string) error {
-	return n.awaitAll(ctx, hogs, "cpu.shares", func(v string) bool { return v == "2" })
+	return n.awaitAll(ctx, hogs, "cpu.shares", func(v string) bool { return v == leastShares })
 }
 
 func frozen(ctx context.Context, n *node, hogs []string) error {
@@ -297,10 +343,10 @@ func killed(_ context.Context, n *node, hogs []string) error {
 func printLatency(out io.Writer, o *options, cases []latencyCase, runs [][]seen) {
 	_, _ = fmt.Fprintf(out, "%.0f requests/s of %s; medians of %d runs of %s, in brackets the least; slices of %s with more than %.0f %% of others discarded\n\n",
 		o.load.rate, o.load.work, o.runs, o.window, slice, 100*o.outside)
-	_, _ = fmt.Fprintln(out, "| case | p50 ms | p99 ms | p99.9 ms | p99 to alone | answered/s | hogs, cores | others, share | slices kept |")
-	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|")
+	_, _ = fmt.Fprintln(out, "| case | p50 ms | p99 ms | p99.9 ms | p99 to alone | answered/s | hogs, cores | others, share | slices kept | with least weight | with a quota |")
+	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|")
 	q := idealOf(o)
-	_, _ = fmt.Fprintf(out, "| queuing alone (computed) | %.2f | %.2f | %.2f | | %.0f | | | |\n", ms(q.p50), ms(q.p99), ms(q.p999), q.done)
+	_, _ = fmt.Fprintf(out, "| queuing alone (computed) | %.2f | %.2f | %.2f | | %.0f | | | | | |\n", ms(q.p50), ms(q.p99), ms(q.p999), q.done)
 	var alone float64
 	for i := range cases {
 		calm := slices.DeleteFunc(slices.Clone(runs[i]), func(s seen) bool { return s.kept == 0 })
@@ -308,14 +354,14 @@ func printLatency(out io.Writer, o *options, cases []latencyCase, runs [][]seen)
 		if cases[i].alone {
 			alone = p99
 		}
-		kept, tried := 0, 0
+		kept, tried, light, quota := 0, 0, 0, 0
 		for _, s := range runs[i] {
-			kept, tried = kept+s.kept, tried+s.slices
+			kept, tried, light, quota = kept+s.kept, tried+s.slices, light+s.light, quota+s.quota
 		}
-		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %s | %.2f | %.0f | %.3f | %.3f | %d of %d |\n", cases[i].name,
+		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %s | %.2f | %.0f | %.3f | %.3f | %d of %d | %d | %d |\n", cases[i].name,
 			withLeast(calm, func(s seen) float64 { return ms(s.p50) }), withLeast(calm, func(s seen) float64 { return ms(s.p99) }),
 			withLeast(calm, func(s seen) float64 { return ms(s.p999) }), p99/alone,
 			median(calm, func(s seen) float64 { return s.done }), median(calm, func(s seen) float64 { return s.hogs }),
-			median(calm, func(s seen) float64 { return s.outside }), kept, tried)
+			median(calm, func(s seen) float64 { return s.outside }), kept, tried, light, quota)
 	}
 }

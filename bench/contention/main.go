@@ -27,7 +27,12 @@ import (
 // options are the flags.
 type options struct {
 	daemon string
-	parts  string
+	// policy is the file that is shipped.
+	policy string
+	// decisions is where each run's decisions are kept, in a directory of its
+	// name; "" keeps none.
+	decisions string
+	parts     string
 	// runs is how often each case is measured; window for how long.
 	runs   int
 	window time.Duration
@@ -67,6 +72,8 @@ func parse(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("contention", flag.ContinueOnError)
 	fs.StringVar(&o.daemon, "daemon", "bin/estimatord", "the daemon's binary")
+	fs.StringVar(&o.policy, "policy", "configs/policy.yaml", "the policy that is shipped")
+	fs.StringVar(&o.decisions, "decisions", "", "a directory to keep the decisions of latency and reaction in")
 	fs.StringVar(&o.parts, "parts", "latency,reaction,kill", "what to measure")
 	fs.IntVar(&o.runs, "runs", 3, "runs of each case of latency")
 	fs.DurationVar(&o.window, "window", 5*time.Second, "length of a run")
@@ -90,9 +97,16 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("-parts: there is no %q", part)
 		}
 	}
-	binary, err := filepath.Abs(o.daemon)
-	o.daemon = binary
-	return o, err
+	for _, path := range [...]*string{&o.daemon, &o.policy, &o.decisions} {
+		if *path == "" {
+			continue
+		}
+		var err error
+		if *path, err = filepath.Abs(*path); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 // partOf is a measurement, nil for none of that name.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,10 +18,8 @@ import (
 	"github.com/estimatord/estimatord/localagent"
 )
 
-// Policies of the reaction. A throttle is given back fast, so that the next
-// onset need not wait.
+// The policy of the kills.
 const (
-	quickLadder   = "ladder: {dwell: 1s, loosen: 10}\n"
 	slowKillRule  = "rules:\n  - {name: kill, signal: regular_run_delay, above: 0.2, for: 2s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 1000, per: 1h}\n"
 	slowKillAfter = 2 * time.Second
 )
@@ -38,6 +37,22 @@ type onset struct {
 	// service had its CPU again, both since the hogs were let go.
 	written, back time.Duration
 	outside       float64
+	// quota: one followed within quotaWithin.
+	quota bool
+}
+
+// quick is the policy in a file, with a throttle given back fast, so that the
+// next onset need not wait.
+func quick(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	before, dwell, found := strings.Cut(string(b), "\n  dwell: 10s")
+	if !found {
+		return "", fmt.Errorf("%s: no dwell of 10s", path)
+	}
+	return before + "\n  dwell: 1s" + dwell, nil
 }
 
 func measureReaction(ctx context.Context, o *options, out io.Writer) error {
@@ -57,7 +72,15 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 		return err
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
-	d, err := n.start(pressurePolicy + quickLadder)
+	policy, err := quick(o.policy)
+	if err != nil {
+		return err
+	}
+	keep, err := n.keep(o, "onsets")
+	if err != nil {
+		return err
+	}
+	d, err := n.start(policy, keep...)
 	if err != nil {
 		return err
 	}
@@ -81,7 +104,7 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 			return err
 		}
 		if o.verbose {
-			_, _ = fmt.Fprintf(os.Stderr, "onset: written %s back %s outside %.3f\n", s.written, s.back, s.outside)
+			_, _ = fmt.Fprintf(os.Stderr, "onset: written %s back %s outside %.3f quota %t\n", s.written, s.back, s.outside, s.quota)
 		}
 		if s.outside > o.outside {
 			disturbed++
@@ -94,6 +117,13 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|")
 	spread(out, "throttle written", all, func(s onset) float64 { return ms(s.written) })
 	spread(out, "the service has its CPU back", all, func(s onset) float64 { return ms(s.back) })
+	quotas := 0
+	for _, s := range all {
+		if s.quota {
+			quotas++
+		}
+	}
+	_, _ = fmt.Fprintf(out, "\nA quota followed within %s at %d of them.\n", quotaWithin, quotas)
 	return nil
 }
 
@@ -166,8 +196,8 @@ func (w *watched) since(ctx context.Context, from, to time.Duration) (r report, 
 func oneOnset(ctx context.Context, n *node, w *watched, hogs []string) (s onset, err error) {
 	// Nothing is in force from the time before, and what comes next has nothing to
 	// do with when that was given back, which is at a tick.
-	free := func(v string) bool { return v == "-1" }
-	if err := n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", free); err != nil {
+	free := func(v string) bool { return v != leastShares }
+	if err := n.awaitAll(ctx, hogs, "cpu.shares", free); err != nil {
 		return s, err
 	}
 	if err := sleep(ctx, time.Second+rand.N(time.Second)); err != nil {
@@ -182,8 +212,8 @@ func oneOnset(ctx context.Context, n *node, w *watched, hogs []string) (s onset,
 		return s, err
 	}
 	limit := began + watchFor
-	for v := "-1"; free(v) && clock(unix.CLOCK_MONOTONIC) < limit; {
-		if v, err = n.get(hogs[0], "cpu.cfs_quota_us"); err != nil {
+	for v := ""; free(v) && clock(unix.CLOCK_MONOTONIC) < limit; {
+		if v, err = n.get(hogs[0], "cpu.shares"); err != nil {
 			return s, err
 		}
 		if err := sleep(ctx, time.Millisecond); err != nil {
@@ -200,6 +230,16 @@ func oneOnset(ctx context.Context, n *node, w *watched, hogs []string) (s onset,
 	if s.written < 2*time.Millisecond {
 		s.outside = 1 // it was throttled before: something else came between
 	}
+	for end := clock(unix.CLOCK_MONOTONIC) + quotaWithin; clock(unix.CLOCK_MONOTONIC) < end && !s.quota; {
+		if err := sleep(ctx, 5*backWindow); err != nil {
+			return s, err
+		}
+		v, err := n.get(hogs[0], "cpu.cfs_quota_us")
+		if err != nil {
+			return s, err
+		}
+		s.quota = v != noQuota
+	}
 	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
 		return s, err
 	}
@@ -208,8 +248,12 @@ func oneOnset(ctx context.Context, n *node, w *watched, hogs []string) (s onset,
 	return s, err
 }
 
-// watchFor is how long a throttle is waited for.
-const watchFor = 5 * time.Second
+// watchFor is how long a throttle is waited for, quotaWithin how long after that
+// a quota.
+const (
+	watchFor    = 5 * time.Second
+	quotaWithin = 3 * time.Second
+)
 
 // back is how long after began a spinning service had its CPU again.
 func back(r *report, began time.Duration) time.Duration {
