@@ -282,6 +282,29 @@ func TestWhyNotIsExplained(t *testing.T) {
 	}
 }
 
+// One that was killed is not said to have been spared, whether a weighing has
+// noticed its end or not.
+func TestWhyNotOfTheKilled(t *testing.T) {
+	s := newStory(t)
+	above := 0.1
+	s.policy.Rules[0].Clear = 0.9 * above // which is 0.09000000000000001
+	s.scene()
+	killed := s.at
+	s.end("aaaa-hog")
+	s.ticks(1)
+	w, err := s.log(time.Time{}).WhyNot("aaaa-hog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Killed || w.KilledAt.Time() != killed || w.As[0].Why != "eligible" {
+		t.Errorf("%+v, killed at %s", w, killed)
+	}
+	holds(t, w.Text(), "It was killed at "+killed.Format("2006-01-02 15:04:05.000 UTC")+"; ask explain kill aaaa-hog.", "The rules say: ", "clear below 0.09, for")
+	if strings.Contains(w.Text(), "It could be, and was not") {
+		t.Errorf("it is said to be spared:\n%s", w.Text())
+	}
+}
+
 func TestOfferIsExplained(t *testing.T) {
 	s := newStory(t)
 	s.run("web", "web", snapshot.ClassRegular, 0.3)

@@ -85,10 +85,14 @@ func value(v decision.Value) string {
 	return strconv.FormatFloat(v.V, 'g', 4, 64)
 }
 
+// level is a threshold, without the noise of the last digits of one that was
+// computed.
+func level(x float64) string { return strconv.FormatFloat(x, 'g', 10, 64) }
+
 // rule adds what a rule read and where it stands.
 func (p *page) rule(r *decision.RuleLine) {
-	p.say("  ", "%s: %s %s, above %v, clear below %v, for %s; action %s. %s",
-		r.Name, r.Signal, value(r.Value), r.Above, r.Clear, seconds(r.For), r.Action, code(r.Why))
+	p.say("  ", "%s: %s %s, above %s, clear below %s, for %s; action %s. %s",
+		r.Name, r.Signal, value(r.Value), level(r.Above), level(r.Clear), seconds(r.For), r.Action, code(r.Why))
 	if r.Text != "" {
 		p.say("      ", "%s", r.Text)
 	}

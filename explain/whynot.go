@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/qos"
@@ -26,6 +27,8 @@ type WhyNot struct {
 	Rules []decision.RuleLine `json:"rules"`
 	// Killed: it is among the kills under way.
 	Killed bool `json:"killed,omitzero"`
+	// KilledAt is when it was last decided that it is killed, zero for never.
+	KilledAt decision.Instant `json:"killed_at,omitzero"`
 
 	limits decision.LimitsLine
 }
@@ -77,7 +80,20 @@ func (l *Log) WhyNot(name string) (*WhyNot, error) {
 	for i := range now.InFlight {
 		w.Killed = w.Killed || now.InFlight[i].ID == id
 	}
+	w.KilledAt = l.killedAt(id)
 	return w, nil
+}
+
+// killedAt is when a kill of the container was last decided, and not only in
+// shadow mode; zero for never.
+func (l *Log) killedAt(id string) (at decision.Instant) {
+	l.back(func(line *decision.Line) bool {
+		if slices.ContainsFunc(line.Kills, func(v decision.VictimLine) bool { return v.ID == id }) {
+			at = line.At
+		}
+		return at == 0
+	}, `"kills":[`, `"id":"`+quoted(id)+`"`)
+	return at
 }
 
 // Text is the answer for people.
@@ -91,8 +107,11 @@ func (w *WhyNot) Text() string {
 	if w.Gone {
 		p.say("  ", "The weighing after that does not know it any more: it has ended.")
 	}
-	if w.Killed {
+	switch {
+	case w.Killed:
 		p.say("  ", "A kill of it is under way. %s", code(string(reason.AlreadyDying)))
+	case w.KilledAt != 0:
+		p.say("  ", "It was killed at %s; ask explain kill %s.", clock(w.KilledAt), w.ID)
 	}
 	p.blank()
 	possible := false
@@ -110,7 +129,7 @@ func (w *WhyNot) Text() string {
 		case reason.TooSmall:
 			p.say("  ", "min_usage is %s", amount(qos.CPU.String(), w.limits.MinUsage))
 		case reason.Eligible:
-			possible = true
+			possible = w.KilledAt == 0
 			p.before(s)
 		}
 	}
