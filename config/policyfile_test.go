@@ -33,7 +33,7 @@ func TestExamplePolicy(t *testing.T) {
 		{Name: "squeeze-size", Signal: qos.RegularSqueeze, Above: 1.25, Clear: 1.1, For: time.Second, Settle: 5 * time.Second, Action: qos.Slow},
 		{Name: "squeeze-v1", Signal: qos.RegularRunDelay, Above: 0.2, Clear: 0.15, For: time.Second, Settle: 5 * time.Second, Action: qos.Slow},
 		{Name: "starved", Signal: qos.RegularCPUPressure, Above: 0.2, Clear: 0.1, For: 10 * time.Second, Settle: 15 * time.Second, Action: qos.Kill},
-		{Name: "starved-v1", Signal: qos.RegularRunDelay, Above: 0.3, Clear: 0.2, For: 10 * time.Second, Settle: 15 * time.Second, Action: qos.Kill},
+		{Name: "starved-v1", Signal: qos.RegularRunDelay, Above: 0.3, Clear: 0.2, While: qos.While{Signal: qos.NodeCPU, Above: 0.95}, For: 10 * time.Second, Settle: 15 * time.Second, Action: qos.Kill},
 		{Name: "full", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: qos.StopOffering},
 		{Name: "estimate", Signal: qos.EstimateBroken, Above: 0.05, Clear: 0.025, Action: qos.StopOffering},
 	}
