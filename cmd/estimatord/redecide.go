@@ -17,6 +17,9 @@ import (
 // errDiffers says that a replay came to other decisions.
 var errDiffers = errors.New("the decisions came out otherwise")
 
+// errNotCompared says that a replay has shown nothing.
+var errNotCompared = errors.New("no decision could be compared: is the recording of the same run as the decision log?")
+
 func newRedecide() *cobra.Command {
 	var log, recording string
 	var policies []string
@@ -26,7 +29,8 @@ func newRedecide() *cobra.Command {
 		Long: `decisions runs the daemon's own code over a recording (estimatord record), with
 the settings that the daemon had, and compares what it decides with the decision
 log of that run (decisions.dir), byte for byte. Where the policy was changed
-while it ran, name the others with --also-policy. The exit code is 1 when a line differs.`,
+while it ran, name the others with --also-policy. The exit code is 1 when a line differs, or
+none could be compared.`,
 		Args: arguments(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, _, err := config.Load(cmd.Flags(), os.Environ(), config.Read)
@@ -76,6 +80,9 @@ func compared(w io.Writer, r *replay.DecisionsReport) error {
 	}
 	if r.First != nil {
 		return fmt.Errorf("%w: %s", errDiffers, r.First)
+	}
+	if r.Same == 0 { // nothing was shown to be right either
+		return errNotCompared
 	}
 	return err
 }

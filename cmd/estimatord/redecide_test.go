@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/decisionlog"
+	"github.com/estimatord/estimatord/replay"
 )
 
 // What a real daemon on this machine's kernel recorded leads to the decisions
@@ -49,6 +52,17 @@ func TestDecisionsOfADaemonReplayByteForByte(t *testing.T) {
 	code, stderr := fails(t, append(args, "--mode=fixed", "--resources=cpus:1")...)
 	if code != exitFailed || !strings.Contains(stderr, "the decisions came out otherwise: tick 1 at") {
 		t.Errorf("with another mode: exit %d, %s", code, stderr)
+	}
+}
+
+// A comparison of nothing is no success.
+func TestNothingComparedIsAnError(t *testing.T) {
+	var out bytes.Buffer
+	if err := compared(&out, &replay.DecisionsReport{Unrecorded: 6}); !errors.Is(err, errNotCompared) {
+		t.Errorf("6 lines without a recording: %v", err)
+	}
+	if err := compared(&out, &replay.DecisionsReport{Starts: 1, Ticks: 2, Same: 2}); err != nil {
+		t.Errorf("all the same: %v", err)
 	}
 }
 
