@@ -258,11 +258,12 @@ func (a *Actor) save() reason.Code {
 	}
 	if a.stale {
 		a.step()
-		err := a.journal.save(a.entries())
+		entries := a.entries()
+		err := a.journal.save(entries)
 		a.step()
 		if err != nil && a.journal.broken == nil {
 			a.log.Error("The journal of throttles cannot be written: nothing new is throttled.", "error", err)
-		} else if err == nil && a.journal.broken != nil {
+		} else if err == nil && a.journal.broken != nil && len(entries) > 0 { // that there is none proves nothing
 			a.log.Info("The journal of throttles can be written again.")
 		}
 		a.journal.broken, a.stale = err, err != nil

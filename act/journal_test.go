@@ -207,6 +207,24 @@ func TestJournalRecovers(t *testing.T) {
 	n.expect(was, nil)
 }
 
+// A journal that is not needed any more was not written for that.
+func TestAnUnneededJournalIsNotSaidToRecover(t *testing.T) {
+	n := newNode(t, t.TempDir(), true)
+	key := n.add(one)
+	var log bytes.Buffer
+	cfg := n.config()
+	cfg.JournalPath = filepath.Join(n.root, "none", "journal")
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	a := New(cfg)
+	a.Apply(start, whole(victim(t, key)), nil)
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	if text := log.String(); !strings.Contains(text, "cannot be written") || strings.Contains(text, "can be written again") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
 // TestJournalText pins the format: another version reads what this one wrote.
 func TestJournalText(t *testing.T) {
 	n := newNode(t, t.TempDir(), true)
