@@ -44,6 +44,17 @@ func Open(dir string, until time.Time) (*Log, error) {
 // Skipped is how many lines could not be read so far.
 func (l *Log) Skipped() int { return l.reader.Skipped() }
 
+// empty says why the log has no line at all to go by.
+func (l *Log) empty() error {
+	switch {
+	case !l.until.IsZero():
+		return fmt.Errorf("%w before that time", ErrNothing)
+	case l.Skipped() > 0:
+		return fmt.Errorf("%w that can be read", ErrNothing)
+	}
+	return ErrNothing
+}
+
 // back visits the lines that hold all of the texts, the newest first, until
 // visit returns false.
 func (l *Log) back(visit func(*decision.Line) bool, texts ...string) {

@@ -31,7 +31,7 @@ type OfferOf struct {
 func (l *Log) Offer() (*Offer, error) {
 	line := l.last()
 	if line == nil {
-		return nil, fmt.Errorf("%w before that time", ErrNothing)
+		return nil, l.empty()
 	}
 	o := &Offer{
 		At: line.At, Seq: line.Seq, Agent: line.Agent, UsageAge: line.UsageAge, HostAge: line.Host.Age, TreeWhy: line.TreeWhy, line: line,

@@ -44,7 +44,7 @@ type Standing struct {
 func (l *Log) WhyNot(name string) (*WhyNot, error) {
 	now := l.last()
 	if now == nil {
-		return nil, fmt.Errorf("%w before that time", ErrNothing)
+		return nil, l.empty()
 	}
 	newest := l.last(`"weighed":true`)
 	if newest == nil {

@@ -170,7 +170,9 @@ func (c *check) readable(name string, p *qos.Policy) {
 	d, _ := qos.Decide(p, qos.State{}, qos.Input{Snapshot: s})
 	absent := map[qos.Signal]snapshot.Absence{}
 	for _, s := range d.Signals {
-		if !s.Value.OK() {
+		// What depends on an agent's report or an offer, of which there is none
+		// here, says nothing about the host.
+		if !s.Value.OK() && s.Signal != qos.EstimateBroken {
 			absent[s.Signal] = s.Value.Why
 		}
 	}

@@ -329,6 +329,9 @@ func announce(log *slog.Logger, cfg *config.Config, origins config.Provenance, l
 		for _, w := range policy.Warnings {
 			log.Warn("policy is odd", "what", w)
 		}
+		if cfg.JournalFile == config.Off {
+			log.Warn("journal_file is off: nothing will be throttled or frozen, whatever the policy says")
+		}
 	case cfg.Mode != config.ModeNoop:
 		log.Warn("no policy: nothing will be preempted, regular tasks rely on the kernel's CPU shares alone")
 	}
