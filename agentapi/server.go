@@ -132,29 +132,17 @@ func (s *Server) Serve(ctx context.Context) error {
 	if l == nil {
 		return ErrNotListening
 	}
-	done := make(chan struct{})
-	var serveErr, err error
-	go func() {
-		defer close(done)
-		serveErr = s.grpc.Serve(l)
-	}()
-	select {
-	case <-done:
-		err = fmt.Errorf("agent API stopped: %w", serveErr)
-	case <-ctx.Done():
+	stopped, remains := l.Serve(ctx, unixsocket.Serving{Server: s.grpc, DrainFor: s.cfg.DrainFor, Stopping: func() {
+		close(s.closing)
+		s.health.Shutdown()
+	}})
+	switch {
+	case stopped != nil:
+		return fmt.Errorf("agent API stopped: %w", stopped)
+	case remains != nil:
+		return fmt.Errorf("remove the socket: %w", remains)
 	}
-	close(s.closing)
-	s.health.Shutdown()
-	// Before the listener closes, see remove.
-	if rmErr := l.Remove(); rmErr != nil && err == nil {
-		err = fmt.Errorf("remove the socket: %w", rmErr)
-	}
-	// A call that goes on for ever (a health watch, a stuck client) is cut.
-	cut := time.AfterFunc(s.cfg.DrainFor, s.grpc.Stop)
-	defer cut.Stop()
-	s.grpc.GracefulStop()
-	<-done
-	return err
+	return nil
 }
 
 // SetServing says whether ticks are fresh, as gRPC health shows it.

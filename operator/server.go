@@ -104,27 +104,14 @@ func (s *Server) Serve(ctx context.Context) error {
 	if l == nil {
 		return ErrNotListening
 	}
-	done := make(chan struct{})
-	var serveErr, err error
-	go func() {
-		defer close(done)
-		serveErr = s.grpc.Serve(l)
-	}()
-	select {
-	case <-done:
-		err = fmt.Errorf("operator's socket: %w", serveErr)
-	case <-ctx.Done():
+	stopped, remains := l.Serve(ctx, unixsocket.Serving{Server: s.grpc, DrainFor: drainFor})
+	switch {
+	case stopped != nil:
+		return fmt.Errorf("operator's socket: %w", stopped)
+	case remains != nil:
+		return fmt.Errorf("remove the operator's socket: %w", remains)
 	}
-	// Before the listener closes: as long as it is open, the file is known to
-	// be ours.
-	if rm := l.Remove(); rm != nil && err == nil {
-		err = fmt.Errorf("remove the operator's socket: %w", rm)
-	}
-	cut := time.AfterFunc(drainFor, s.grpc.Stop)
-	defer cut.Stop()
-	s.grpc.GracefulStop()
-	<-done
-	return err
+	return nil
 }
 
 // admit refuses other users before anything of their call is read.

@@ -45,7 +45,7 @@ func (l *ladder) lighten(p *Policy, now time.Time, a *asks) (enough, isNew bool)
 	return true, true
 }
 
-// weigh down brings the list of containers without weight up to date: those of
+// weighDown brings the list of containers without weight up to date: those of
 // ss, while the ladder holds their weight.
 func (e *engine) weighDown(l *ladder, ss []slowable) {
 	if l.light.IsZero() {
