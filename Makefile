@@ -29,8 +29,8 @@ test: unit fuzz privileges ## Every test, and each fuzz target for FUZZTIME.
 # The demo measures CPU shares, so that it does not run beside other tests.
 unit:
 	$(GO) vet ./...
-	$(GO) test $$($(GO) list ./... | grep -v /estimatord/demo$$)
-	$(GO) test -count=1 ./demo
+	$(GO) test $$($(GO) list ./... | grep -v /internal/demo$$)
+	$(GO) test -count=1 ./internal/demo
 
 # go test is silent about skipped tests, so a user without the rights is told
 # here what was not tried.
@@ -52,11 +52,11 @@ fuzz: ## Each fuzz target for FUZZTIME.
 	done
 
 race: ## Every test under the race detector.
-	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -v -e /estimatord/demo$$ -e /estimatord/module)
+	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -v -e /internal/demo$$ -e /estimatord/module)
 
-$(TOOLBIN)/%: tools/lint.mod tools/proto.mod tools/vuln.mod
+$(TOOLBIN)/%: internal/tools/lint.mod internal/tools/proto.mod internal/tools/vuln.mod
 	@mkdir -p $(TOOLBIN)
-	GOBIN=$(TOOLBIN) $(GO) install -modfile=tools/$(TOOLMOD_$*).mod $(TOOLPKG_$*)
+	GOBIN=$(TOOLBIN) $(GO) install -modfile=internal/tools/$(TOOLMOD_$*).mod $(TOOLPKG_$*)
 
 TOOLMOD_golangci-lint      := lint
 TOOLPKG_golangci-lint      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -68,14 +68,14 @@ TOOLMOD_govulncheck        := vuln
 TOOLPKG_govulncheck        := golang.org/x/vuln/cmd/govulncheck
 .SECONDARY: $(addprefix $(TOOLBIN)/,golangci-lint protoc-gen-go protoc-gen-go-grpc govulncheck)
 
-lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in tools/lint.mod; nothing unused in go.mod.
+lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in internal/tools/lint.mod; nothing unused in go.mod.
 	$(GO) mod tidy -diff
 	$(TOOLBIN)/golangci-lint run ./...
 
 # Known vulnerabilities need the public database; where it cannot be reached
 # this says so instead of passing for a check.
 vulncheck: $(TOOLBIN)/govulncheck ## Known vulnerabilities in what the daemon calls.
-	@./tools/vulncheck.sh $(TOOLBIN)/govulncheck ./...
+	@./internal/tools/vulncheck.sh $(TOOLBIN)/govulncheck ./...
 
 PROTOS := $(shell cd proto && find estimatord -name '*.proto')
 proto: $(TOOLBIN)/protoc-gen-go $(TOOLBIN)/protoc-gen-go-grpc ## Regenerate proto/ (needs protoc).
@@ -88,23 +88,23 @@ proto-check: proto ## Fails when the generated code is not what proto/ says.
 	git diff --exit-code -- proto
 
 test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qemu.
-	$(GO) run ./internal/cgroup2vm ./act ./monitor/... ./localagent/... ./bench/contention ./demo
+	$(GO) run ./internal/cgroup2vm ./internal/throttle ./monitor/... ./internal/fakeagent/... ./internal/bench/contention ./internal/demo
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
 
 plots: ## The simulated stories of docs/ladder.md, as docs/plots/*.svg.
-	$(GO) run ./sim/plots docs/plots
+	$(GO) run ./internal/sim/plots docs/plots
 
 replay-report: build ## The comparison in docs/estimators.md from traces: make replay-report TRACES=dir.
 	@test -n '$(TRACES)' || { echo "say where the traces are: make replay-report TRACES=dir" >&2; exit 1; }
-	./replay/report.sh $(BIN) '$(TRACES)'
+	./internal/replay/report.sh $(BIN) '$(TRACES)'
 
 bench: ## Benchmarks of a tick, with allocations.
-	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./loop/... ./agentapi/...
+	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./internal/tick/... ./agentapi/...
 
 bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 20 minutes): docs/contention.md.
-	$(GO) run ./bench/contention -daemon $(BIN)
+	$(GO) run ./internal/bench/contention -daemon $(BIN)
 
 install: build ## The daemon, its unit and example configuration under PREFIX and /etc.
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord

@@ -9,8 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // Agents that come, go and stand in each other's way, over real connections.

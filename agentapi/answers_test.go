@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Answers that no estimator should give.

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/unixsocket"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
-	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // DefaultSocket is where the agent's module looks for the daemon.

@@ -9,9 +9,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // ErrUsage says that a report cannot be used at all.

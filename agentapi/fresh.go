@@ -3,7 +3,7 @@ package agentapi
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // freshness decides when to ask the agent for a fresh report: when a container

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestFreshUsageIsWantedOncePerContainer(t *testing.T) {

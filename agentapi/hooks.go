@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 
-	"github.com/estimatord/estimatord/unixsocket"
+	"github.com/estimatord/estimatord/internal/unixsocket"
 )
 
 // admitPeer refuses callers of other users. It runs before anything of the

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // ErrVictim says that a victim was not made by qos.NewVictim.

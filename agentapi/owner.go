@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/estimatord/estimatord/unixsocket"
+	"github.com/estimatord/estimatord/internal/unixsocket"
 )
 
 // conn is one connection.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/unixsocket"
+	"github.com/estimatord/estimatord/internal/unixsocket"
 )
 
 // Each story is a list of steps at times after noon.

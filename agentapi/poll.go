@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // Corrections implements agentv1.OversubscriptionServer.

@@ -12,10 +12,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/unixsocket"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
-	"github.com/estimatord/estimatord/snapshot"
-	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // The long poll in the fake time of a synctest bubble: handlers are called as

@@ -16,10 +16,10 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/unixsocket"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/snapshot"
-	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // ErrNotListening says that Serve was called before Listen, or twice.

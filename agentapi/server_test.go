@@ -22,10 +22,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // patience bounds how long a test waits for what must happen; it is never how

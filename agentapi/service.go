@@ -9,11 +9,11 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/unixsocket"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
-	"github.com/estimatord/estimatord/unixsocket"
 )
 
 // AgentIDHeader is the gRPC metadata key by which a client names its agent.

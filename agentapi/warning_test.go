@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 func TestKillWaitsForItsWarning(t *testing.T) {

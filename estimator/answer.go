@@ -3,8 +3,8 @@ package estimator
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Answer is what the agent may be told at time now that it has free, with the

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // patient is a governor that waits for its slack's unrest, in steps of any size.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // CheckpointVersion is that of the Checkpoints that Save makes; Restore takes
@@ -32,7 +32,7 @@ type ResourceCheckpoint struct {
 	// HoldUntil is when raises may begin again after an action.
 	HoldUntil time.Time `json:"hold_until,omitzero"`
 	// Predictor is what it has learned; nil when it has nothing to keep.
-	Predictor *peak.Checkpoint `json:"predictor,omitempty"`
+	Predictor *predict.Checkpoint `json:"predictor,omitempty"`
 }
 
 // Keeper is an Estimator that can be asked for a Checkpoint.
@@ -53,7 +53,7 @@ func (u *usage) Save() *Checkpoint {
 	c := &Checkpoint{Version: CheckpointVersion, At: u.last}
 	for _, r := range u.resources {
 		c.Resources = append(c.Resources, ResourceCheckpoint{
-			Name: r.cfg.Name, Gross: r.governor.Gross(), HoldUntil: r.governor.HeldUntil(), Predictor: peak.Save(r.rivals[0].predictor),
+			Name: r.cfg.Name, Gross: r.governor.Gross(), HoldUntil: r.governor.HeldUntil(), Predictor: predict.Save(r.rivals[0].predictor),
 		})
 	}
 	return c
@@ -95,7 +95,7 @@ func (r *slack) restore(c *Checkpoint, now time.Time) error {
 		if c.Resources[i].Predictor == nil {
 			return nil
 		}
-		return peak.Restore(r.rivals[0].predictor, c.Resources[i].Predictor, now)
+		return predict.Restore(r.rivals[0].predictor, c.Resources[i].Predictor, now)
 	}
 	return errors.New("it is not in it")
 }

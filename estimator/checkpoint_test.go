@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // learning is mode usage with a predictor that has something to keep, and a
@@ -17,7 +17,7 @@ func learning() estimator.UsageConfig {
 	cfg := direct()
 	r := &cfg.Resources[0]
 	r.Predictor = "tce"
-	r.Peak = peak.Config{Interval: time.Second, Horizon: time.Minute, TargetViolation: 0.01}
+	r.Peak = predict.Config{Interval: time.Second, Horizon: time.Minute, TargetViolation: 0.01}
 	r.Governor = estimator.GovernorConfig{Quantum: 100, Step: 1000, RaiseEvery: time.Second, Hold: 30 * time.Second}
 	return cfg
 }

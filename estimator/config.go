@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // UsageConfig is what mode usage is made from.
@@ -36,9 +36,9 @@ type UsageConfig struct {
 type ResourceConfig struct {
 	// Name is resources.CPUs or resources.Mem.
 	Name string
-	// Predictor is a name of peak.Names, made from Peak.
+	// Predictor is a name of predict.Names, made from Peak.
 	Predictor string
-	Peak      peak.Config
+	Peak      predict.Config
 	// Shadows are names of further predictors, made from Peak as well. What
 	// they say is only graded beside the one that counts.
 	Shadows []string
@@ -76,7 +76,7 @@ func DefaultResource(name string) ResourceConfig {
 	r := ResourceConfig{
 		Name:      name,
 		Predictor: "tce",
-		Peak: peak.Config{
+		Peak: predict.Config{
 			Interval: time.Second, Horizon: 5 * time.Minute, TargetViolation: 0.01, EarlyTarget: 0.004,
 		},
 		Shadows:  []string{"container-max", "node-max"},

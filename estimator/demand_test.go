@@ -10,9 +10,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // contended is a node of 8 cores whose regular containers have so many threads
@@ -74,12 +74,12 @@ func (c *contended) scene(at time.Time) *snapshot.Snapshot {
 func TestSqueezingRegularTasksNeverRaisesTheOffer(t *testing.T) {
 	for sees := range kernels {
 		t.Run(sees.String(), func(t *testing.T) {
-			sawSqueeze := false
+			sawContention := false
 			rapid.Check(t, func(t *rapid.T) {
 				cfg := direct()
 				r := &cfg.Resources[0]
 				r.Predictor = rapid.SampledFrom([]string{"latest", "tce", "container-max"}).Draw(t, "predictor")
-				r.Peak = peak.Config{Interval: time.Second, Window: time.Second, Horizon: 5 * time.Second, TargetViolation: 0.01}
+				r.Peak = predict.Config{Interval: time.Second, Window: time.Second, Horizon: 5 * time.Second, TargetViolation: 0.01}
 				squeezed, alone := mustUsage(t, cfg), mustUsage(t, cfg)
 				threads := rapid.SliceOfN(rapid.IntRange(1, 4), 1, 2).Draw(t, "threads")
 				at := start
@@ -106,9 +106,9 @@ func TestSqueezingRegularTasksNeverRaisesTheOffer(t *testing.T) {
 						squeezes = squeezes || now.Usage < fair.Usage
 					}
 				}
-				sawSqueeze = sawSqueeze || squeezes
+				sawContention = sawContention || squeezes
 			})
-			if !sawSqueeze {
+			if !sawContention {
 				t.Error("no regular container was ever squeezed")
 			}
 		})

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/internal/reason"
 )
 
 // TestDocs holds the page for operators to the tables in the code.

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // What a tick reads that comes some hundredths of a second after another is a

@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestAStoppedOfferLeavesNothingFree(t *testing.T) {

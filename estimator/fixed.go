@@ -1,9 +1,9 @@
 package estimator
 
 import (
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // fixed promises the operator's total:

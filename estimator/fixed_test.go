@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestFixed(t *testing.T) {

@@ -3,8 +3,8 @@ package estimator
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // Governor turns the target of each tick into what is promised of one

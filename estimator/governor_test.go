@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // ErrConfig is the class of errors of a configuration that cannot be used.

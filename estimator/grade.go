@@ -1,34 +1,34 @@
 package estimator
 
-import "github.com/estimatord/estimatord/estimator/peak"
+import "github.com/estimatord/estimatord/estimator/predict"
 
 // Graded is how one predictor has kept its promises so far.
 type Graded struct {
 	Resource, Predictor string
-	peak.Grade
+	predict.Grade
 }
 
 // rival is a predictor with its judge: the one whose answer counts, or a
 // shadow. Without a horizon it promises nothing, and has no judge.
 type rival struct {
 	name      string
-	predictor peak.Predictor
-	judge     *peak.Judge
+	predictor predict.Predictor
+	judge     *predict.Judge
 }
 
-func newRival(name string, cfg peak.Config) (rival, error) {
+func newRival(name string, cfg predict.Config) (rival, error) {
 	r := rival{name: name}
 	var err error
-	if r.predictor, err = peak.New(name, cfg); err != nil || cfg.Horizon == 0 {
+	if r.predictor, err = predict.New(name, cfg); err != nil || cfg.Horizon == 0 {
 		return r, err
 	}
-	r.judge, err = peak.NewJudge(cfg)
+	r.judge, err = predict.NewJudge(cfg)
 	return r, err
 }
 
 // predict asks the predictor and remembers what it said, to be judged when the
 // horizon is over.
-func (r *rival) predict(step peak.Step) float64 {
+func (r *rival) predict(step predict.Step) float64 {
 	p := r.predictor.Predict(step)
 	if r.judge != nil {
 		r.judge.Observe(step, p)

@@ -2,10 +2,10 @@ package estimator
 
 import "time"
 
-// sameSqueeze is the time between two actions within which they are against one
+// sameContention is the time between two actions within which they are against one
 // squeeze: a ladder tightens every few seconds, and a node is not seven times as
 // bad for being relieved in seven steps.
-const sameSqueeze = time.Minute
+const sameContention = time.Minute
 
 // holdOff is for how long nothing is raised after capacity was taken back:
 //
@@ -29,7 +29,7 @@ func (h *holdOff) acted(at time.Time) {
 	if h.first <= 0 {
 		return
 	}
-	if quiet := at.Sub(h.last); h.wait == 0 || quiet >= sameSqueeze {
+	if quiet := at.Sub(h.last); h.wait == 0 || quiet >= sameContention {
 		h.squeezed(quiet)
 	}
 	h.last = at

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // Config is what any mode is made from.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // A launch is seen on disk before the agent lists it, and before it has a

@@ -4,9 +4,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // reading is how a resource is read off a snapshot, in its unit.

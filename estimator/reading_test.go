@@ -3,7 +3,7 @@ package estimator
 import (
 	"testing"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Within a limit around the agent, the machine's memory is none of its own.

@@ -3,8 +3,8 @@ package estimator
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // Terms are all that the governor knew of one resource at one tick, beside the

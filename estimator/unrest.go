@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 const (

@@ -4,10 +4,10 @@ import (
 	"math"
 	"time"
 
-	"github.com/estimatord/estimatord/demand"
-	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/demand"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // usage promises what regular containers are allocated and will not use.
@@ -36,7 +36,7 @@ type slack struct {
 	outside float64
 	letOff  bool
 	// containers is what the predictor is shown, kept for its memory.
-	containers []peak.Container
+	containers []predict.Container
 }
 
 // NewUsage makes the Estimator of mode usage.
@@ -186,7 +186,7 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
 	t.Demand = resources.CeilMilli(seen.wanted).Plus(unseen)
 
-	step := peak.Step{At: s.At, Containers: r.containers}
+	step := predict.Step{At: s.At, Containers: r.containers}
 	predicted := r.rivals[0].predict(step)
 	for k := range r.rivals[1:] {
 		r.rivals[1+k].predict(step)
@@ -284,7 +284,7 @@ func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 		sum.allocated = sum.allocated.Plus(allocated)
 		sum.used += used
 		sum.wanted += wanted
-		r.containers = append(r.containers, peak.Container{
+		r.containers = append(r.containers, predict.Container{
 			Key: c.Key, Allocated: amount, Demand: wanted, Known: ok, Cold: c.Age(s.At) < cfg.WarmUp,
 		})
 	}

@@ -11,10 +11,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // actor is one container of a story; amounts in cores.
@@ -86,7 +86,7 @@ func batch(uses float64) actor {
 func direct() estimator.UsageConfig {
 	cfg := estimator.DefaultUsage()
 	cfg.Resources = []estimator.ResourceConfig{{
-		Name: "cpus", Predictor: "latest", Peak: peak.Config{Interval: time.Second},
+		Name: "cpus", Predictor: "latest", Peak: predict.Config{Interval: time.Second},
 		Governor: estimator.GovernorConfig{Quantum: 1, Step: 1 << 40},
 	}}
 	cfg.WarmUp = time.Minute
@@ -359,7 +359,7 @@ func TestUsageRefuses(t *testing.T) {
 	}
 	cfg := estimator.DefaultUsage()
 	cfg.Resources[0].Predictor = "oracle"
-	if _, err := estimator.NewUsage(cfg); !errors.Is(err, peak.ErrUnknownPredictor) {
+	if _, err := estimator.NewUsage(cfg); !errors.Is(err, predict.ErrUnknownPredictor) {
 		t.Errorf("unknown predictor: error %v", err)
 	}
 }

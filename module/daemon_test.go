@@ -12,10 +12,10 @@ import (
 
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // startDaemon runs the daemon's own server, as --mode=fixed with that many cpus

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // A container is read seldom while nobody waits, and that it is squeezed is
@@ -14,11 +14,11 @@ import (
 func TestFastAfterCalm(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.UnifiedV2} {
 		for offset := range 10 {
-			l := newLane(t, shape, monitor.FastConfig{}, "a", "b", "web")
+			l := newFastSampler(t, shape, monitor.FastConfig{}, "a", "b", "web")
 			l.cpus(2)
 			v2 := shape == cgrouptest.UnifiedV2
 			used, waited := time.Second, time.Second
-			look := func(use, wait time.Duration) snapshot.Squeeze {
+			look := func(use, wait time.Duration) snapshot.Contention {
 				used += use
 				waited += wait
 				if v2 {
@@ -30,7 +30,7 @@ func TestFastAfterCalm(t *testing.T) {
 				return l.poll()
 			}
 			for range 30 + offset {
-				if q := look(100*time.Millisecond, 500*time.Microsecond); q.State == snapshot.SqueezeSqueezed {
+				if q := look(100*time.Millisecond, 500*time.Microsecond); q.State == snapshot.ContentionContended {
 					t.Fatalf("%s: calm: %+v", shape, q)
 				}
 			}
@@ -39,7 +39,7 @@ func TestFastAfterCalm(t *testing.T) {
 				t.Errorf("%s: %d looks later: %+v", shape, offset, q)
 			}
 			q = look(60*time.Millisecond, 40*time.Millisecond)
-			if q.State != snapshot.SqueezeSqueezed || q.Container != "web" || q.Degree < 0.3 || q.Degree > 0.45 {
+			if q.State != snapshot.ContentionContended || q.Container != "web" || q.Degree < 0.3 || q.Degree > 0.45 {
 				t.Errorf("%s: %d looks later, the look after that: %+v", shape, offset, q)
 			}
 		}
@@ -65,9 +65,9 @@ func TestFastReadsLittleWhileCalm(t *testing.T) {
 		{"v2, CPUs not known", cgrouptest.UnifiedV2, 0, 0, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			l := newLane(t, tc.shape, monitor.FastConfig{}, "web")
+			l := newFastSampler(t, tc.shape, monitor.FastConfig{}, "web")
 			l.cpus(tc.cpus)
-			look := func() snapshot.Squeeze {
+			look := func() snapshot.Contention {
 				l.busy(tc.host)
 				return l.poll()
 			}

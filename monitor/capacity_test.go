@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // A quota on the agent's root is what its containers have, and what it used of

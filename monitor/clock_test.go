@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // clock is a monotonic clock that stands still until it is moved.

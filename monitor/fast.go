@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/monitor/internal/kernel"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // FastEvery is how far apart Wait keeps two calls of Poll.
@@ -36,7 +36,7 @@ const (
 
 // FastConfig is what a Fast is made of; its zero value is the defaults.
 type FastConfig struct {
-	// MaxWakes is how often in a second a Squeeze may say Wake.
+	// MaxWakes is how often in a second a Contention may say Wake.
 	MaxWakes int
 	// PollOnly: do without kernel triggers where there could be some.
 	PollOnly bool
@@ -94,7 +94,7 @@ type Fast struct {
 	// last is the newest answer. It has a lock of its own, so that a tick that
 	// takes it never waits for a poll that is reading.
 	lastMu sync.Mutex
-	last   snapshot.Squeeze
+	last   snapshot.Contention
 }
 
 // watched is one regular container.
@@ -169,13 +169,13 @@ func (f *Fast) Close() {
 }
 
 // Poll answers at time now. It allocates nothing.
-func (f *Fast) Poll(now time.Time) snapshot.Squeeze { return f.keep(f.poll(now)) }
+func (f *Fast) Poll(now time.Time) snapshot.Contention { return f.keep(f.poll(now)) }
 
 // Glance answers between two polls, from what the last one saw and the containers
 // whose triggers fired since. It allocates nothing.
-func (f *Fast) Glance(now time.Time) snapshot.Squeeze { return f.keep(f.glance(now)) }
+func (f *Fast) Glance(now time.Time) snapshot.Contention { return f.keep(f.glance(now)) }
 
-func (f *Fast) keep(q snapshot.Squeeze) snapshot.Squeeze {
+func (f *Fast) keep(q snapshot.Contention) snapshot.Contention {
 	f.lastMu.Lock()
 	f.last = q
 	f.lastMu.Unlock()
@@ -187,24 +187,24 @@ func (f *Fast) keep(q snapshot.Squeeze) snapshot.Squeeze {
 const squeezeFresh = time.Second
 
 // lastAt is the newest answer as of a tick at time now.
-func (f *Fast) lastAt(now time.Time) snapshot.Squeeze {
+func (f *Fast) lastAt(now time.Time) snapshot.Contention {
 	f.lastMu.Lock()
 	q := f.last
 	f.lastMu.Unlock()
 	// A poll may be made while the tick is, so that it is a little newer.
 	if age := now.Sub(q.At); !q.At.IsZero() && (age > squeezeFresh || age < -squeezeFresh) {
-		return snapshot.Squeeze{At: q.At, Why: snapshot.SqueezeStale}
+		return snapshot.Contention{At: q.At, Why: snapshot.ContentionStale}
 	}
 	return q
 }
 
-func (f *Fast) poll(now time.Time) snapshot.Squeeze {
+func (f *Fast) poll(now time.Time) snapshot.Contention {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	every := turns(len(f.watched))
 	busy, ok := f.hostBusy()
 	if !ok {
-		return snapshot.Squeeze{At: now, Why: snapshot.SqueezeNoPressure, Regular: f.regular, Every: every}
+		return snapshot.Contention{At: now, Why: snapshot.ContentionNoPressure, Regular: f.regular, Every: every}
 	}
 	f.polls++
 	f.again = false
@@ -217,7 +217,7 @@ func (f *Fast) poll(now time.Time) snapshot.Squeeze {
 	return f.answer(now)
 }
 
-func (f *Fast) glance(now time.Time) snapshot.Squeeze {
+func (f *Fast) glance(now time.Time) snapshot.Contention {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.again = false
@@ -230,21 +230,21 @@ func (f *Fast) glance(now time.Time) snapshot.Squeeze {
 }
 
 // answer is about all that are watched.
-func (f *Fast) answer(now time.Time) snapshot.Squeeze {
-	q := snapshot.Squeeze{At: now, Why: snapshot.SqueezeTooSoon, Regular: f.regular, Every: turns(len(f.watched))}
+func (f *Fast) answer(now time.Time) snapshot.Contention {
+	q := snapshot.Contention{At: now, Why: snapshot.ContentionTooSoon, Regular: f.regular, Every: turns(len(f.watched))}
 	for _, w := range f.watched {
 		f.add(&q, w)
 	}
 	switch {
-	case q.State == snapshot.SqueezeSqueezed:
+	case q.State == snapshot.ContentionContended:
 	case q.Regular == 0:
-		q.State, q.Why = snapshot.SqueezeCalm, snapshot.SqueezeNothingRegular
+		q.State, q.Why = snapshot.ContentionCalm, snapshot.ContentionNothingRegular
 	case q.Judged > 0:
-		q.State, q.Why = snapshot.SqueezeCalm, snapshot.SqueezeNone
+		q.State, q.Why = snapshot.ContentionCalm, snapshot.ContentionNone
 	case q.Watched == 0:
-		q.Why = snapshot.SqueezeUnreadable
+		q.Why = snapshot.ContentionUnreadable
 	}
-	if q.State != snapshot.SqueezeSqueezed {
+	if q.State != snapshot.ContentionContended {
 		f.owed = false
 	} else if f.owed && (f.told.IsZero() || now.Sub(f.told) >= f.gap || now.Before(f.told)) {
 		q.Wake, f.owed, f.told = true, false, now
@@ -297,7 +297,7 @@ func (f *Fast) squeezes(w *watched, now time.Time, news bool) {
 }
 
 // add adds w to the answer, which names the worst.
-func (f *Fast) add(q *snapshot.Squeeze, w *watched) {
+func (f *Fast) add(q *snapshot.Contention, w *watched) {
 	if w.fd < 0 {
 		return
 	}
@@ -309,12 +309,12 @@ func (f *Fast) add(q *snapshot.Squeeze, w *watched) {
 	if !w.pace.squeezed {
 		return
 	}
-	if q.State == snapshot.SqueezeSqueezed && w.pace.degree <= q.Degree {
+	if q.State == snapshot.ContentionContended && w.pace.degree <= q.Degree {
 		return
 	}
-	q.State, q.Container, q.Why = snapshot.SqueezeSqueezed, w.key.ID, snapshot.SqueezeSlowed
+	q.State, q.Container, q.Why = snapshot.ContentionContended, w.key.ID, snapshot.ContentionSlowed
 	q.Degree, q.Since = w.pace.degree, w.since
 	if f.v2 {
-		q.Why = snapshot.SqueezeStalled
+		q.Why = snapshot.ContentionStalled
 	}
 }

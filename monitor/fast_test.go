@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // lane is a fast lane on a copied tree and a stepped clock.
@@ -28,7 +28,7 @@ type lane struct {
 	host  int // the host's total, in µs
 }
 
-func newLane(t *testing.T, shape cgrouptest.Shape, cfg monitor.FastConfig, ids ...string) *lane {
+func newFastSampler(t *testing.T, shape cgrouptest.Shape, cfg monitor.FastConfig, ids ...string) *lane {
 	t.Helper()
 	l := &lane{t: t, Copied: cgrouptest.NewCopied(t, t.TempDir(), shape), proc: t.TempDir(), usage: &snapshot.Usage{}}
 	l.MakeRoot()
@@ -89,12 +89,12 @@ func (l *lane) used(id string, total time.Duration) {
 	l.Write("cpuacct", id, "cpuacct.usage", fmt.Sprintln(total.Nanoseconds()))
 }
 
-func (l *lane) poll() snapshot.Squeeze {
+func (l *lane) poll() snapshot.Contention {
 	l.n.clock.mono += monitor.FastEvery
 	return l.fast.Poll(epoch.Add(l.n.clock.mono))
 }
 
-func (l *lane) expect(what string, want snapshot.Squeeze) {
+func (l *lane) expect(what string, want snapshot.Contention) {
 	l.t.Helper()
 	got := l.poll()
 	want.At, want.Every = got.At, max(1, want.Every)
@@ -104,19 +104,19 @@ func (l *lane) expect(what string, want snapshot.Squeeze) {
 }
 
 func TestFastOnV2(t *testing.T) {
-	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
+	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
 	l.Make("hog") // not regular: nobody asks about it
 	l.follow()
-	watch := snapshot.Squeeze{Why: snapshot.SqueezeTooSoon, Regular: 1, Watched: 1}
+	watch := snapshot.Contention{Why: snapshot.ContentionTooSoon, Regular: 1, Watched: 1}
 	l.expect("first", watch)
 	calm := watch
-	calm.State, calm.Why, calm.Judged = snapshot.SqueezeCalm, snapshot.SqueezeNone, 1
+	calm.State, calm.Why, calm.Judged = snapshot.ContentionCalm, snapshot.ContentionNone, 1
 	l.expect("second", calm)
 	l.waited("hog", time.Hour)
 	l.expect("the revocable one waits", calm)
 	l.waited("web", 1050*time.Millisecond)
 	squeezed := calm
-	squeezed.State, squeezed.Why, squeezed.Container = snapshot.SqueezeSqueezed, snapshot.SqueezeStalled, "web"
+	squeezed.State, squeezed.Why, squeezed.Container = snapshot.ContentionContended, snapshot.ContentionStalled, "web"
 	squeezed.Degree, squeezed.Since = 0.5, epoch.Add(l.n.clock.mono+monitor.FastEvery)
 	news := squeezed
 	news.Wake = true
@@ -131,8 +131,8 @@ func TestFastOnV2(t *testing.T) {
 // A tick passes on what the last poll saw, and for how long that has been so,
 // as long as polls are made.
 func TestTickTellsWhatWasSeen(t *testing.T) {
-	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web", "db")
-	if got := l.n.tick(time.Second, l.usage).Squeeze; got != (snapshot.Squeeze{}) {
+	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web", "db")
+	if got := l.n.tick(time.Second, l.usage).Contention; got != (snapshot.Contention{}) {
 		t.Errorf("before the first poll: %+v", got)
 	}
 	l.poll()
@@ -150,7 +150,7 @@ func TestTickTellsWhatWasSeen(t *testing.T) {
 		if i == 0 {
 			since = seen.At
 		}
-		got := l.n.tick(10*time.Millisecond, l.usage).Squeeze
+		got := l.n.tick(10*time.Millisecond, l.usage).Contention
 		if got != seen {
 			t.Errorf("poll %d: the tick says %+v, the poll %+v", i, got, seen)
 		}
@@ -162,21 +162,21 @@ func TestTickTellsWhatWasSeen(t *testing.T) {
 		if i > 0 {
 			degree *= 100.0 / 110
 		}
-		if got.State != snapshot.SqueezeSqueezed || got.Container != id || !got.Since.Equal(from) || math.Abs(got.Degree-degree) > 0.01 {
+		if got.State != snapshot.ContentionContended || got.Container != id || !got.Since.Equal(from) || math.Abs(got.Degree-degree) > 0.01 {
 			t.Errorf("poll %d: %+v, want %s by %v since %v", i, got, id, degree, from)
 		}
 	}
-	old := l.n.tick(time.Second-10*time.Millisecond, l.usage).Squeeze
-	if old.State != snapshot.SqueezeSqueezed {
+	old := l.n.tick(time.Second-10*time.Millisecond, l.usage).Contention
+	if old.State != snapshot.ContentionContended {
 		t.Errorf("a second later: %+v", old)
 	}
-	old = l.n.tick(time.Millisecond, l.usage).Squeeze
-	if want := (snapshot.Squeeze{At: old.At, Why: snapshot.SqueezeStale}); old != want || old.At.IsZero() {
+	old = l.n.tick(time.Millisecond, l.usage).Contention
+	if want := (snapshot.Contention{At: old.At, Why: snapshot.ContentionStale}); old != want || old.At.IsZero() {
 		t.Errorf("later than that: %+v", old)
 	}
 	// One whose clock is far ahead is none of now either.
 	l.fast.Poll(epoch.Add(48 * time.Hour))
-	if got := l.n.tick(0, l.usage).Squeeze; got.Why != snapshot.SqueezeStale {
+	if got := l.n.tick(0, l.usage).Contention; got.Why != snapshot.ContentionStale {
 		t.Errorf("from the future: %+v", got)
 	}
 }
@@ -184,8 +184,8 @@ func TestTickTellsWhatWasSeen(t *testing.T) {
 func TestFastOnV1(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.CoMounted, cgrouptest.HybridV1} {
 		t.Run(string(shape), func(t *testing.T) {
-			l := newLane(t, shape, monitor.FastConfig{}, "db", "web")
-			watch := snapshot.Squeeze{Why: snapshot.SqueezeTooSoon, Regular: 2, Watched: 2}
+			l := newFastSampler(t, shape, monitor.FastConfig{}, "db", "web")
+			watch := snapshot.Contention{Why: snapshot.ContentionTooSoon, Regular: 2, Watched: 2}
 			used := 10 * time.Second
 			run := func(db, web, waited time.Duration) {
 				used += 100 * time.Millisecond
@@ -198,7 +198,7 @@ func TestFastOnV1(t *testing.T) {
 			run(0, 0, 0)
 			l.expect("second", watch)
 			calm := watch
-			calm.State, calm.Why, calm.Judged = snapshot.SqueezeCalm, snapshot.SqueezeNone, 2
+			calm.State, calm.Why, calm.Judged = snapshot.ContentionCalm, snapshot.ContentionNone, 2
 			for range 5 {
 				run(0, 0, 0)
 				l.expect("a core each", calm)
@@ -211,7 +211,7 @@ func TestFastOnV1(t *testing.T) {
 			}
 			run(-50*time.Millisecond, -110*time.Millisecond, 50*time.Millisecond)
 			squeezed := calm
-			squeezed.State, squeezed.Why, squeezed.Container, squeezed.Wake = snapshot.SqueezeSqueezed, snapshot.SqueezeSlowed, "web", true
+			squeezed.State, squeezed.Why, squeezed.Container, squeezed.Wake = snapshot.ContentionContended, snapshot.ContentionSlowed, "web", true
 			squeezed.Degree, squeezed.Since = 0.6, epoch.Add(l.n.clock.mono+monitor.FastEvery)
 			l.expect("less, on a busy host", squeezed)
 		})
@@ -220,8 +220,8 @@ func TestFastOnV1(t *testing.T) {
 
 func TestFastUnknown(t *testing.T) {
 	t.Run("nothing regular", func(t *testing.T) {
-		l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{})
-		l.expect("at once", snapshot.Squeeze{State: snapshot.SqueezeCalm, Why: snapshot.SqueezeNothingRegular})
+		l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{})
+		l.expect("at once", snapshot.Contention{State: snapshot.ContentionCalm, Why: snapshot.ContentionNothingRegular})
 	})
 	t.Run("a kernel without pressure", func(t *testing.T) {
 		for _, shape := range cgrouptest.Shapes() {
@@ -231,28 +231,28 @@ func TestFastUnknown(t *testing.T) {
 			n := newNode(t, monitor.Config{CgroupRoot: c.Root, ProcRoot: t.TempDir()})
 			fast := n.NewFast(monitor.FastConfig{})
 			fast.Follow(n.tick(0, &snapshot.Usage{Executors: []snapshot.Executor{{ContainerID: "web", Class: snapshot.ClassRegular}}}))
-			if q := fast.Poll(epoch); q.State != snapshot.SqueezeUnknown || q.Why != snapshot.SqueezeNoPressure {
+			if q := fast.Poll(epoch); q.State != snapshot.ContentionUnknown || q.Why != snapshot.ContentionNoPressure {
 				t.Errorf("%s: %+v", shape, q)
 			}
 			fast.Close()
 		}
 	})
 	t.Run("nothing can be read", func(t *testing.T) {
-		l := newLane(t, cgrouptest.Split, monitor.FastConfig{})
+		l := newFastSampler(t, cgrouptest.Split, monitor.FastConfig{})
 		l.Make("web")
 		if err := os.Remove(filepath.Join(l.Dir("cpuacct", "web"), "cpuacct.usage")); err != nil {
 			t.Fatal(err)
 		}
 		l.usage.Executors = []snapshot.Executor{{ContainerID: "web", Class: snapshot.ClassRegular}}
 		l.follow()
-		l.expect("at once", snapshot.Squeeze{Why: snapshot.SqueezeUnreadable, Regular: 1})
+		l.expect("at once", snapshot.Contention{Why: snapshot.ContentionUnreadable, Regular: 1})
 	})
 }
 
 // At most so many wakes a second, and news that came too early is told later,
 // if it still holds.
 func TestFastWakesAreBounded(t *testing.T) {
-	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{MaxWakes: 2}, "web")
+	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{MaxWakes: 2}, "web")
 	total := time.Second
 	wakes := []int{}
 	for i := range 60 { // waits in every other poll, until the last second
@@ -280,12 +280,12 @@ func TestFastTakesTurns(t *testing.T) {
 	for i := range ids {
 		ids[i] = fmt.Sprintf("c%03d", i)
 	}
-	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, ids...)
+	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, ids...)
 	for range 12 {
 		l.poll()
 	}
-	calm := snapshot.Squeeze{
-		State: snapshot.SqueezeCalm, Why: snapshot.SqueezeNone,
+	calm := snapshot.Contention{
+		State: snapshot.ContentionCalm, Why: snapshot.ContentionNone,
 		Regular: 300, Watched: 300, Judged: 300, Every: 6,
 	}
 	l.expect("calm", calm)
@@ -303,14 +303,14 @@ func TestFastTakesTurns(t *testing.T) {
 
 // What a container's own quota held back in the last tick is none of others'.
 func TestFastLeavesThrottlingOut(t *testing.T) {
-	l := newLane(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
+	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
 	l.poll()
 	l.poll()
 	l.Write("cpu", "web", "cpu.stat", "usage_usec 2000000\nnr_periods 100\nnr_throttled 10\nthrottled_usec 1300000\n")
 	l.fast.Follow(l.n.tick(time.Second, l.usage)) // 0.8 s of it
 	l.poll()
 	l.waited("web", 1080*time.Millisecond)
-	if q := l.poll(); q.State != snapshot.SqueezeCalm {
+	if q := l.poll(); q.State != snapshot.ContentionCalm {
 		t.Errorf("%+v", q)
 	}
 }
@@ -326,7 +326,7 @@ func TestRealFastFollowsContainers(t *testing.T) {
 	defer closeMonitor(t, m)
 	fast := m.NewFast(monitor.FastConfig{})
 	defer fast.Close()
-	if q := fast.Poll(time.Now()); q.Why == snapshot.SqueezeNoPressure {
+	if q := fast.Poll(time.Now()); q.Why == snapshot.ContentionNoPressure {
 		t.Skip("this kernel has no pressure")
 	}
 	usage := &snapshot.Usage{Executors: []snapshot.Executor{{ContainerID: "c1", Class: snapshot.ClassRegular}, {ContainerID: "c2", Class: snapshot.ClassRegular}}}
@@ -359,7 +359,7 @@ func TestRealFastFollowsContainers(t *testing.T) {
 
 func TestFastAllocatesNothing(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.UnifiedV2} {
-		l := newLane(t, shape, monitor.FastConfig{}, "c1", "c2", "c3")
+		l := newFastSampler(t, shape, monitor.FastConfig{}, "c1", "c2", "c3")
 		s := l.n.tick(time.Second, l.usage)
 		if got := testing.AllocsPerRun(100, func() { l.poll(); l.fast.Follow(s) }); got != 0 {
 			t.Errorf("%s: %v allocations", shape, got)

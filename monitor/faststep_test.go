@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // stepsEnv is how many steps are measured; two are enough to see that it works.
@@ -104,7 +104,7 @@ func (s *squeezed) signal(t *testing.T, sig unix.Signal) {
 // stopped. How fast is logged: it depends on the machine.
 func TestRealFastNoticesAStep(t *testing.T) {
 	s := newSqueezed(t, monitor.FastConfig{MaxWakes: 1000, PollOnly: true})
-	if q := s.fast.Poll(time.Now()); q.Why == snapshot.SqueezeNoPressure {
+	if q := s.fast.Poll(time.Now()); q.Why == snapshot.ContentionNoPressure {
 		t.Skip("this kernel has no pressure")
 	}
 	steps := 2
@@ -114,7 +114,7 @@ func TestRealFastNoticesAStep(t *testing.T) {
 	ticks := time.NewTicker(monitor.FastEvery)
 	defer ticks.Stop()
 	polls, wakes := 0, 0
-	poll := func() snapshot.Squeeze {
+	poll := func() snapshot.Contention {
 		<-ticks.C
 		if polls%10 == 0 {
 			s.fast.Follow(s.m.Sample(time.Now(), s.usage))
@@ -129,7 +129,7 @@ func TestRealFastNoticesAStep(t *testing.T) {
 				t.Fatalf("not calm: %+v", s.fast.Poll(time.Now()))
 			}
 			q := poll()
-			if row++; q.State != snapshot.SqueezeCalm {
+			if row++; q.State != snapshot.ContentionCalm {
 				row = 0
 			}
 			if q.Wake {
@@ -146,7 +146,7 @@ func TestRealFastNoticesAStep(t *testing.T) {
 		s.signal(t, unix.SIGCONT)
 		defer s.signal(t, unix.SIGSTOP)
 		for time.Since(began) < 3*time.Second {
-			if q := poll(); q.Wake && q.Container == "web" && q.State == snapshot.SqueezeSqueezed {
+			if q := poll(); q.Wake && q.Container == "web" && q.State == snapshot.ContentionContended {
 				return time.Since(began), true
 			}
 		}

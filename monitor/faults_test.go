@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/loop"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // suffering is a calm node of files, from the files to the decision: a regular
@@ -27,7 +27,7 @@ type suffering struct {
 	v2    bool
 	proc  string
 	n     *node
-	brain *loop.Brain
+	brain *tick.Brain
 	p     qos.Policy
 	ticks int
 	kept  map[string]bool // files that are not written any more
@@ -53,7 +53,7 @@ func newSuffering(t *testing.T, shape cgrouptest.Shape) *suffering {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.brain = loop.NewBrain(est, qos.State{})
+	s.brain = tick.NewBrain(est, qos.State{})
 	s.p = qos.DefaultPolicy()
 	s.p.Victims.MinUsage = 0
 	for _, name := range qos.Signals() {

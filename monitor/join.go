@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // row is one container of the next snapshot.

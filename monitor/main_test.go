@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // What the test binary does instead of tests when it runs itself again, with

@@ -4,9 +4,9 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/monitor/host"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // Classes of errors of New, for errors.Is.
@@ -85,9 +85,9 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 	m.seq++
 	s := &m.turns[m.seq%2]
 	s.Seq, s.At, s.Usage = m.seq, now, usage
-	s.Squeeze = snapshot.Squeeze{}
+	s.Contention = snapshot.Contention{}
 	if m.fast != nil {
-		s.Squeeze = m.fast.lastAt(now)
+		s.Contention = m.fast.lastAt(now)
 	}
 	m.stats = Stats{}
 

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 func TestNewRefuses(t *testing.T) {

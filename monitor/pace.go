@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // The judgement of the fast lane about one container, from one counter that is

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // poll is one reading, 100 ms after the one before unless it says otherwise.

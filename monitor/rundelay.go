@@ -3,8 +3,8 @@ package monitor
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // How long the threads of regular containers wait for a CPU, where the kernel

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // waiters is a node with threads that wait, on copied trees.

@@ -3,8 +3,8 @@ package monitor
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // Stats is what the last tick cost and what it could not read.

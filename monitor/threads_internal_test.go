@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // sleeper starts a process that sleeps until it is ended.

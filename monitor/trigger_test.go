@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // looker is a fast lane as the daemon runs it, on one goroutine with the ticks.
@@ -71,7 +71,7 @@ func needTriggers(t *testing.T) {
 
 func (l *looker) follow() { l.fast.Follow(l.m.Sample(time.Now(), l.usage)) }
 
-func (l *looker) look() snapshot.Squeeze {
+func (l *looker) look() snapshot.Contention {
 	if l.fast.Wait() {
 		l.glances++
 		q := l.fast.Glance(time.Now())
@@ -91,7 +91,7 @@ func (l *looker) calm() {
 	l.t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for row := 0; row < 15; row++ {
-		if q := l.look(); q.State != snapshot.SqueezeCalm {
+		if q := l.look(); q.State != snapshot.ContentionCalm {
 			row = -1
 			if time.Now().After(deadline) {
 				l.t.Fatalf("not calm: %+v", q)
@@ -101,7 +101,7 @@ func (l *looker) calm() {
 }
 
 // step lets the hog go, somewhen between two polls, and returns what was said and when.
-func (l *looker) step(i int) (snapshot.Squeeze, time.Duration) {
+func (l *looker) step(i int) (snapshot.Contention, time.Duration) {
 	l.t.Helper()
 	l.calm()
 	// The hog goes while the lane waits, as it does in life.
@@ -118,7 +118,7 @@ func (l *looker) step(i int) (snapshot.Squeeze, time.Duration) {
 		}
 	}
 	l.t.Fatalf("step %d was not noticed", i)
-	return snapshot.Squeeze{}, 0
+	return snapshot.Contention{}, 0
 }
 
 // What triggers notice is what polling notices, and sooner. How fast is logged: it
@@ -139,7 +139,7 @@ func TestRealTriggersNoticeAStep(t *testing.T) {
 			// Where each step came just before a poll, there was no use in a trigger.
 			for i := 0; i < steps || !only && l.glances == 0 && i < steps+10; i++ {
 				q, d := l.step(i)
-				if q.State != snapshot.SqueezeSqueezed || q.Container != "web" || q.Why != snapshot.SqueezeStalled {
+				if q.State != snapshot.ContentionContended || q.Container != "web" || q.Why != snapshot.ContentionStalled {
 					t.Errorf("step %d: %+v", i, q)
 				}
 				took = append(took, d)
@@ -206,7 +206,7 @@ func TestRealTriggerOfARemovedCgroup(t *testing.T) {
 // Without a kernel behind them, files are read and not written to.
 func TestTriggersLeaveACopyAlone(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.UnifiedV2, cgrouptest.Split} {
-		l := newLane(t, shape, monitor.FastConfig{}, "web")
+		l := newFastSampler(t, shape, monitor.FastConfig{}, "web")
 		layout := l.n.Layout()
 		if want := "a copied tree has no kernel behind it"; !layout.Fast || layout.NoTriggers != want || l.fast.Triggers() != 0 || !strings.Contains(layout.String(), want) {
 			t.Errorf("%s: %+v", shape, layout)

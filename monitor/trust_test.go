@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // What rates are taken over is the time in which the counters ran, whatever

@@ -3,8 +3,8 @@ package qos
 import (
 	"slices"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Eligibility weighs every top-level container as a victim of each resource

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestEligibilitySaysOfEveryContainerHowItStands(t *testing.T) {

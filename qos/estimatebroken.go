@@ -1,8 +1,8 @@
 package qos
 
 import (
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // EstimateBroken is how far regular demand is above what the offer promised.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // frozen is a container that is frozen, or was since the ladder came to that

@@ -3,8 +3,8 @@ package qos
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // judgement is one rule at one tick.

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // kill decides what a rule does whose ladder stands at the top: it waits for

@@ -3,7 +3,7 @@ package qos
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // ladder is the memory of one resource's ladder.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // slowPolicy throttles at once when more than 95 % of the CPUs are busy.

@@ -3,7 +3,7 @@ package qos
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // The load averages: how many tasks run or wait for a CPU or in

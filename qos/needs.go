@@ -3,9 +3,9 @@ package qos
 import (
 	"slices"
 
-	"github.com/estimatord/estimatord/demand"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/demand"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // needs is what regular containers use, want and wait for, from the pass that
@@ -157,8 +157,8 @@ func (v *view) needCPU(c *snapshot.Container, used, given float64) float64 {
 	if delay.OK() && delay.V > maxLoad {
 		delay = snapshot.Value{Why: snapshot.Malformed}
 	}
-	if q := &v.s.Squeeze; q.State == snapshot.SqueezeSqueezed && q.Container == c.ID {
-		n.lane = v.laneOf(c, used < given)
+	if q := &v.s.Contention; q.State == snapshot.ContentionContended && q.Container == c.ID {
+		n.lane = v.fastOf(c, used < given)
 	}
 	d := demand.Demand{Cores: used}
 	if pressure.OK() || delay.OK() && !c.Pressure.CPUSome.OK() {

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Nodes of 2 CPUs on which one regular container, web, which was allocated 2
@@ -58,17 +58,17 @@ func onV1(delay snapshot.Value) func(*snapshot.Container) {
 var noDelay = snapshot.Value{}
 
 // squeezed is what the lane says of web at the time of s, since that long ago.
-func squeezed(s *snapshot.Snapshot, degree float64, since time.Duration, why snapshot.SqueezeWhy) *snapshot.Snapshot {
-	s.Squeeze = snapshot.Squeeze{
-		At: s.At.Add(-5 * time.Millisecond), State: snapshot.SqueezeSqueezed, Why: why, Container: "web",
+func squeezed(s *snapshot.Snapshot, degree float64, since time.Duration, why snapshot.ContentionWhy) *snapshot.Snapshot {
+	s.Contention = snapshot.Contention{
+		At: s.At.Add(-5 * time.Millisecond), State: snapshot.ContentionContended, Why: why, Container: "web",
 		Degree: degree, Since: s.At.Add(-since), Regular: 1, Watched: 1, Judged: 1, Every: 1,
 	}
 	return s
 }
 
-// calmLane is a lane that looked and saw nothing.
-func calmLane(s *snapshot.Snapshot) *snapshot.Snapshot {
-	s.Squeeze = snapshot.Squeeze{At: s.At, State: snapshot.SqueezeCalm, Why: snapshot.SqueezeNone, Regular: 1, Watched: 1, Judged: 1, Every: 1}
+// calmFastSampler is a lane that looked and saw nothing.
+func calmFastSampler(s *snapshot.Snapshot) *snapshot.Snapshot {
+	s.Contention = snapshot.Contention{At: s.At, State: snapshot.ContentionCalm, Why: snapshot.ContentionNone, Regular: 1, Watched: 1, Judged: 1, Every: 1}
 	return s
 }
 
@@ -147,8 +147,8 @@ func edit(s *snapshot.Snapshot, f func(s *snapshot.Snapshot)) []*snapshot.Snapsh
 	return []*snapshot.Snapshot{s}
 }
 
-func TestSqueeze(t *testing.T) {
-	checkAll(t, RegularSqueeze, []readingCase{
+func TestContention(t *testing.T) {
+	checkAll(t, RegularCPUContention, []readingCase{
 		{name: "an idle node", ticks: one(1, onV2(0, 0)), want: amount(1. / 2), missing: amount(0)},
 		{
 			name: "a full node on which nobody waits", ticks: one(2, onV2(0, 0)), want: amount(1), missing: amount(0),

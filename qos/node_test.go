@@ -4,8 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // t0 is when the stories begin.

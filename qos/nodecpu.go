@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // NodeCPU is the share of the node's CPUs that is busy.

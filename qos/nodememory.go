@@ -3,7 +3,7 @@ package qos
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // NodeMemory is the share of the node's memory that is in use.

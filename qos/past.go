@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // past is what signals remember of the tick before.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/internal/reason"
 )
 
 // A paused daemon undoes what it did, takes nothing, and stops the offer; what

@@ -7,16 +7,16 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestCPUPressure(t *testing.T) {
 	lane := func(busy float64, set func(*snapshot.Container), change func(s *snapshot.Snapshot)) []*snapshot.Snapshot {
 		return edit(nodeOf(t0, busy, set), change)
 	}
-	stalled := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.SqueezeStalled) }
-	slowed := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.SqueezeSlowed) }
+	stalled := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.ContentionStalled) }
+	slowed := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.ContentionSlowed) }
 	checkAll(t, RegularCPUPressure, []readingCase{
 		{
 			name: "v2, busy", ticks: one(2, onV2(0.5, 0)), want: amount(0.5), missing: amount(1), worst: "web",
@@ -44,7 +44,7 @@ func TestCPUPressure(t *testing.T) {
 
 		{name: "v2, the lane saw more", ticks: lane(2, onV2(0.2, 0), stalled), want: amount(0.5), worst: "web", text: "web waited for a CPU just now 50 % of the time above 10 % for 0 s; node 100 % busy; the ladder is at stop_offering"},
 		{name: "v2, the lane saw less", ticks: lane(2, onV2(0.6, 0), stalled), want: amount(0.6), missing: amount(1), worst: "web"},
-		{name: "v2, the lane saw nothing", ticks: lane(2, onV2(0.2, 0), func(s *snapshot.Snapshot) { calmLane(s) }), want: amount(0.2), missing: amount(0.25), worst: "web"},
+		{name: "v2, the lane saw nothing", ticks: lane(2, onV2(0.2, 0), func(s *snapshot.Snapshot) { calmFastSampler(s) }), want: amount(0.2), missing: amount(0.25), worst: "web"},
 		{name: "v2, only the lane", ticks: lane(2, func(web *snapshot.Container) {
 			onV2(0, 0)(web)
 			web.Pressure.CPUSome = absent(snapshot.FirstSample)
@@ -56,35 +56,35 @@ func TestCPUPressure(t *testing.T) {
 			onV1(noDelay)(web)
 			web.CPU.Cores = amount(2)
 		}, slowed), want: amount(0)},
-		{name: "v1, the lane is calm", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) { calmLane(s) }), want: amount(0)},
+		{name: "v1, the lane is calm", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) { calmFastSampler(s) }), want: amount(0)},
 		{name: "v1, on an idle node", ticks: lane(1, onV1(noDelay), slowed), want: amount(0)},
 		{name: "v1, no lane", ticks: one(2, onV1(noDelay)), want: absent(snapshot.NotRead)},
 		{name: "v1, no lane, idle", ticks: one(0, onV1(noDelay)), want: absent(snapshot.NotRead)},
 		{name: "no PSI at all", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
-			s.Squeeze = snapshot.Squeeze{At: s.At, Why: snapshot.SqueezeNoPressure}
+			s.Contention = snapshot.Contention{At: s.At, Why: snapshot.ContentionNoPressure}
 		}), want: absent(snapshot.NoFile), text: "not on this host: the regular containers' CPU pressure (no_file)"},
 		{name: "v1, the lane cannot read", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
-			s.Squeeze = snapshot.Squeeze{At: s.At, Why: snapshot.SqueezeUnreadable}
+			s.Contention = snapshot.Contention{At: s.At, Why: snapshot.ContentionUnreadable}
 		}), want: absent(snapshot.Failed)},
 		{name: "v1, the lane has nothing to compare with", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
-			s.Squeeze = snapshot.Squeeze{At: s.At, Why: snapshot.SqueezeTooSoon}
+			s.Contention = snapshot.Contention{At: s.At, Why: snapshot.ContentionTooSoon}
 		}), want: absent(snapshot.FirstSample)},
 		{name: "v1, the lane stands still", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
-			s.Squeeze.At = s.At.Add(-1100 * time.Millisecond)
+			s.Contention.At = s.At.Add(-1100 * time.Millisecond)
 		}), want: absent(snapshot.NotRead)},
 		{name: "v1, it names one that is gone", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
-			s.Squeeze.Container = "gone"
+			s.Contention.Container = "gone"
 		}), want: absent(snapshot.NotRead)},
 		{name: "v1, it names one that is not regular", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
-			s.Squeeze.Container = "hog"
+			s.Contention.Container = "hog"
 		}), want: absent(snapshot.NotRead)},
-		{name: "v1, a state that is none", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) { s.Squeeze.At, s.Squeeze.State = s.At, 9 }), want: absent(snapshot.Malformed)},
+		{name: "v1, a state that is none", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) { s.Contention.At, s.Contention.State = s.At, 9 }), want: absent(snapshot.Malformed)},
 		{name: "v1, a degree that is none", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
-			s.Squeeze.Degree = math.NaN()
+			s.Contention.Degree = math.NaN()
 		}), want: absent(snapshot.Malformed)},
 		{name: "nobody regular", ticks: lane(2, nil, func(s *snapshot.Snapshot) { s.Containers = s.Containers[:1] }), want: amount(0)},
 	})
@@ -94,7 +94,7 @@ func TestCPUPressure(t *testing.T) {
 // later: that tick already reads it, although its averages are of a second in
 // which the node was half idle most of the time. One whose own quota or own
 // threads are behind the waiting is not read as squeezed.
-func TestTheTickThatTheLaneWakes(t *testing.T) {
+func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 	// The tick comes 105 ms after the onset and 605 ms after the tick before; the
 	// lane noticed it 5 ms ago.
 	woken := func(before, busy float64, throttled snapshot.Count) []*snapshot.Snapshot {
@@ -107,7 +107,7 @@ func TestTheTickThatTheLaneWakes(t *testing.T) {
 			web.Pressure.CPUSomeMicros = snapshot.CountOf(5e6 + 30e3)
 			web.CPU.ThrottledNanos = throttled
 		})
-		return []*snapshot.Snapshot{first, squeezed(second, 0.6, 5*time.Millisecond, snapshot.SqueezeStalled)}
+		return []*snapshot.Snapshot{first, squeezed(second, 0.6, 5*time.Millisecond, snapshot.ContentionStalled)}
 	}
 	const half, full = 0.8, 2.
 	filled := (0.5*half + 0.105*full) / 0.605 // 50 % of the node, on average
@@ -119,7 +119,7 @@ func TestTheTickThatTheLaneWakes(t *testing.T) {
 		{name: "its quota explains a part", ticks: woken(half, filled, ms(11)), want: amount(0.4), worst: "web"},
 		{name: "it was full before, and is not any more", ticks: func() []*snapshot.Snapshot {
 			ticks := woken(full, half, ms(0))
-			squeezed(ticks[1], 0.6, time.Minute, snapshot.SqueezeStalled)
+			squeezed(ticks[1], 0.6, time.Minute, snapshot.ContentionStalled)
 			return ticks
 		}(), want: amount(0)},
 		{name: "the quota of a nested container may explain it", ticks: func() []*snapshot.Snapshot {
@@ -185,7 +185,7 @@ func TestSelfThrottling(t *testing.T) {
 				{name: "never held it back since the tick before", ticks: story(2, 0, nested), want: amount(0.58), missing: amount(1), worst: "web"},
 				{name: "held it back some time before the first tick", ticks: story(2, 580, nested)[:1], want: absent(snapshot.FirstSample)},
 			})
-			checkAll(t, RegularSqueeze, []readingCase{
+			checkAll(t, RegularCPUContention, []readingCase{
 				{name: "is no demand", ticks: story(2, 580, nested), want: amount(1), missing: amount(0)},
 				{name: "the rest is", ticks: story(2, 180, nested), want: amount(1 / 0.6), missing: amount(0.4 / 0.6)},
 			})
@@ -272,7 +272,7 @@ func TestFaultsOfRegularSignals(t *testing.T) {
 		values []func(s *snapshot.Snapshot) *snapshot.Value
 		counts []func(s *snapshot.Snapshot) *snapshot.Count
 	}{
-		{RegularSqueeze, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
+		{RegularCPUContention, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
 			busy, cores, func(s *snapshot.Snapshot) *snapshot.Value { return &web(s).Pressure.CPUSome },
 		}, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.CPUs },
@@ -367,7 +367,7 @@ func TestSignalsAreMonotonous(t *testing.T) {
 			})
 			s.Host.MemAvailableBytes = snapshot.CountOf(0)
 			if rapid.Bool().Draw(t, "lane") {
-				squeezed(s, p, 100*time.Millisecond, snapshot.SqueezeStalled)
+				squeezed(s, p, 100*time.Millisecond, snapshot.ContentionStalled)
 			}
 			return s
 		}
@@ -397,7 +397,7 @@ func TestSignalsAreMonotonous(t *testing.T) {
 		squeezed, squeezedMissing := read(more, little)
 		if v1 || little == 0 { // else the first one may have more throttling than pressure
 			higher("more waiting", calm, squeezed)
-			for _, sig := range []Signal{RegularSqueeze, RegularRunDelay, EstimateBroken} {
+			for _, sig := range []Signal{RegularCPUContention, RegularRunDelay, EstimateBroken} {
 				higher("more waiting", map[Signal]snapshot.Value{sig: calmMissing[sig]}, map[Signal]snapshot.Value{sig: squeezedMissing[sig]})
 			}
 		}

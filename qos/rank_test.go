@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestComparators(t *testing.T) {

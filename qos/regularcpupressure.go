@@ -3,7 +3,7 @@ package qos
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // RegularCPUPressure is how long a regular container waited for a CPU that
@@ -67,7 +67,7 @@ var regularCPUPressure = signal{
 
 const (
 	pressureInput = "the regular containers' CPU pressure"
-	laneInput     = "the last look between the ticks"
+	fastInput     = "the last look between the ticks"
 )
 
 func measureCPUPressure(v *view, _ *Rule) reading {
@@ -79,7 +79,7 @@ func measureCPUPressure(v *view, _ *Rule) reading {
 	if missing != nil {
 		return *missing
 	}
-	tick, lane := n.pressed.reading(), v.laneSays()
+	tick, lane := n.pressed.reading(), v.fastSays()
 	m := reading{value: snapshot.ValueOf(0), input: pressureInput}
 	switch {
 	case !tick.OK() && !lane.OK():
@@ -94,10 +94,10 @@ func measureCPUPressure(v *view, _ *Rule) reading {
 			m.missing = snapshot.ValueOf(n.wait())
 		}
 	}
-	if lane.OK() && lane.V > m.value.V && isContended(v.busyFor(v.laneWindow(), busy, cpus), cpus) {
+	if lane.OK() && lane.V > m.value.V && isContended(v.busyFor(v.fastWindow(), busy, cpus), cpus) {
 		// How much is missing it does not tell: the tick's own numbers are of
 		// before.
-		m = reading{value: lane, worst: v.s.Squeeze.Container, input: laneInput}
+		m = reading{value: lane, worst: v.s.Contention.Container, input: fastInput}
 	}
 	return m
 }
@@ -108,15 +108,15 @@ func cpuPressureSubject(b []byte, v *view, _ *Rule, m *reading) []byte {
 	}
 	b = append(b, m.worst...)
 	switch {
-	case m.input != laneInput:
+	case m.input != fastInput:
 		b = append(b, " waited for a CPU "...)
-	case v.s.Squeeze.Why == snapshot.SqueezeSlowed:
+	case v.s.Contention.Why == snapshot.ContentionSlowed:
 		b = append(b, " lost of its CPU just now "...)
 	default:
 		b = append(b, " waited for a CPU just now "...)
 	}
 	b = appendPercent(b, m.value.V)
-	if m.input != laneInput || v.s.Squeeze.Why != snapshot.SqueezeSlowed {
+	if m.input != fastInput || v.s.Contention.Why != snapshot.ContentionSlowed {
 		b = append(b, " of the time"...)
 	}
 	return b

@@ -1,7 +1,7 @@
 package qos
 
 import (
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // RegularMemory is how full the memory allocation of a regular container is.

@@ -3,7 +3,7 @@ package qos
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // RegularMemoryPressure is how long a regular container stood still for lack of

@@ -3,7 +3,7 @@ package qos
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // RegularRunDelay is which part of the CPU that it wants a regular container

@@ -1,6 +1,6 @@
 package qos
 
-import "github.com/estimatord/estimatord/reason"
+import "github.com/estimatord/estimatord/internal/reason"
 
 // Rung is a step of the ladder: what is done for regular containers, from the
 // mildest on. Who stands on a rung also does what is on the ones below it.

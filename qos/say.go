@@ -1,7 +1,7 @@
 package qos
 
 import (
-	"github.com/estimatord/estimatord/reason"
+	"github.com/estimatord/estimatord/internal/reason"
 )
 
 // say writes the rule's sentence, unless it has one already.

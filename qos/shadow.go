@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // ghost is a container that would have been killed and still runs.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Signal names what a rule reads.
@@ -81,7 +81,7 @@ func unknown(why snapshot.Absence, input string) reading {
 
 // signals is the table; nothing writes to it.
 var signals = [...]signal{
-	nodeCPU, regularSqueeze, regularCPUPressure, regularRunDelay, estimateBroken,
+	nodeCPU, regularCPUContention, regularCPUPressure, regularRunDelay, estimateBroken,
 	nodeMemory, regularMemory, regularMemoryPressure,
 	load1, load5, load15,
 }

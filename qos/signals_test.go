@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // What is read, compared and said, at the second tick of a node in that state.
@@ -196,7 +196,7 @@ func TestRuleWithoutASignalIsNotTheSummary(t *testing.T) {
 	for i := range s.Containers {
 		s.Containers[i].Pressure.CPUSome.Why = snapshot.NoFile
 	}
-	s.Squeeze.Why = snapshot.SqueezeNoPressure
+	s.Contention.Why = snapshot.ContentionNoPressure
 	d, _ := decide(p, State{}, s, nil)
 	if d.Rules[0].Why != reason.NoSignal || d.Why != reason.Calm {
 		t.Errorf("%s and %s, want %s and %s", d.Rules[0].Why, d.Why, reason.NoSignal, reason.Calm)

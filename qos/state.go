@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // State is what Decide remembers from one tick to the next; the zero State is

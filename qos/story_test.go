@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // moment is one line of a story: what the node looks like at a tick, and what

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // within reports whether an age is within its limit. One that is as much

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // limit is a throttle in force: of the CPU in cores, of memory in bytes; 0 for

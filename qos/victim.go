@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // ErrNotRevocable says that a victim was asked for from a container that is not

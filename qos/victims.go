@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Victims says which revocable containers may be killed, and which first.

@@ -1,7 +1,7 @@
 package qos
 
 import (
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // view is what one pass over a Snapshot gives every rule.

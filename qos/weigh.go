@@ -1,8 +1,8 @@
 package qos
 
 import (
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // weighed is a container that was looked at as a victim.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // The first thing that a throttle takes is weight: revocable containers get the

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // pressed is a full node of 2 CPUs whose web waits for that share of time.
@@ -136,11 +136,11 @@ func TestLimitAboveTheNodeIsNone(t *testing.T) {
 // The lane of cgroup v1 cannot tell a container that is squeezed from one that
 // has less to do, and not how much is missing. Weight is all that is taken for
 // that, until it is time to kill: before that a quota is tried.
-func TestLaneAloneTakesWeightOnly(t *testing.T) {
+func TestFastSamplerAloneTakesWeightOnly(t *testing.T) {
 	slowed := func(at time.Time) *snapshot.Snapshot {
 		web, hog := regular("web", 0.9), revocable("hog", 1.1)
 		onV1(snapshot.ValueOf(0))(&web)
-		return squeezed(node(at, 2, web, hog), 0.4, time.Minute, snapshot.SqueezeSlowed)
+		return squeezed(node(at, 2, web, hog), 0.4, time.Minute, snapshot.ContentionSlowed)
 	}
 	p := waitPolicy()
 	d, st := ticks(t, p, State{}, 0, 8, slowed)

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 func newConfig() *cobra.Command {

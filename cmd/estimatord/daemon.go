@@ -15,22 +15,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/estimatord/estimatord/agentapi"
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/decision"
-	"github.com/estimatord/estimatord/decisionlog"
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/loop"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/control"
+	"github.com/estimatord/estimatord/internal/decision"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+	"github.com/estimatord/estimatord/internal/metrics"
+	"github.com/estimatord/estimatord/internal/policyfile"
+	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/monitor"
-	"github.com/estimatord/estimatord/operator"
-	"github.com/estimatord/estimatord/policyfile"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/web"
 )
 
 // runDaemon runs until ctx ends, and then leaves nothing behind. What cannot
 // work is found before the daemon says that it is ready. rec is where it
 // records, nil for nowhere.
-func runDaemon(ctx context.Context, load settings, rec *recording, stderr io.Writer) error {
+func runDaemon(ctx context.Context, load settings, rec *recorder, stderr io.Writer) error {
 	hup := hangups()
 	defer signal.Stop(hup)
 	cfg, origins, err := load()
@@ -65,20 +65,20 @@ type assembly struct {
 	mon        *monitor.Monitor
 	srv        *agentapi.Server
 	policy     *policyfile.Source
-	desk       operator.Desk // the orders of operators
+	desk       control.Desk // the orders of operators
 	hands      *hands
 	learned    *state              // nil: nothing is kept
 	decisions  *decisionlog.Writer // nil: none is kept
-	rec        *recording          // nil: nothing is recorded
-	fast       *fastLane           // nil: nobody looks between two ticks
-	containers *web.Containers
+	rec        *recorder           // nil: nothing is recorded
+	fast       *fastSampler        // nil: nobody looks between two ticks
+	containers *metrics.Containers
 	registry   *prometheus.Registry
 	loop       *lateLoop
 }
 
 // assemble makes the parts from the settings. It opens nothing that others
 // could see.
-func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly, err error) {
+func assemble(cfg *config.Config, rec *recorder, log *slog.Logger) (_ *assembly, err error) {
 	a := &assembly{log: log, loop: &lateLoop{}, hands: &hands{log: log}}
 	defer func() {
 		if err != nil {
@@ -116,17 +116,17 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 		a.rec = rec
 	}
 	if cfg.Monitor.MaxWakes > 0 {
-		a.fast = newFastLane(a.mon.NewFast(monitor.FastConfig{MaxWakes: cfg.Monitor.MaxWakes}))
+		a.fast = newFastSampler(a.mon.NewFast(monitor.FastConfig{MaxWakes: cfg.Monitor.MaxWakes}))
 	}
 	if cfg.Listen != config.Off {
-		a.containers = web.NewContainers(web.DefaultMaxContainers, cfg.SampleStaleAfter)
+		a.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
 	}
 
-	sampling := web.NewSampling(a.mon.Stats)
-	ladder := web.NewLadder(a.loop.last)
-	metrics, registry := web.NewMetrics(a.loop.last, build(), append(a.collectors(sampling), ladder)...)
+	sampling := metrics.NewSampling(a.mon.Stats)
+	ladder := metrics.NewLadder(a.loop.last)
+	metrics, registry := metrics.NewMetrics(a.loop.last, build(), append(a.collectors(sampling), ladder)...)
 	a.registry = registry
-	observers := []loop.Observer{metrics, ladder, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}}
+	observers := []tick.Observer{metrics, ladder, sampling, &alive{srv: a.srv, log: log, limit: cfg.SampleStaleAfter}}
 	var spent []time.Time
 	if a.learned != nil {
 		observers = append(observers, a.learned)
@@ -138,7 +138,7 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 	if a.rec != nil {
 		observers = append(observers, a.rec)
 	}
-	a.loop.Loop = loop.New(loop.Config{
+	a.loop.Loop = tick.New(tick.Config{
 		Sampler: a.mon, Agent: a.srv, Estimator: est, Policies: a.policy, Orders: a.desk.Take,
 		Actor: a.hands, Spent: spent,
 		Observers: observers, Watchers: a.watchers(), Wake: a.wake(), Log: log,
@@ -147,13 +147,13 @@ func assemble(cfg *config.Config, rec *recording, log *slog.Logger) (_ *assembly
 }
 
 // collectors are what /metrics shows besides the ticks.
-func (a *assembly) collectors(sampling *web.Sampling) []prometheus.Collector {
-	all := []prometheus.Collector{sampling, web.NewAgentAPI(a.srv.Status), a.policy, web.NewThrottle(a.hands.last)}
+func (a *assembly) collectors(sampling *metrics.Sampling) []prometheus.Collector {
+	all := []prometheus.Collector{sampling, metrics.NewAgentAPI(a.srv.Status), a.policy, metrics.NewThrottle(a.hands.last)}
 	if a.rec != nil {
-		all = append(all, web.NewRecording(a.rec.writer.Stats))
+		all = append(all, metrics.NewRecording(a.rec.writer.Stats))
 	}
 	if a.decisions != nil {
-		all = append(all, web.NewDecisions(a.decisions.Stats))
+		all = append(all, metrics.NewDecisions(a.decisions.Stats))
 	}
 	if a.fast != nil {
 		all = append(all, a.fast.shown)
@@ -162,7 +162,7 @@ func (a *assembly) collectors(sampling *web.Sampling) []prometheus.Collector {
 }
 
 // watchers see every snapshot.
-func (a *assembly) watchers() (all []loop.Watcher) {
+func (a *assembly) watchers() (all []tick.Watcher) {
 	if a.learned != nil {
 		all = append(all, a.learned)
 	}
@@ -199,7 +199,7 @@ func (a *assembly) open(ctx context.Context, cfg *config.Config) ([]func(context
 	}
 	services = append(services, operators...)
 	if cfg.Listen != config.Off {
-		page, err := web.Listen(web.Config{
+		page, err := metrics.Listen(metrics.Config{
 			Listen: cfg.Listen, Registry: a.registry, Containers: a.containers, Last: a.loop.last, Unhealthy: cfg.SampleStaleAfter, Log: a.log,
 		})
 		if err != nil {
@@ -240,7 +240,7 @@ func (a *assembly) close() {
 
 // lateLoop lets metrics name the loop before it is made, since each needs the
 // other.
-type lateLoop struct{ *loop.Loop }
+type lateLoop struct{ *tick.Loop }
 
 func (l *lateLoop) last() *decision.Record {
 	if l.Loop == nil {

@@ -3,8 +3,8 @@ package main
 import (
 	"log/slog"
 
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/decisionlog"
+	"github.com/estimatord/estimatord/internal/config"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
 )
 
 // openDecisions begins to log decisions, nil when that is not wanted.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/demo"
+	"github.com/estimatord/estimatord/internal/demo"
 )
 
 func newDemo() *cobra.Command {

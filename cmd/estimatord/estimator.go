@@ -5,10 +5,10 @@ import (
 	"os"
 	"slices"
 
-	"github.com/estimatord/estimatord/config"
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/estimator/peak"
-	"github.com/estimatord/estimatord/resources"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // newEstimator makes the estimator that the settings ask for.
@@ -65,9 +65,9 @@ func nodeSeed() uint64 {
 }
 
 // promise is what is to be kept for the resource.
-func promise(cfg *config.Config, resource string) peak.Config {
+func promise(cfg *config.Config, resource string) predict.Config {
 	e := &cfg.Estimator
-	p := peak.Config{
+	p := predict.Config{
 		Interval: cfg.Interval, Window: e.Window,
 		Horizon: e.Horizon, TargetViolation: e.TargetViolation, EarlyTarget: e.EarlyTargetViolation,
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/explain"
+	"github.com/estimatord/estimatord/internal/decision/explain"
 )
 
 // defaultDecisions is where the unit has the daemon keep its decision log.

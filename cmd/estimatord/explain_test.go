@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/decision"
+	"github.com/estimatord/estimatord/internal/decision"
 )
 
 // explained runs the command line and returns what it prints and its exit code.

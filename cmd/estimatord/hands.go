@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/estimatord/estimatord/act"
-	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/reason"
 )
 
 // hands carries out what throttles and freezes. It is a loop.Actor. Nothing is
@@ -18,15 +18,15 @@ import (
 // instance as long as that one holds the socket.
 type hands struct {
 	log    *slog.Logger
-	actor  atomic.Pointer[act.Actor]
-	report atomic.Pointer[act.Report]
+	actor  atomic.Pointer[throttle.Actor]
+	report atomic.Pointer[throttle.Report]
 	// journal is how that stood at the last tick, so that a change is news.
 	journal reason.Code
 }
 
 // open gives back what an earlier run left in force, and is ready from then on.
 func (h *hands) open(cfg *config.Config, layout monitor.Layout) {
-	h.actor.Store(act.New(act.Config{
+	h.actor.Store(throttle.New(throttle.Config{
 		Layout: layout.Layout, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot,
 		JournalPath: journalOf(cfg), Log: h.log,
 	}))
@@ -52,7 +52,7 @@ func (h *hands) Apply(now time.Time, wanted qos.Actions, dying []qos.Victim) {
 	}
 	r := a.Apply(now, wanted, dying)
 	h.report.Store(&r)
-	if r.Journal != h.journal && (r.Journal == act.JournalFailed || h.journal == act.JournalFailed) {
+	if r.Journal != h.journal && (r.Journal == throttle.JournalFailed || h.journal == throttle.JournalFailed) {
 		h.log.Warn("the journal of throttles", "state", string(r.Journal), "err", r.JournalErr)
 	}
 	h.journal = r.Journal
@@ -67,11 +67,11 @@ func (h *hands) handedOver(v qos.Victim) {
 }
 
 // last is the newest report.
-func (h *hands) last() act.Report {
+func (h *hands) last() throttle.Report {
 	if r := h.report.Load(); r != nil {
 		return *r
 	}
-	return act.Report{}
+	return throttle.Report{}
 }
 
 // close undoes everything. What cannot be undone stays in the journal.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/localagent"
+	"github.com/estimatord/estimatord/internal/fakeagent"
 )
 
 // Exit codes: what an init system or a script may tell apart.
@@ -31,7 +31,7 @@ func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
 func main() {
-	if child, err := localagent.Child(); child { // the demo runs this same binary as its tasks
+	if child, err := fakeagent.Child(); child { // the demo runs this same binary as its tasks
 		os.Exit(exitCode(err, os.Stderr))
 	}
 	os.Exit(run(newRoot(), os.Stderr))

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/internal/config"
 )
 
 // everything is a daemon with each part that has metrics of its own.
@@ -26,7 +26,7 @@ func everything(t *testing.T) *assembly {
 	cfg.Socket = filepath.Join(dir, "agent.sock")
 	cfg.Policy, cfg.StateFile = policy, filepath.Join(dir, "state")
 	cfg.Decisions.Dir = filepath.Join(dir, "decisions")
-	a, err := assemble(&cfg, &recording{dir: filepath.Join(dir, "recording")}, slog.New(slog.DiscardHandler))
+	a, err := assemble(&cfg, &recorder{dir: filepath.Join(dir, "recording")}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

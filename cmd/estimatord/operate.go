@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/operator"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/control"
 	operatorv1 "github.com/estimatord/estimatord/proto/estimatord/operator/v1"
 )
 
@@ -19,7 +19,7 @@ const operatorSocketEnv = config.EnvPrefix + "OPERATOR_SOCKET"
 
 // socketFlag adds the flag that says which daemon is meant.
 func socketFlag(cmd *cobra.Command) *string {
-	def := operator.DefaultSocket
+	def := control.DefaultSocket
 	if v := os.Getenv(operatorSocketEnv); v != "" {
 		def = v
 	}
@@ -47,14 +47,14 @@ file is good. It needs root, or the user that the daemon runs as.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		st, err := operator.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Status)
+		st, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Status)
 		switch {
 		case err != nil:
 			return err
 		case asJSON:
-			return operator.PrintJSON(cmd.OutOrStdout(), st)
+			return control.PrintJSON(cmd.OutOrStdout(), st)
 		default:
-			return operator.Print(cmd.OutOrStdout(), st, time.Now())
+			return control.Print(cmd.OutOrStdout(), st, time.Now())
 		}
 	}
 	return cmd
@@ -74,7 +74,7 @@ func newBudget() *cobra.Command {
 	}
 	socket := socketFlag(reset)
 	reset.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, err := operator.Call(cmd.Context(), *socket, operatorv1.OperatorClient.ResetBudget)
+		r, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.ResetBudget)
 		if err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ What would be done goes on being shown by status and in the metrics.`,
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, err := operator.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Pause)
+		r, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Pause)
 		switch {
 		case err != nil:
 			return err
@@ -121,7 +121,7 @@ func newResume() *cobra.Command {
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, err := operator.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Resume)
+		r, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Resume)
 		switch {
 		case err != nil:
 			return err

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/operator"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/control"
 )
 
 // operatorSocketOf is where operators are listened to: by default beside the
@@ -24,9 +24,9 @@ func (a *assembly) listenToOperators(cfg *config.Config) ([]func(context.Context
 	if cfg.OperatorSocket == config.Off {
 		return nil, nil
 	}
-	srv := operator.New(operator.Config{
+	srv := control.New(control.Config{
 		Socket: operatorSocketOf(cfg), ProcRoot: cfg.ProcRoot, Version: build().Version, Mode: string(cfg.Mode),
-		Sources: operator.Sources{Last: a.loop.last, Policy: a.policy.Status, InFlight: a.srv.InFlight, Held: a.hands.last},
+		Sources: control.Sources{Last: a.loop.last, Policy: a.policy.Status, InFlight: a.srv.InFlight, Held: a.hands.last},
 		Desk:    &a.desk, Log: a.log, Now: time.Now,
 	})
 	if err := srv.Listen(); err != nil {

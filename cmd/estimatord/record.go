@@ -8,16 +8,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/decision"
-	"github.com/estimatord/estimatord/record"
-	"github.com/estimatord/estimatord/replay"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/replay"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func newRecord() *cobra.Command {
-	rec := &recording{}
-	maxFile, maxTotal := int64(record.DefaultMaxFileBytes>>20), int64(record.DefaultMaxTotalBytes>>20)
+	rec := &recorder{}
+	maxFile, maxTotal := int64(recording.DefaultMaxFileBytes>>20), int64(recording.DefaultMaxTotalBytes>>20)
 	cmd := &cobra.Command{
 		Use:   "record DIR",
 		Short: "Run the daemon and record all that it sees into DIR",
@@ -42,8 +42,8 @@ A DIR called "show" is written ./show.`,
 	fs.Int64Var(&maxFile, "record-file-mib", maxFile, "size at which a new file is begun, in MiB")
 	fs.Int64Var(&maxTotal, "record-total-mib", maxTotal, "size of all files from which the oldest is removed, in MiB")
 	fs.DurationVar(&rec.opts.MaxAge, "record-max-age", 0, "age from which a file is removed when a new one is begun; 0: none is")
-	fs.DurationVar(&rec.opts.FlushEvery, "record-flush-every", record.DefaultFlushEvery, "time in which ticks are collected before they are written")
-	fs.DurationVar(&rec.opts.SyncEvery, "record-sync-every", record.DefaultSyncEvery, "time after which what was written is forced to the disk")
+	fs.DurationVar(&rec.opts.FlushEvery, "record-flush-every", recording.DefaultFlushEvery, "time in which ticks are collected before they are written")
+	fs.DurationVar(&rec.opts.SyncEvery, "record-sync-every", recording.DefaultSyncEvery, "time after which what was written is forced to the disk")
 	cmd.AddCommand(newRecordShow())
 	return cmd
 }
@@ -58,12 +58,12 @@ func directory(cmd *cobra.Command, args []string) error {
 
 // recording is where the daemon records. It is a loop.Observer, which remembers
 // what a tick was decided on, and a loop.Watcher, which records it.
-type recording struct {
+type recorder struct {
 	dir    string
-	opts   record.Options
-	writer *record.Writer
+	opts   recording.Options
+	writer *recording.Writer
 	// begins is what the daemon began with, until that is recorded.
-	begins *record.Start
+	begins *recording.Start
 	last   *decision.Record
 
 	log *slog.Logger
@@ -74,9 +74,9 @@ type recording struct {
 // sayEvery is how often a missing tick is worth a line.
 const sayEvery = time.Minute
 
-func (r *recording) start(begins *record.Start, log *slog.Logger) (err error) {
+func (r *recorder) start(begins *recording.Start, log *slog.Logger) (err error) {
 	r.log, r.begins = log, begins
-	if r.writer, err = record.Create(r.dir, r.opts, log); err != nil {
+	if r.writer, err = recording.Create(r.dir, r.opts, log); err != nil {
 		return err
 	}
 	log.Info("recording", "dir", r.dir)
@@ -84,11 +84,11 @@ func (r *recording) start(begins *record.Start, log *slog.Logger) (err error) {
 }
 
 // Observe remembers the tick's record until its snapshot comes.
-func (r *recording) Observe(tick *decision.Record) { r.last = tick }
+func (r *recorder) Observe(tick *decision.Record) { r.last = tick }
 
 // Watch records one tick.
-func (r *recording) Watch(s *snapshot.Snapshot) {
-	var in *record.Inputs
+func (r *recorder) Watch(s *snapshot.Snapshot) {
+	var in *recording.Inputs
 	if r.last != nil && r.last.Seq == s.Seq {
 		in = replay.InputsOf(r.last, r.begins)
 	}
@@ -98,9 +98,9 @@ func (r *recording) Watch(s *snapshot.Snapshot) {
 	case err == nil:
 		r.begins = nil
 		return
-	case errors.Is(err, record.ErrPaused): // the error itself was logged
+	case errors.Is(err, recording.ErrPaused): // the error itself was logged
 		return
-	case errors.Is(err, record.ErrBehind):
+	case errors.Is(err, recording.ErrBehind):
 		last = &r.behind
 	}
 	if s.At.Sub(*last) < sayEvery {
@@ -110,7 +110,7 @@ func (r *recording) Watch(s *snapshot.Snapshot) {
 	r.log.Warn("tick not recorded", "err", err)
 }
 
-func (r *recording) stop() {
+func (r *recorder) stop() {
 	if err := r.writer.Close(); err != nil {
 		r.log.Error("the recording may lack its end", "err", err)
 	}

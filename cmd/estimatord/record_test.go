@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/record"
+	"github.com/estimatord/estimatord/internal/recording"
 )
 
 func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
@@ -61,8 +61,8 @@ func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
 // hasReport reports whether a tick with an agent's report is in the recording.
 func hasReport(t *testing.T, dir string) bool {
 	t.Helper()
-	r, err := record.Open(dir)
-	if errors.Is(err, record.ErrNotRecording) || errors.Is(err, os.ErrNotExist) {
+	r, err := recording.Open(dir)
+	if errors.Is(err, recording.ErrNotRecording) || errors.Is(err, os.ErrNotExist) {
 		return false // nothing is on the disk yet
 	}
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/config"
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/replay"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/replay"
 )
 
 // errDiffers says that a replay came to other decisions.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/decisionlog"
-	"github.com/estimatord/estimatord/replay"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+	"github.com/estimatord/estimatord/internal/replay"
 )
 
 // What a real daemon on this machine's kernel recorded leads to the decisions

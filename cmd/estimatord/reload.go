@@ -11,8 +11,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/policyfile"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/policyfile"
 )
 
 // settings loads what the daemon is started with, each time anew.

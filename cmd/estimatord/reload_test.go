@@ -24,8 +24,8 @@ func (p *process) signal(t *testing.T, s os.Signal) {
 	}
 }
 
-// metrics is what the daemon says at address.
-func metrics(t *testing.T, address string) string {
+// metricsAt is what the daemon says at address.
+func metricsAt(t *testing.T, address string) string {
 	t.Helper()
 	resp, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
@@ -58,7 +58,7 @@ func TestThePolicyIsReloaded(t *testing.T) {
 	if err, _ := line["err"].(string); !strings.Contains(err, "policy.yaml:2:25: rules[0].signal: ") || line["hash_in_force"] != first["hash"] {
 		t.Errorf("refused with %v", line)
 	}
-	if text := metrics(t, address); !strings.Contains(text, "\nestimatord_policy_last_reload_successful 0\n") {
+	if text := metricsAt(t, address); !strings.Contains(text, "\nestimatord_policy_last_reload_successful 0\n") {
 		t.Error("the metrics do not tell that the file is bad")
 	}
 
@@ -67,7 +67,7 @@ func TestThePolicyIsReloaded(t *testing.T) {
 	if line["hash"] == first["hash"] || line["hash"] == "" {
 		t.Errorf("replaced: %v; first %v", line, first)
 	}
-	text := metrics(t, address)
+	text := metricsAt(t, address)
 	for _, want := range []string{`estimatord_policy_info{hash="` + line["hash"].(string) + `"} 1`, "\nestimatord_policy_last_reload_successful 1\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the metrics lack %q", want)

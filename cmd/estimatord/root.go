@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/config"
+	"github.com/estimatord/estimatord/internal/config"
 )
 
 // newRoot is the whole command line. Without a subcommand it runs the daemon.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/record"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func newRecordShow() *cobra.Command {
@@ -26,7 +26,7 @@ dash is a number that was not read. A file that was cut off, as by a daemon that
 was killed or that still records, is read as far as it goes.`,
 		Args: directory,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := record.Open(args[0])
+			r, err := recording.Open(args[0])
 			if err != nil {
 				return usageError{err}
 			}
@@ -92,7 +92,7 @@ func add[T uint64 | float64](sum **T, v T) {
 	**sum += v
 }
 
-func show(r *record.Reader, asJSON bool, out, stderr io.Writer) error {
+func show(r *recording.Reader, asJSON bool, out, stderr io.Writer) error {
 	w := bufio.NewWriter(out)
 	header := "%-8s %-25s %-11s %10s %10s %8s %12s %12s %9s %8s\n"
 	row := "%-8d %-25s %-11s %10d %10d %8s %12s %12s %9d %8s\n"
@@ -104,7 +104,7 @@ func show(r *record.Reader, asJSON bool, out, stderr io.Writer) error {
 	var damage error
 	for s, err := range r.All() {
 		switch {
-		case errors.Is(err, record.ErrCut):
+		case errors.Is(err, recording.ErrCut):
 			cuts++
 			_, _ = fmt.Fprintln(stderr, "estimatord:", err)
 			continue

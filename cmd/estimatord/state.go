@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/estimator"
-	"github.com/estimatord/estimatord/reason"
-	"github.com/estimatord/estimatord/record"
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // saveEvery is how much of what was learned a crash may cost. A file is about
@@ -116,8 +116,8 @@ func (s *state) Watch(snap *snapshot.Snapshot) {
 }
 
 // start is what the daemon began with, as a recording keeps it.
-func (s *state) start() *record.Start {
-	start := &record.Start{Seed: nodeSeed()}
+func (s *state) start() *recording.Start {
+	start := &recording.Start{Seed: nodeSeed()}
 	if s == nil {
 		return start
 	}

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/decision"
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
-	"github.com/estimatord/estimatord/resources"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // observed lets est see one tick at time at.

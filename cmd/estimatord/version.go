@@ -7,15 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/web"
+	"github.com/estimatord/estimatord/internal/metrics"
 )
 
 // version is set by the linker (see Makefile).
 var version = "unknown"
 
 // build says which build this is; the revision comes from the Go toolchain.
-func build() web.Build {
-	b := web.Build{Version: version, Revision: "unknown", GoVersion: runtime.Version()}
+func build() metrics.Build {
+	b := metrics.Build{Version: version, Revision: "unknown", GoVersion: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

@@ -5,9 +5,9 @@ import (
 	"sync"
 
 	"github.com/estimatord/estimatord/agentapi"
-	"github.com/estimatord/estimatord/config"
-	"github.com/estimatord/estimatord/policyfile"
-	"github.com/estimatord/estimatord/prekill"
+	"github.com/estimatord/estimatord/agentapi/prekill"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/policyfile"
 )
 
 // warnings is who is warned before a kill, by the policy in force.

@@ -1,6 +1,6 @@
 package cgroup
 
-import "github.com/estimatord/estimatord/snapshot"
+import "github.com/estimatord/estimatord/internal/snapshot"
 
 // A kept descriptor costs 4.4 KiB of kernel memory (0.3 KiB for the open file
 // and a 4 KiB buffer after its first read), charged to the daemon's cgroup.

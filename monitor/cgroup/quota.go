@@ -1,8 +1,8 @@
 package cgroup
 
 import (
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/internal/kernel"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // readQuota looks at c's check turn whether it has a quota, and which.

@@ -5,8 +5,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/internal/kernel"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // settleTicks is how long a container is young.

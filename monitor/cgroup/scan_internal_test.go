@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // scratch is an agent's root in real cgroups. cgrouptest cannot be used from

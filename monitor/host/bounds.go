@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/internal/kernel"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // What the agent's containers can use is what all of these leave:

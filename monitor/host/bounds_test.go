@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/host"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // machine is /proc/stat of processors 0 to n-1, of which those in offline have

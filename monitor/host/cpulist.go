@@ -3,7 +3,7 @@ package host
 import (
 	"bytes"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // A list of processors, as in cpuset.cpus.effective (v2) and

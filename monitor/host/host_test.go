@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/procfs"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/host"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // reader is a Reader of root on a clock that is moved by hand.

@@ -3,7 +3,7 @@ package host
 import (
 	"bytes"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // /proc/meminfo, in KiB although it says kB (abridged):

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/host"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 // memory is what a tick says of it, in MiB.

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/internal/kernel"
-	"github.com/estimatord/estimatord/snapshot"
 )
 
 func count(n uint64) snapshot.Count              { return snapshot.CountOf(n) }

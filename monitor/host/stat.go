@@ -3,7 +3,7 @@ package host
 import (
 	"bytes"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // /proc/stat, times in 1/100 s (USER_HZ):

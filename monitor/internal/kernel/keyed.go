@@ -3,7 +3,7 @@ package kernel
 import (
 	"bytes"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // A flat-keyed file, such as cpu.stat and memory.stat:

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestKeyed(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"math"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // A file of one number, such as cpuacct.usage, memory.usage_in_bytes,

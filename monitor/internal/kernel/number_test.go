@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestParseNumber(t *testing.T) {

@@ -3,7 +3,7 @@ package kernel
 import (
 	"bytes"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Pressure stall information: /proc/pressure/{cpu,memory,io} and, on cgroup

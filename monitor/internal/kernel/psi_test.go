@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestParsePSI(t *testing.T) {

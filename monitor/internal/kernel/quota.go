@@ -1,7 +1,7 @@
 package kernel
 
 import (
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // The CPU quota of a cgroup on v2, cpu.max, in µs per period of µs:

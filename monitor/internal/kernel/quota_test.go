@@ -3,7 +3,7 @@ package kernel
 import (
 	"testing"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestParseCPUMax(t *testing.T) {

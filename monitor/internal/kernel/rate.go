@@ -3,7 +3,7 @@ package kernel
 import (
 	"time"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // MinInterval is the shortest time over which a rate is taken. The kernel

@@ -3,7 +3,7 @@ package kernel
 import (
 	"bytes"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // /proc/<pid>/task/<tid>/schedstat: the time spent on a CPU and the time spent

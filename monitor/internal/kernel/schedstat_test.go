@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/estimatord/estimatord/snapshot"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestParseRunDelay(t *testing.T) {

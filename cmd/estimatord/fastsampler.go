@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/metrics"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/monitor"
+)
+
+// fastSampler looks between two ticks whether regular tasks are squeezed, and
+// wakes the loop when they begin to be. It is a loop.Watcher.
+type fastSampler struct {
+	fast  *monitor.Fast
+	shown *metrics.FastSampler
+	wake  chan struct{}
+}
+
+func newFastSampler(fast *monitor.Fast) *fastSampler {
+	return &fastSampler{fast: fast, shown: metrics.NewFastSampler(fast.Triggers), wake: make(chan struct{}, 1)}
+}
+
+// Watch tells which containers are regular.
+func (f *fastSampler) Watch(s *snapshot.Snapshot) { f.fast.Follow(s) }
+
+// run looks until ctx ends, and returns within monitor.FastEvery after that. It
+// waits in the kernel, on a thread of its own (monitor.Fast.Wait says why).
+func (f *fastSampler) run(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for ctx.Err() == nil {
+		var s snapshot.Contention
+		if f.fast.Wait() {
+			s = f.fast.Glance(time.Now())
+			f.shown.Glanced(s)
+		} else {
+			s = f.fast.Poll(time.Now())
+			f.shown.Observe(s)
+		}
+		if !s.Wake {
+			continue
+		}
+		select {
+		case f.wake <- struct{}{}:
+		default: // the loop is about to tick anyway
+		}
+	}
+	return nil
+}

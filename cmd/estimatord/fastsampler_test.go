@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/monitor"
+)
+
+// The fast lane looks at the node it runs on, follows what the loop saw, and
+// ends with its context.
+func TestFastSamplerLooksUntilItIsTold(t *testing.T) {
+	mon, err := monitor.New(monitor.Config{})
+	if err != nil {
+		t.Skipf("no cgroups to look at here: %v", err)
+	}
+	defer func() { _ = mon.Close() }()
+	f := newFastSampler(mon.NewFast(monitor.FastConfig{}))
+	defer f.fast.Close()
+	f.Watch(&snapshot.Snapshot{At: time.Now(), TreeWhy: snapshot.Present})
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*monitor.FastEvery)
+	defer cancel()
+	if err := f.run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-f.wake:
+		t.Error("it woke the loop, though there is no regular container")
+	default:
+	}
+}

@@ -1,0 +1,133 @@
+package predict
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// gapDecay is how fast a gap in the readings is forgotten: its share in the
+	// margin falls by e in this time. Ten minutes, the time for which the
+	// governor holds back a raise anyway.
+	gapDecay = 10 * time.Minute
+	// lateTicks is how many of the usual intervals may pass without a gap: a
+	// late tick loses resolution, but counters lose nothing.
+	lateTicks = 3
+)
+
+// model is the heart of a predictor. The guard around it applies what all
+// predictors share, so that a model only does its own arithmetic.
+type model interface {
+	// predict takes the next view and returns the predicted peak of the
+	// summed demand of the containers that count. The guard clamps it.
+	predict(v *view) float64
+}
+
+// view is a Step as models see it: checked, capped and summed.
+type view struct {
+	at time.Time
+	// elapsed is the time since the view before, 0 for the first.
+	elapsed time.Duration
+	// usual is the usual time between views; 0 when none is expected.
+	usual time.Duration
+	// containers are all of the step's, in its order.
+	containers []sample
+	// used and allocated are sums over the containers that count.
+	used, allocated float64
+}
+
+// sample is one container of a view.
+type sample struct {
+	// Container has a finite Allocated of at least 0 and, when Known, a Demand
+	// between 0 and Allocated.
+	Container
+	// counts: Known and not Cold. Only these enter the prediction of a model;
+	// the guard adds the others at full allocation.
+	counts bool
+}
+
+// guard is the Predictor around a model. It holds the invariants of the
+// package whatever the model answers:
+//
+//	P = clamp(model, used, allocated) + Σ allocated of containers that do not count
+//
+// and moves P towards the full allocation after missing ticks:
+//
+//	P + (allocated − P)·g,  g(t) = g(t−dt)·e^(−dt/τ) + 1 − e^(−missed/τ)
+//
+// with τ = 10 min (10 intervals when that is longer) and missed the time
+// beyond three of the usual intervals: what happened then was not seen, and it
+// may have been a peak.
+type guard struct {
+	name  string
+	model model
+	pace  pace
+	last  time.Time
+	gap   float64
+	view  view
+}
+
+// Predict implements Predictor.
+func (g *guard) Predict(step Step) float64 {
+	v := &g.view
+	v.elapsed = 0
+	if !g.last.IsZero() {
+		v.elapsed = max(0, step.At.Sub(g.last))
+	}
+	if g.last.IsZero() || step.At.After(g.last) {
+		g.last = step.At
+	}
+	v.usual = g.pace.follow(v.elapsed)
+	v.at = g.last
+	v.containers = v.containers[:0]
+	v.used, v.allocated = 0, 0
+	unknown := 0.0
+	for i := range step.Containers {
+		s := checked(&step.Containers[i])
+		if s.counts {
+			v.used += s.Demand
+			v.allocated += s.Allocated
+		} else {
+			unknown += s.Allocated
+		}
+		v.containers = append(v.containers, s)
+	}
+	p := g.model.predict(v)
+	if !(p <= v.allocated) { // also when p is not a number
+		p = v.allocated
+	}
+	p = max(p, v.used)
+	p += (v.allocated - p) * g.missed(v.elapsed, v.usual)
+	return min(max(p, v.used), v.allocated) + unknown
+}
+
+// missed updates and returns the weight of missing ticks.
+func (g *guard) missed(elapsed, usual time.Duration) float64 {
+	if usual <= 0 || elapsed <= 0 {
+		return g.gap
+	}
+	tau := max(gapDecay, 10*g.pace.interval).Seconds()
+	if g.gap > 0 {
+		g.gap *= math.Exp(-elapsed.Seconds() / tau)
+	}
+	if late := elapsed - lateTicks*usual; late > 0 {
+		g.gap = min(1, g.gap+1-math.Exp(-late.Seconds()/tau))
+	}
+	return g.gap
+}
+
+// checked makes a sample of c in which nothing is out of range.
+func checked(c *Container) sample {
+	s := sample{Container: *c}
+	if !(s.Allocated > 0) || math.IsInf(s.Allocated, 0) {
+		s.Allocated = 0
+	}
+	if s.Known && (math.IsNaN(s.Demand) || math.IsInf(s.Demand, 0)) {
+		s.Known = false
+	}
+	if s.Known {
+		s.Demand = min(max(s.Demand, 0), s.Allocated)
+	}
+	s.counts = s.Known && !s.Cold
+	return s
+}

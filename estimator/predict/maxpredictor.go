@@ -1,0 +1,24 @@
+package predict
+
+// maxNSigmaPercentile predicts the higher of n-sigma and percentile-sum: the
+// "max predictor" that Bashir et al., EuroSys 2021, §4.3, recommend. Uses
+// Interval, Window (of both), Margin as n of n-sigma, and Percentile.
+type maxNSigmaPercentile struct{ a, b model }
+
+func newMaxNSigmaPercentile(cfg Config) (model, error) {
+	a, err := newNSigma(cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Window = cfg.windowOr(nSigmaWindow)
+	cfg.Margin = 0
+	b, err := newPercentileSum(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &maxNSigmaPercentile{a: a, b: b}, nil
+}
+
+func (m *maxNSigmaPercentile) predict(v *view) float64 {
+	return max(m.a.predict(v), m.b.predict(v))
+}

@@ -1,0 +1,95 @@
+package predict
+
+import (
+	"cmp"
+
+	"github.com/estimatord/estimatord/internal/snapshot"
+)
+
+// roster keeps one S for each container that is present, in the order of the
+// step. A container that leaves takes its S with it, one that joins starts
+// with a zero S. As long as nobody joins or leaves, match is one comparison per
+// container and allocates nothing; states never move but when their slice grows.
+type roster[S any] struct {
+	keys, spareKeys   []snapshot.Key
+	slots, spareSlots []int32
+	states            []S
+	free              []int32
+}
+
+// members are the states of a step's containers, valid until the next match.
+type members[S any] struct {
+	slots  []int32
+	states []S
+}
+
+// of is the state of the step's container i.
+func (m members[S]) of(i int) *S { return &m.states[m.slots[i]] }
+
+// match makes the roster hold exactly the containers, sorted by key.
+func (r *roster[S]) match(containers []sample) members[S] {
+	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
+	return members[S]{slots: r.slots, states: r.states}
+}
+
+// matchStep is match for the containers of a step.
+func (r *roster[S]) matchStep(containers []Container) members[S] {
+	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
+	return members[S]{slots: r.slots, states: r.states}
+}
+
+// follow makes the roster hold the n containers with those keys.
+func (r *roster[S]) follow(n int, key func(int) *snapshot.Key) {
+	same := len(r.keys) == n
+	for i := 0; same && i < n; i++ {
+		same = r.keys[i] == *key(i)
+	}
+	if !same {
+		r.merge(n, key)
+	}
+}
+
+func (r *roster[S]) merge(n int, keyOf func(int) *snapshot.Key) {
+	keys, slots := r.spareKeys[:0], r.spareSlots[:0]
+	old := 0
+	for i := range n {
+		key := *keyOf(i)
+		for old < len(r.keys) && compareKeys(r.keys[old], key) < 0 {
+			r.free = append(r.free, r.slots[old])
+			old++
+		}
+		if old < len(r.keys) && r.keys[old] == key {
+			slots = append(slots, r.slots[old])
+			old++
+		} else {
+			slots = append(slots, r.take())
+		}
+		keys = append(keys, key)
+	}
+	for ; old < len(r.keys); old++ {
+		r.free = append(r.free, r.slots[old])
+	}
+	r.keys, r.spareKeys = keys, r.keys
+	r.slots, r.spareSlots = slots, r.slots
+	clear(r.spareKeys) // do not keep the ids of containers that are gone
+}
+
+// take is an unused place, zeroed.
+func (r *roster[S]) take() int32 {
+	var zero S
+	if n := len(r.free); n > 0 {
+		slot := r.free[n-1]
+		r.free = r.free[:n-1]
+		r.states[slot] = zero
+		return slot
+	}
+	r.states = append(r.states, zero)
+	return int32(len(r.states) - 1) //nolint:gosec // a node has no 2^31 containers
+}
+
+func compareKeys(a, b snapshot.Key) int {
+	if c := cmp.Compare(a.ID, b.ID); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Inode, b.Inode)
+}

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/fakeagent"
+)
+
+// latencyCase is one row of the table.
+type latencyCase struct {
+	name string
+	// alone: the hogs do not run.
+	alone bool
+	// equal: the hogs have the weight of regular containers; overload: the
+	// service cannot answer all that it is asked.
+	equal, overload bool
+	// files are written to the hogs' cgroups by hand, without the daemon.
+	files []string
+	// weightless: the service has the least weight there is itself, so that to take
+	// the hogs' is no help.
+	weightless bool
+	// policy is the daemon's, "" none; shipped that of the file that is shipped.
+	policy  string
+	shipped bool
+	// reached waits until the rung is in force.
+	reached func(context.Context, *node, []string) error
+}
+
+// The rules of one rung at a time.
+const (
+	stopPolicy     = "rules:\n  - {name: stop, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: stop_offering}\n"
+	throttlePolicy = "rules:\n  - {name: slow, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: throttle}\n"
+	freezePolicy   = "rules:\n  - {name: freeze, signal: node_cpu, above: 0.95, for: 0s, action: freeze, immediate: true}\nladder: {freeze_for: 5m, dwell: 5m}\n"
+	killPolicy     = "rules:\n  - {name: kill, signal: node_cpu, above: 0.95, for: 1s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 100, per: 1h}\n"
+)
+
+var latencyCases = []latencyCase{
+	{name: "alone", alone: true},
+	{name: "hogs, equal weights", equal: true, overload: true},
+	{name: "hogs, stock Mesos weights"},
+	{name: "rung 1: stop offering", policy: stopPolicy, reached: notOffered},
+	{name: "shipped policy, stock Mesos weights", shipped: true, reached: inForce},
+	{name: "shipped policy, equal weights", equal: true, shipped: true, reached: leastWeight},
+	{name: "shipped policy, equal weights, no weight for the service", equal: true, weightless: true, shipped: true, reached: throttled},
+	{name: "rung 2: throttle by node_cpu", policy: throttlePolicy, reached: throttled},
+	{name: "rung 2: throttle by node_cpu, equal weights", equal: true, policy: throttlePolicy, reached: throttled},
+	{name: "rung 3: freeze", policy: freezePolicy, reached: frozen},
+	{name: "rung 4: kill", policy: killPolicy, reached: killed},
+	{name: "by hand: shares 2", files: []string{"cpu.shares=2"}},
+	{name: "by hand: shares 2, 2 % in 100 ms", files: []string{"cpu.shares=2", "cpu.cfs_quota_us=2000"}},
+	{name: "by hand: shares 2, 25 % in 100 ms", files: []string{"cpu.shares=2", "cpu.cfs_quota_us=25000"}},
+	{name: "by hand: shares 2, 10 % in 10 ms", files: []string{"cpu.shares=2", "cpu.cfs_period_us=10000", "cpu.cfs_quota_us=1000"}},
+	{name: "by hand: shares 2, 2 % in 1 s", files: []string{"cpu.shares=2", "cpu.cfs_period_us=1000000", "cpu.cfs_quota_us=20000"}},
+	{name: "by hand: shares 2, 10 % in 1 s", files: []string{"cpu.shares=2", "cpu.cfs_period_us=1000000", "cpu.cfs_quota_us=100000"}},
+	{name: "by hand: shares 2, 25 % in 1 s", files: []string{"cpu.shares=2", "cpu.cfs_period_us=1000000", "cpu.cfs_quota_us=250000"}},
+	{name: "by hand: cpu.idle", files: []string{"cpu.idle=1"}},
+}
+
+// seen is one run.
+type seen struct {
+	p50, p99, p999 time.Duration
+	// done is answered requests per second, hogs what the hogs got in cores,
+	// outside what others took of the CPU.
+	done, hogs, outside float64
+	// kept slices of those that were tried, which others did not disturb.
+	kept, slices int
+	// light and quota are the slices kept at whose end a hog had the least
+	// weight, or a quota.
+	light, quota int
+}
+
+func measureLatency(ctx context.Context, o *options, out io.Writer) error {
+	cases, err := chosen(o.cases)
+	if err != nil {
+		return err
+	}
+	runs := make([][]seen, len(cases))
+	// Round by round, so that whatever changes slowly changes for all.
+	for round := range o.runs {
+		for i := range cases {
+			s, err := latencyRun(ctx, o, &cases[i])
+			if err != nil {
+				return fmt.Errorf("%s: %w", cases[i].name, err)
+			}
+			if o.verbose {
+				_, _ = fmt.Fprintf(os.Stderr, "%d %-40s p50 %s p99 %s p99.9 %s done %.1f hogs %.3f outside %.4f kept %d of %d light %d quota %d\n",
+					round, cases[i].name, s.p50, s.p99, s.p999, s.done, s.hogs, s.outside, s.kept, s.slices, s.light, s.quota)
+			}
+			runs[i] = append(runs[i], s)
+		}
+	}
+	printLatency(out, o, cases, runs)
+	return nil
+}
+
+func chosen(text string) ([]latencyCase, error) {
+	if text == "" {
+		return latencyCases, nil
+	}
+	var out []latencyCase
+	for word := range strings.SplitSeq(text, ",") {
+		i, err := strconv.Atoi(word)
+		if err != nil || i < 0 || i >= len(latencyCases) {
+			return nil, fmt.Errorf("-cases: %q is none of 0 to %d", word, len(latencyCases)-1)
+		}
+		out = append(out, latencyCases[i])
+	}
+	return out, nil
+}
+
+const (
+	// settleFor is how long a case is in force before it is measured.
+	settleFor = 2 * time.Second
+	// slice is over how long it is judged whether others took part: short, since
+	// others come and go.
+	slice = time.Second
+	// triedFor bounds the search for calm slices, in windows.
+	triedFor = 8
+)
+
+func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err error) {
+	where := strconv.Itoa(firstCPU)
+	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{EqualWeights: c.equal}, where: where, shielded: true})
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, n.close()) }()
+	d, err := n.start("")
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	var hogs []string
+	for i := range o.hogs {
+		hogs = append(hogs, "hog-"+strconv.Itoa(i))
+	}
+	if err := n.launchHogs(hogs, 2); err != nil {
+		return s, err
+	}
+	for _, f := range c.files {
+		name, value, _ := strings.Cut(f, "=")
+		if err := n.set(hogs, name, value); err != nil {
+			return s, err
+		}
+	}
+	if c.weightless {
+		if err := n.set([]string{serviceTask}, "cpu.shares", leastShares); err != nil {
+			return s, err
+		}
+	}
+	if c.alone {
+		if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
+			return s, err
+		}
+	}
+	// The service works while the ladder is climbed: for it, if need be.
+	work := order{Rate: o.load.rate, Work: o.load.work}
+	if c.policy != "" || c.shipped {
+		policy := c.policy
+		if c.shipped {
+			b, err := os.ReadFile(o.policy)
+			if err != nil {
+				return s, err
+			}
+			policy = string(b)
+		}
+		if err := d.stop(); err != nil {
+			return s, err
+		}
+		keep, err := n.keep(o, c.name)
+		if err != nil {
+			return s, err
+		}
+		if d, err = n.start(policy, keep...); err != nil {
+			return s, err
+		}
+		reached := make(chan error, 1)
+		go func() { reached <- c.reached(ctx, n, hogs) }()
+		for waiting := true; waiting; {
+			work.Seconds = 0.5
+			if _, err := n.ask(work); err != nil {
+				return s, err
+			}
+			select {
+			case err := <-reached:
+				if err != nil {
+					return s, err
+				}
+				waiting = false
+			default:
+			}
+		}
+	}
+	work.Seconds = settleFor.Seconds()
+	if _, err := n.ask(work); err != nil {
+		return s, err
+	}
+	err = s.measure(ctx, o, c, n, hogs)
+	return s, err
+}
+
+// measure lets the service work slice by slice until a window's worth of them
+// was calm. The k-th that is kept has the same arrivals in each case.
+func (s *seen) measure(ctx context.Context, o *options, c *latencyCase, n *node, hogs []string) error {
+	others, err := newOutside(n)
+	if err != nil {
+		return err
+	}
+	length := slice
+	if c.overload {
+		length = o.window
+	}
+	want := int(o.window / length)
+	var latencies []time.Duration
+	var givenUp int
+	var took, hogTime time.Duration
+	for s.slices = 0; s.kept < want && s.slices < triedFor*want; s.slices++ {
+		before, began := n.usage(hogs), time.Now()
+		if _, err := others.share(); err != nil {
+			return err
+		}
+		r, err := n.ask(order{Rate: o.load.rate, Work: o.load.work, Seconds: length.Seconds(), Seed: uint64(s.kept)})
+		if err != nil {
+			return err
+		}
+		share, err := others.share()
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if share > o.outside {
+			continue
+		}
+		s.kept++
+		for _, h := range hogs {
+			if v, err := n.get(h, "cpu.shares"); err == nil && v == leastShares {
+				s.light++
+				break
+			}
+		}
+		for _, h := range hogs {
+			if v, err := n.get(h, "cpu.cfs_quota_us"); err == nil && v != noQuota {
+				s.quota++
+				break
+			}
+		}
+		s.outside += share / float64(want)
+		took += time.Since(began)
+		hogTime += n.usage(hogs) - before
+		latencies = append(latencies, r.Latencies...)
+		givenUp += r.GivenUp
+	}
+	s.take(latencies)
+	s.hogs = hogTime.Seconds() / took.Seconds()
+	s.done = float64(len(latencies)-givenUp) / took.Seconds()
+	return nil
+}
+
+func (s *seen) take(latencies []time.Duration) {
+	slices.Sort(latencies)
+	s.p50, s.p99, s.p999 = quantile(latencies, 0.5), quantile(latencies, 0.99), quantile(latencies, 0.999)
+}
+
+// idealOf is what queuing alone comes to.
+func idealOf(o *options) (s seen) {
+	var all []time.Duration
+	for k := range int(o.window / slice) {
+		all = append(all, ideal(arrivalsOf(o.load.rate, slice, uint64(k)), o.load.work)...)
+	}
+	s.take(all)
+	s.done = float64(len(all)) / o.window.Seconds()
+	return s
+}
+
+// usage is the CPU time of those hogs that are there.
+func (n *node) usage(hogs []string) (sum time.Duration) {
+	for _, h := range hogs {
+		if used, err := n.agent.CPUTime(h); err == nil {
+			sum += used
+		}
+	}
+	return sum
+}
+
+func notOffered(ctx context.Context, n *node, _ []string) error {
+	for deadline := time.Now().Add(startTimeout); !n.agent.Offer().Free().IsZero(); {
+		if time.Now().After(deadline) {
+			return errors.New("something is offered for too long")
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leastShares and noQuota are the least weight there is (MIN_SHARES,
+// kernel/sched/sched.h), and no limit.
+const (
+	leastShares = "2"
+	noQuota     = "-1"
+)
+
+// inForce waits for nothing in particular: the shipped policy need not do
+// anything, but has had the time to.
+func inForce(ctx context.Context, _ *node, _ []string) error { return sleep(ctx, 5*time.Second) }
+
+func throttled(ctx context.Context, n *node, hogs []string) error {
+	return n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", func(v string) bool { return v != noQuota })
+}
+
+func leastWeight(ctx context.Context, n *node, hogs []string) error {
+	return n.awaitAll(ctx, hogs, "cpu.shares", func(v string) bool { return v == leastShares })
+}
+
+func frozen(ctx context.Context, n *node, hogs []string) error {
+	return n.awaitAll(ctx, hogs, "freezer.state", func(v string) bool { return v == "FROZEN" })
+}
+
+func killed(_ context.Context, n *node, hogs []string) error {
+	for _, h := range hogs {
+		_, err := n.await("end of "+h, func(e *fakeagent.Event) bool {
+			return e.Kind == fakeagent.TaskEnded && e.Task == h
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printLatency(out io.Writer, o *options, cases []latencyCase, runs [][]seen) {
+	_, _ = fmt.Fprintf(out, "%.0f requests/s of %s; medians of %d runs of %s, in brackets the least; slices of %s with more than %.0f %% of others discarded\n\n",
+		o.load.rate, o.load.work, o.runs, o.window, slice, 100*o.outside)
+	_, _ = fmt.Fprintln(out, "| case | p50 ms | p99 ms | p99.9 ms | p99 to alone | answered/s | hogs, cores | others, share | slices kept | with least weight | with a quota |")
+	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|")
+	q := idealOf(o)
+	_, _ = fmt.Fprintf(out, "| queuing alone (computed) | %.2f | %.2f | %.2f | | %.0f | | | | | |\n", ms(q.p50), ms(q.p99), ms(q.p999), q.done)
+	var alone float64
+	for i := range cases {
+		calm := slices.DeleteFunc(slices.Clone(runs[i]), func(s seen) bool { return s.kept == 0 })
+		p99 := median(calm, func(s seen) float64 { return ms(s.p99) })
+		if cases[i].alone {
+			alone = p99
+		}
+		kept, tried, light, quota := 0, 0, 0, 0
+		for _, s := range runs[i] {
+			kept, tried, light, quota = kept+s.kept, tried+s.slices, light+s.light, quota+s.quota
+		}
+		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %s | %.2f | %.0f | %.3f | %.3f | %d of %d | %d | %d |\n", cases[i].name,
+			withLeast(calm, func(s seen) float64 { return ms(s.p50) }), withLeast(calm, func(s seen) float64 { return ms(s.p99) }),
+			withLeast(calm, func(s seen) float64 { return ms(s.p999) }), p99/alone,
+			median(calm, func(s seen) float64 { return s.done }), median(calm, func(s seen) float64 { return s.hogs }),
+			median(calm, func(s seen) float64 { return s.outside }), kept, tried, light, quota)
+	}
+}

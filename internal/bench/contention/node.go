@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/tree"
+	"github.com/estimatord/estimatord/internal/resources"
+)
+
+const serviceTask = "service"
+
+// node is an agent with a service, on one CPU.
+type node struct {
+	*daemons
+	agent  *fakeagent.Agent
+	cancel context.CancelFunc
+	asking sync.WaitGroup
+	guard  *guard
+	in     io.WriteCloser
+	out    *json.Decoder
+
+	mu     sync.Mutex
+	events []fakeagent.Event
+	more   chan struct{}
+}
+
+// nodeConfig says what differs between measurements.
+type nodeConfig struct {
+	fakeagent.Config
+	// where the daemon may run.
+	where string
+	// shielded: others do not even get what the containers leave of the CPU.
+	shielded bool
+}
+
+func newNode(o *options, c nodeConfig) (n *node, err error) {
+	dir, err := os.MkdirTemp("", "estimatord-contention-")
+	if err != nil {
+		return nil, err
+	}
+	n = &node{more: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close(), os.RemoveAll(dir))
+		}
+	}()
+	total, err := fakeagent.DetectTotal()
+	if err != nil {
+		return n, err
+	}
+	if n.guard, err = newGuard(); err != nil {
+		return n, err
+	}
+	c.Socket, c.Purpose, c.Total, c.Below = socketIn(dir), "contention", total, n.guard.name
+	c.EstimateInterval, c.Observe, c.Log = 200*time.Millisecond, n.happened, slog.New(slog.DiscardHandler)
+	if n.agent, err = fakeagent.New(c.Config); err != nil {
+		return n, err
+	}
+	var echo io.Writer
+	if o.verbose {
+		echo = os.Stderr
+	}
+	n.daemons = newDaemons(o.daemon, c.where, n.agent.Tree(), dir, echo)
+	if err := n.guard.confine(n.agent.Tree(), c.shielded); err != nil {
+		return n, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	n.asking.Go(func() { n.agent.Run(ctx) })
+	err = n.launchService()
+	return n, err
+}
+
+func (n *node) close() error {
+	var errs []error
+	if n.in != nil {
+		errs = append(errs, n.in.Close())
+	}
+	if n.agent != nil {
+		errs = append(errs, n.agent.Close())
+	}
+	if n.cancel != nil {
+		n.cancel()
+		n.asking.Wait()
+	}
+	if n.guard != nil {
+		errs = append(errs, n.guard.close())
+	}
+	if n.daemons != nil {
+		n.spawner.Close()
+		errs = append(errs, os.RemoveAll(n.dir))
+	}
+	return errors.Join(errs...)
+}
+
+func (n *node) happened(e fakeagent.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.events = append(n.events, e)
+	close(n.more)
+	n.more = make(chan struct{})
+}
+
+// await returns the first event that matches.
+func (n *node) await(what string, match func(*fakeagent.Event) bool) (fakeagent.Event, error) {
+	limit := time.NewTimer(startTimeout)
+	defer limit.Stop()
+	for i := 0; ; {
+		n.mu.Lock()
+		fresh, more := n.events[i:], n.more
+		i = len(n.events)
+		n.mu.Unlock()
+		for k := range fresh {
+			if match(&fresh[k]) {
+				return fresh[k], nil
+			}
+		}
+		select {
+		case <-more:
+		case <-limit.C:
+			return fakeagent.Event{}, fmt.Errorf("no %s within %s", what, startTimeout)
+		}
+	}
+}
+
+func (n *node) launchService() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd, err := pinned(strconv.Itoa(measuredCPU), self, asService)
+	if err != nil {
+		return err
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = os.Stderr
+	n.in, n.out = in, json.NewDecoder(out)
+	return n.agent.Launch(fakeagent.Task{ID: serviceTask, Regular: cpus(resources.Unit), Command: cmd})
+}
+
+func cpus(q resources.Milli) resources.Quantities {
+	return resources.Quantities{{Name: resources.CPUs, Amount: q}}
+}
+
+// ask has the service do something, and waits for its report.
+func (n *node) ask(o order) (report, error) {
+	if err := n.tell(o); err != nil {
+		return report{}, err
+	}
+	return n.hear()
+}
+
+func (n *node) tell(o order) error { return json.NewEncoder(n.in).Encode(o) }
+
+func (n *node) hear() (r report, err error) {
+	err = n.out.Decode(&r)
+	return r, err
+}
+
+// launchHogs launches so many best-effort tasks, each of so many processes that
+// spin, on the measured CPU.
+func (n *node) launchHogs(names []string, processes int) error {
+	for _, name := range names {
+		cmd, err := pinned(strconv.Itoa(measuredCPU), "sh", "-c", spinners(processes))
+		if err != nil {
+			return err
+		}
+		if err := n.launchRevocable(name, cmd); err != nil {
+			return err
+		}
+		c, err := n.agent.Container(name)
+		if err != nil {
+			return err
+		}
+		if err := awaitProcesses(c, processes); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (n *node) launchRevocable(name string, cmd *exec.Cmd) error {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
+		err := n.agent.Launch(fakeagent.Task{ID: name, Revocable: cpus(resources.Unit), Command: cmd})
+		if !errors.Is(err, fakeagent.ErrNotOffered) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func awaitProcesses(c *tree.Container, want int) error {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(5 * time.Millisecond) {
+		pids, err := c.Pids()
+		if err == nil && len(pids) == want {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes, want %d: %w", len(pids), want, err)
+		}
+	}
+}
+
+// signal sends a signal to each process of the hogs.
+func (n *node) signal(names []string, sig syscall.Signal) error {
+	for _, name := range names {
+		c, err := n.agent.Container(name)
+		if err != nil {
+			continue // it was killed
+		}
+		pids, err := c.Pids()
+		if err != nil {
+			return err
+		}
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// file is the path of a control file of a task's container.
+func (n *node) file(task, name string) (string, error) {
+	c, err := n.agent.Container(task)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range c.Dirs() {
+		if path := filepath.Join(dir, name); exists(path) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("container of %s: %w: %s", task, os.ErrNotExist, name)
+}
+
+// set writes a control file of each of the tasks.
+func (n *node) set(tasks []string, name, value string) error {
+	for _, task := range tasks {
+		path, err := n.file(task, name)
+		if err != nil {
+			return err
+		}
+		if err := write(path, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// get reads a control file of a task.
+func (n *node) get(task, name string) (string, error) {
+	path, err := n.file(task, name)
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(path)
+	return strings.TrimSpace(string(b)), err
+}
+
+// awaitAll waits until the file of all tasks is as it should be.
+func (n *node) awaitAll(ctx context.Context, tasks []string, name string, ok func(value string) bool) error {
+	for deadline := time.Now().Add(startTimeout); ; {
+		var values []string
+		for _, task := range tasks {
+			v, err := n.get(task, name)
+			if err != nil {
+				return err
+			}
+			values = append(values, v)
+		}
+		if !slices.ContainsFunc(values, func(v string) bool { return !ok(v) }) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s is %q for too long", name, values)
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func write(path, value string) error { return os.WriteFile(path, []byte(value), 0o600) }

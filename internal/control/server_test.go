@@ -1,0 +1,331 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/policyfile"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/throttle"
+	operatorv1 "github.com/estimatord/estimatord/proto/estimatord/operator/v1"
+	"github.com/estimatord/estimatord/qos"
+)
+
+const (
+	clientEnv = "OPERATOR_TEST_CLIENT_OF"
+	nobody    = 65534
+)
+
+func TestMain(m *testing.M) {
+	if socket := os.Getenv(clientEnv); socket != "" {
+		os.Exit(clientOfNobody(socket))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// clientOfNobody asks as another user and prints what came back.
+func clientOfNobody(socket string) int {
+	if err := errors.Join(syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	_, err := Call(context.Background(), socket, operatorv1.OperatorClient.Pause)
+	fmt.Println(errors.Is(err, ErrRefused), err)
+	return 0
+}
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// full is a server of which everything is to be told.
+func full(t *testing.T, log *bytes.Buffer) Config {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "eo") // short: a socket's path has 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	long := strings.Repeat("n", 63)
+	record := &decision.Record{
+		Seq: 7, At: now.Add(-400 * time.Millisecond), Took: 1234 * time.Microsecond, Agent: "pid:11@22", UsageAge: 3200 * time.Millisecond,
+		Containers: decision.ContainerCounts{Regular: 3, Revocable: 2, Unreadable: 1},
+		Offer: estimator.Offer{Resources: []estimator.ResourceOffer{
+			{Name: "cpus", Free: 1500, Gross: 2500, AllocatedRevocable: 1000, Slack: 2600, Why: reason.RaiseStep},
+		}},
+		QoS: qos.Decision{
+			Why: reason.Throttled,
+			Rules: []qos.RuleState{
+				{Name: long, Signal: qos.NodeCPU, Action: qos.Slow, Value: snapshot.ValueOf(0.971), Above: 0.95, Clear: 0.9, Why: reason.Throttled, Text: "text"},
+			},
+			Shadow: &qos.ShadowDecision{Decision: qos.Decision{Rules: []qos.RuleState{
+				{Name: "load", Signal: qos.Load5, Action: qos.Kill, Value: snapshot.Value{Why: snapshot.Malformed}, Above: 6, Clear: 5.4, Why: reason.Blind},
+			}}},
+			Ladders: []qos.LadderState{
+				{Resource: qos.CPU, Rung: qos.Slow, Wanted: qos.Kill, Since: now.Add(-12 * time.Second), Limit: 3.25, Rule: long},
+				{Resource: qos.Memory, Limit: 512 << 20},
+			},
+			Signals: []qos.SignalReading{
+				{Signal: qos.NodeCPU, Value: snapshot.ValueOf(0.971)},
+				{Signal: qos.Load5, Value: snapshot.Value{Why: snapshot.Malformed}},
+			},
+			Budget: qos.BudgetState{Left: 0, Used: 10, Open: true, Since: now.Add(-time.Hour)},
+		},
+	}
+	return Config{
+		Socket: filepath.Join(dir, "o.sock"), ProcRoot: "/proc", Version: "v1.2.3", Mode: "usage",
+		Desk: &Desk{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return now },
+		Sources: Sources{
+			Last: func() *decision.Record { return record },
+			Policy: func() policyfile.Status {
+				return policyfile.Status{
+					File: "/etc/estimatord/policy.yaml", Hash: "0123456789ab", Since: now.Add(-3 * time.Hour), Rules: 2,
+					Checked: now.Add(-time.Minute), Good: now.Add(-3 * time.Hour),
+					Err: errors.New("policy.yaml:3:4: rules[0].above: " + strings.Repeat("long ", 30) + "\npolicy.yaml:9:1: \x1b[31mred"), Warnings: []string{"odd"},
+				}
+			},
+			InFlight: func() []qos.InFlight {
+				return []qos.InFlight{{Key: snapshot.Key{ID: "0ba6dcbe-7a3b-4ab6-8a61-2f1d5b1d4d5e"}, Since: now.Add(-3 * time.Second)}}
+			},
+			Held: func() throttle.Report {
+				return throttle.Report{Containers: []throttle.Container{{Key: snapshot.Key{ID: "hog"}, Settings: []throttle.Setting{
+					{Name: "quota", File: "cpu.cfs_quota_us", Wanted: true, Value: "50000", Before: "-1", Since: now.Add(-5 * time.Second), Why: throttle.InForce},
+					{Name: "weight", Why: throttle.InForce},
+				}}}}
+			},
+		},
+	}
+}
+
+// serving runs a server until the test ends.
+func serving(t *testing.T, cfg Config) *Server {
+	t.Helper()
+	s := New(cfg)
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(cfg.Socket); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the socket is left behind: %v", err)
+		}
+	})
+	return s
+}
+
+func TestOrders(t *testing.T) {
+	var log bytes.Buffer
+	cfg := full(t, &log)
+	serving(t, cfg)
+	if o := cfg.Desk.Take(); o != (qos.Orders{}) {
+		t.Fatalf("orders before any: %+v", o)
+	}
+	reset, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.ResetBudget)
+	if err != nil || reset.GetForgotten() != 10 || !reset.GetBreakerWasOpen() {
+		t.Errorf("reset: %v, %v", reset, err)
+	}
+	if o := cfg.Desk.Take(); o != (qos.Orders{ResetBudget: true}) {
+		t.Errorf("orders after a reset: %+v", o)
+	}
+	if o := cfg.Desk.Take(); o != (qos.Orders{}) {
+		t.Errorf("a reset is carried out twice: %+v", o)
+	}
+	for i, was := range []bool{false, true} {
+		if p, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Pause); err != nil || p.GetWasPaused() != was {
+			t.Errorf("pause %d: %v, %v", i, p, err)
+		}
+		if o := cfg.Desk.Take(); o != (qos.Orders{Paused: true}) {
+			t.Errorf("orders while paused: %+v", o)
+		}
+	}
+	if st, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status); err != nil || !st.GetDaemon().GetPaused() || !st.GetDaemon().GetPausedSince().AsTime().Equal(now) {
+		t.Errorf("status while paused: %v, %v", st.GetDaemon(), err)
+	}
+	for i, was := range []bool{true, false} {
+		if p, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Resume); err != nil || p.GetWasPaused() != was {
+			t.Errorf("resume %d: %v, %v", i, p, err)
+		}
+	}
+	if o := cfg.Desk.Take(); o != (qos.Orders{}) {
+		t.Errorf("orders after resume: %+v", o)
+	}
+	for _, want := range []string{"kill budget is reset", "paused: nothing is offered", "resumed", fmt.Sprintf("pid %d of uid %d", os.Getpid(), os.Geteuid())} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, &log)
+		}
+	}
+}
+
+func TestOtherUsersAreRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("becoming another user needs root")
+	}
+	var log bytes.Buffer
+	cfg := full(t, &log)
+	serving(t, cfg)
+	if err := os.Chmod(filepath.Dir(cfg.Socket), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		mode os.FileMode
+		want string
+	}{
+		"the file is closed":           {0o600, "is for root and the daemon's own user"},
+		"somebody opened the file up":  {0o666, "of uid 65534 may not call"},
+		"and so does the log remember": {0o666, "this socket is for root and uid 0"},
+	} {
+		if err := os.Chmod(cfg.Socket, tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(exe)
+		cmd.Env = append(os.Environ(), clientEnv+"="+cfg.Socket)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(out), "true ") || !strings.Contains(string(out), tc.want) {
+			t.Errorf("%s: %v, %s", name, err, out)
+		}
+	}
+	if o := cfg.Desk.Take(); o.Paused {
+		t.Error("another user has paused the daemon")
+	}
+	if !strings.Contains(log.String(), "an operator's call was refused") {
+		t.Errorf("log %s", &log)
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	dir, err := os.MkdirTemp("", "eo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "o.sock")
+	if _, err := Call(t.Context(), path, operatorv1.OperatorClient.Status); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "is estimatord running") {
+		t.Errorf("no socket: %v", err)
+	}
+	var log bytes.Buffer
+	cfg := full(t, &log)
+	cfg.Socket = path
+	s := New(cfg)
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.socket.Close() // as after kill -9
+	if _, err := Call(t.Context(), path, operatorv1.OperatorClient.Status); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "left behind") {
+		t.Errorf("stale socket: %v", err)
+	}
+	s.grpc.Stop()
+}
+
+func TestAPanicIsAnError(t *testing.T) {
+	var log bytes.Buffer
+	cfg := full(t, &log)
+	cfg.Sources.Held = nil
+	serving(t, cfg)
+	if _, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status); err == nil || !strings.Contains(err.Error(), "see its log") {
+		t.Errorf("err %v", err)
+	}
+	if _, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Pause); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+}
+
+func TestServeNeedsListen(t *testing.T) {
+	var log bytes.Buffer
+	s := New(full(t, &log))
+	if err := s.Serve(t.Context()); !errors.Is(err, ErrNotListening) {
+		t.Errorf("err %v", err)
+	}
+	s.grpc.Stop()
+}
+
+// golden compares with a file; UPDATE_GOLDEN=1 writes it, to be read then.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s:\n%s\nwant\n%s", name, got, want)
+	}
+}
+
+func TestPrint(t *testing.T) {
+	var log bytes.Buffer
+	cfg := full(t, &log)
+	serving(t, cfg)
+	st, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Daemon.Pid, st.Daemon.PausedSince, st.Daemon.Paused = 4242, st.GetTick().GetAt(), true
+	var text, js bytes.Buffer
+	if err := errors.Join(Print(&text, st, now), PrintJSON(&js, st)); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "full.txt", text.String())
+	golden(t, "full.json", js.String())
+	for line := range strings.Lines(text.String()) {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > width {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if strings.ContainsRune(text.String(), '\x1b') {
+		t.Error("an escape sequence reaches the terminal")
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(js.Bytes(), &fields); err != nil || fields["daemon"].(map[string]any)["paused_since"] == nil {
+		t.Errorf("json: %v, %v", err, fields)
+	}
+}
+
+// Before the first tick, and without a policy, there is little to tell.
+func TestPrintOfAYoungDaemon(t *testing.T) {
+	var log bytes.Buffer
+	cfg := full(t, &log)
+	cfg.Sources = Sources{
+		Last: func() *decision.Record { return nil }, Policy: func() policyfile.Status { return policyfile.Status{} },
+		InFlight: func() []qos.InFlight { return nil }, Held: func() throttle.Report { return throttle.Report{} },
+	}
+	serving(t, cfg)
+	st, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Daemon.Pid = 4242
+	var text bytes.Buffer
+	if err := Print(&text, st, now); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "young.txt", text.String())
+}

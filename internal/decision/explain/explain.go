@@ -1,0 +1,138 @@
+// Package explain answers questions about the past from the decision log alone:
+// why the offer is what it is, why a container was killed, and why one was not.
+// It works when the daemon is dead.
+package explain
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/decision"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+)
+
+// Classes of errors, for errors.Is.
+var (
+	// ErrNothing: the log has nothing about that.
+	ErrNothing = errors.New("nothing in the decision log")
+	// ErrAmbiguous: several containers are meant.
+	ErrAmbiguous = errors.New("several containers match")
+)
+
+// Log is a decision log up to a time.
+type Log struct {
+	reader *decisionlog.Reader
+	// until is the time after which nothing is looked at; zero: all is.
+	until time.Time
+}
+
+// Open opens the log in dir; until is the time about which is asked, zero for
+// the end of the log.
+func Open(dir string, until time.Time) (*Log, error) {
+	r, err := decisionlog.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Log{reader: r, until: until}, nil
+}
+
+// Skipped is how many lines could not be read so far.
+func (l *Log) Skipped() int { return l.reader.Skipped() }
+
+// empty says why the log has no line at all to go by.
+func (l *Log) empty() error {
+	switch {
+	case !l.until.IsZero():
+		return fmt.Errorf("%w before that time", ErrNothing)
+	case l.Skipped() > 0:
+		return fmt.Errorf("%w that can be read", ErrNothing)
+	}
+	return ErrNothing
+}
+
+// back visits the lines that hold all of the texts, the newest first, until
+// visit returns false.
+func (l *Log) back(visit func(*decision.Line) bool, texts ...string) {
+	match := func(line []byte) bool {
+		for _, text := range texts {
+			if !bytes.Contains(line, []byte(text)) {
+				return false
+			}
+		}
+		return true
+	}
+	for line := range l.reader.Backward(match) {
+		if !l.until.IsZero() && line.At.Time().After(l.until) {
+			continue
+		}
+		if !visit(line) {
+			return
+		}
+	}
+}
+
+// last is the newest line that holds the texts, nil for none.
+func (l *Log) last(texts ...string) (found *decision.Line) {
+	l.back(func(line *decision.Line) bool {
+		found = line
+		return false
+	}, texts...)
+	return found
+}
+
+// quoted is how a text stands in a line, without the quotes.
+func quoted(s string) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // of a string this cannot fail
+	return strings.Trim(strings.TrimSpace(b.String()), `"`)
+}
+
+// matches reports whether a container is what name names: its id or the
+// beginning of it, its executor or one of its tasks.
+func matches(name, id, executor string, tasks []string) bool {
+	return strings.HasPrefix(id, name) || executor == name || slices.Contains(tasks, name)
+}
+
+// oneOf is the only one of ids, which is in order of first mention; the one that
+// is name itself counts alone.
+func oneOf(name string, ids []string) (string, error) {
+	switch {
+	case slices.Contains(ids, name):
+		return name, nil
+	case len(ids) == 1:
+		return ids[0], nil
+	case len(ids) == 0:
+		return "", fmt.Errorf("%w about a container, executor or task %q", ErrNothing, name)
+	}
+	return "", fmt.Errorf("%w %q:\n  %s", ErrAmbiguous, name, strings.Join(ids, "\n  "))
+}
+
+func add(ids []string, id string) []string {
+	if slices.Contains(ids, id) {
+		return ids
+	}
+	return append(ids, id)
+}
+
+// resolve is the id of the container that name names among those that were
+// weighed: of the newest weighing that knows one.
+func (l *Log) resolve(name string) (string, error) {
+	var ids []string
+	l.back(func(line *decision.Line) bool {
+		for i := range line.Eligible {
+			e := &line.Eligible[i]
+			if matches(name, e.ID, e.Executor, e.Tasks) {
+				ids = add(ids, e.ID)
+			}
+		}
+		return len(ids) == 0
+	}, `"weighed":true`, quoted(name))
+	return oneOf(name, ids)
+}

@@ -1,0 +1,173 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/tree"
+	"github.com/estimatord/estimatord/internal/resources"
+)
+
+// ErrCannotRun is returned when this machine or user does not allow what the
+// demo does. Its text says what is missing and what to run instead.
+var ErrCannotRun = errors.New("the demo cannot run here")
+
+// Config is what a run is made of.
+type Config struct {
+	// Plain: lines instead of a table that is redrawn. Without a terminal it
+	// is plain anyway.
+	Plain bool
+	// Out gets everything that is to be seen.
+	Out io.Writer
+	// Patience is how long other processes on the machine are waited for to
+	// leave enough slack; 35 s if 0. Everything else takes 20 s at the most
+	// where the daemon works.
+	Patience time.Duration
+	// Daemon is the command of the real daemon; it gets its flags appended.
+	Daemon []string
+}
+
+// Run tells the story once, and cleans up whatever happens. The Result is what
+// came of it; the error says that it could not be told to the end for a reason
+// outside the story.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	s := &story{began: time.Now(), client: &http.Client{Timeout: time.Second}, patience: cfg.Patience}
+	if s.patience <= 0 {
+		s.patience = defaultPatience
+	}
+	var err error
+	if s.host, err = newHost(); err != nil {
+		return s.result, err
+	}
+	s.plan = planFor(s.host.cpus)
+	s.view = newView(cfg.Out, s.plan, cfg.Plain)
+	defer s.client.CloseIdleConnections()
+
+	err = errors.Join(s.run(ctx, cfg.Daemon), s.cleanUp())
+	s.view.close()
+	s.result.Took = s.since()
+	if err != nil {
+		return s.result, err
+	}
+	s.result.write(cfg.Out)
+	if s.why != "" {
+		_, _ = fmt.Fprintf(cfg.Out, "\nThe log of decisions outlives the daemon:\n\n$ estimatord explain kill %s\n%s", s.hogTask, s.why)
+	}
+	return s.result, nil
+}
+
+// run sets the stage and tells the story.
+func (s *story) run(ctx context.Context, command []string) (err error) {
+	if s.daemon, err = newDaemon(s.logged); err != nil {
+		return err
+	}
+	total, err := fakeagent.DetectTotal()
+	if err != nil {
+		return err
+	}
+	total.Set(resources.CPUs, s.plan.total)
+	s.agent, err = fakeagent.New(fakeagent.Config{
+		Socket: s.daemon.socket, Purpose: "demo", Total: total, EstimateInterval: estimateEvery, Observe: s.happened, Log: agentLog(),
+	})
+	switch {
+	case errors.Is(err, tree.ErrNoPlace):
+		return fmt.Errorf("%w: %w", ErrCannotRun, explain(err))
+	case err != nil:
+		return err
+	}
+	if err := s.agent.Tree().Prefer(); err != nil {
+		return err
+	}
+	version := "v1"
+	if s.agent.Tree().V2() {
+		version = "v2"
+	}
+	s.say("%d CPUs, cgroup %s, containers under %s in %s", s.plan.cpus, version, s.agent.Tree().Root(), s.agent.Tree().Mount())
+	if err := s.daemon.start(command, s.plan.configuration(), s.agent.Tree()); err != nil {
+		return err
+	}
+	if err := s.daemon.ready(ctx); err != nil {
+		return err
+	}
+	s.say("daemon runs: %s, a tick every %s", strings.Join(command, " "), tick)
+
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { s.agent.Run(ctx) })
+	beside.Go(func() { s.watch(ctx) })
+	err = s.tell(ctx)
+	cancel()
+	beside.Wait()
+	if errors.Is(err, errEnds) {
+		return nil // the result says why
+	}
+	return err
+}
+
+// explain is what a user can do about it.
+func explain(err error) error {
+	return fmt.Errorf("it runs real processes in real cgroups, and %w. "+
+		"Run it as root (sudo make demo), or, where systemd runs cgroup v2, in a scope that is delegated to you: "+
+		"systemd-run --user --scope -p Delegate=yes make demo", err)
+}
+
+// cleanUp leaves nothing behind.
+func (s *story) cleanUp() error {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	var errs []error
+	if s.agent != nil {
+		errs = append(errs, s.agent.Close())
+	}
+	if s.daemon != nil {
+		errs = append(errs, s.daemon.end())
+		if s.result.OK() {
+			why, err := s.daemon.explain(s.hogTask)
+			s.why = why
+			errs = append(errs, err)
+		}
+		errs = append(errs, s.daemon.remove())
+	}
+	return errors.Join(errs...)
+}
+
+// happened is told of what the agent does.
+func (s *story) happened(e fakeagent.Event) {
+	s.notes.event(e)
+	s.mu.Lock()
+	over := s.over
+	s.mu.Unlock()
+	if over {
+		return // the end of what still ran is no news
+	}
+	switch e.Kind {
+	case fakeagent.OfferChanged:
+		s.say("agent: may launch on %s revocable, total %s", orNothing(e.Offer.Free().String()), orNothing(e.Offer.Total.String()))
+	case fakeagent.TaskRunning:
+	default:
+		s.say("agent: %s", e)
+	}
+}
+
+// logged is told of the daemon's log: what it decided, and what is wrong.
+func (s *story) logged(l line) {
+	s.notes.line(l)
+	if l.Msg == "offer" || l.Msg == "kill" || l.Level == "WARN" || l.Level == "ERROR" {
+		s.say("%s", l)
+	}
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "nothing"
+	}
+	return text
+}

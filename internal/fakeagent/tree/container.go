@@ -1,0 +1,235 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/resources"
+)
+
+// What a Mesos agent gives a container per cpu: src/slave/containerizer/mesos/
+// isolators/cgroups/constants.hpp:30 and cgroups2/constants.hpp:29. Revocable
+// containers get the low figure for all their cpus, the regular overhead of
+// the executor included (cgroups/subsystems/cpu.cpp:75).
+const (
+	sharesPerCPU, sharesPerCPURevocable, minShares            = 1024, 10, 2
+	weightPerCPU, weightPerCPURevocable, minWeight, maxWeight = 100, 1, 1, 10000
+)
+
+// Limits are what a container is allowed, executor overhead included.
+type Limits struct {
+	CPUs resources.Milli
+	Mem  resources.Milli // in Mesos MB; 0: no limit
+	// Revocable: any of it is revocable, and CPU weights are those of
+	// --revocable_cpu_low_priority.
+	Revocable bool
+}
+
+// Container is one container's cgroups.
+type Container struct {
+	tree *Tree
+	id   string
+	// dirs are its directories, one per hierarchy, limits live there.
+	dirs []string
+	// procs is the directory that processes are listed in; members are those
+	// they are put into.
+	procs   string
+	members []string
+}
+
+// NewContainer makes the cgroups of a container.
+func (t *Tree) NewContainer(id string, l Limits) (*Container, error) {
+	if id == "" || id != filepath.Base(id) {
+		return nil, fmt.Errorf("container id %q", id)
+	}
+	c := &Container{tree: t, id: id}
+	if err := c.make(l); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the cgroups of container %s: %w", id, err), c.Destroy())
+	}
+	return c, nil
+}
+
+func (c *Container) make(l Limits) error {
+	t := c.tree
+	for i, root := range t.Dirs() {
+		dir := filepath.Join(root, c.id)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		c.dirs = append(c.dirs, dir)
+		for _, s := range settings(t.place.v2, t.place.bases[i].controllers, l) {
+			if err := write(filepath.Join(dir, s.file), s.value); err != nil {
+				return err
+			}
+		}
+		if !t.place.v2 {
+			c.members = append(c.members, dir)
+			continue
+		}
+		if err := enable(dir, t.place.bases[i].controllers); err != nil {
+			return err
+		}
+		leaf := filepath.Join(dir, "leaf")
+		if err := os.Mkdir(leaf, 0o755); err != nil {
+			return err
+		}
+		c.members = append(c.members, leaf)
+	}
+	c.procs = c.members[0]
+	return nil
+}
+
+// settings are the control files that the agent writes on the first update of
+// a container, as far as the hierarchy has the controllers.
+func settings(v2 bool, controllers []string, l Limits) []setting {
+	per := func(perCPU int) int { return int(l.CPUs) * perCPU / int(resources.Unit) }
+	mem := strconv.FormatInt(int64(l.Mem)*resources.MemUnitBytes/int64(resources.Unit), 10)
+	var out []setting
+	for _, c := range controllers {
+		switch {
+		case c == "cpu" && v2 && l.Revocable:
+			out = append(out, setting{"cpu.weight", strconv.Itoa(max(minWeight, per(weightPerCPURevocable)))})
+		case c == "cpu" && v2:
+			// Above 100 cpus a real agent fails here, the kernel's maximum is 10000.
+			out = append(out, setting{"cpu.weight", strconv.Itoa(min(maxWeight, max(minWeight, per(weightPerCPU))))})
+		case c == "cpu" && l.Revocable:
+			out = append(out, setting{"cpu.shares", strconv.Itoa(max(minShares, per(sharesPerCPURevocable)))})
+		case c == "cpu":
+			out = append(out, setting{"cpu.shares", strconv.Itoa(max(minShares, per(sharesPerCPU)))})
+		case c == "memory" && l.Mem == 0:
+		case c == "memory" && v2:
+			out = append(out, setting{"memory.low", mem}, setting{"memory.max", mem})
+		case c == "memory":
+			out = append(out, setting{"memory.soft_limit_in_bytes", mem}, setting{"memory.limit_in_bytes", mem})
+		}
+	}
+	return out
+}
+
+// Update writes the control files as an agent does whenever it looks at a
+// container again: at each end of a task, at a launch into it, and after its
+// own restart (slave.cpp:3458, :5464, :6327). What others wrote is lost.
+func (c *Container) Update(l Limits) error {
+	for i, dir := range c.dirs {
+		for _, s := range settings(c.tree.place.v2, c.tree.place.bases[i].controllers, l) {
+			if err := write(filepath.Join(dir, s.file), s.value); err != nil {
+				return fmt.Errorf("update container %s: %w", c.id, err)
+			}
+		}
+	}
+	return nil
+}
+
+// ID is the container id.
+func (c *Container) ID() string { return c.id }
+
+// Dirs are the container's directories, one per hierarchy.
+func (c *Container) Dirs() []string { return slices.Clone(c.dirs) }
+
+// Start starts cmd inside the container: on v2 it is forked into its cgroup,
+// on v1 it waits in a stage until it is in all hierarchies. It gets SIGKILL
+// when this process ends.
+func (c *Container) Start(cmd *exec.Cmd) error {
+	if c.tree.place.v2 {
+		leaf, err := os.Open(c.procs)
+		if err != nil {
+			return fmt.Errorf("start in container %s: %w", c.id, err)
+		}
+		defer func() { _ = leaf.Close() }()
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(leaf.Fd())}
+		return c.tree.spawner.Start(cmd, syscall.SIGKILL)
+	}
+	return c.startStaged(cmd)
+}
+
+// CPUTime is the CPU time that the container has used.
+func (c *Container) CPUTime() (time.Duration, error) {
+	for _, dir := range c.dirs {
+		if c.tree.place.v2 {
+			return cpuStatUsage(filepath.Join(dir, "cpu.stat"))
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "cpuacct.usage"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another controller's hierarchy
+		}
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of container %s: %w", c.id, err)
+		}
+		nanos, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of container %s: %w", c.id, err)
+		}
+		return time.Duration(nanos), nil
+	}
+	return 0, fmt.Errorf("CPU time of container %s: %w", c.id, fs.ErrNotExist)
+}
+
+// cpuStatUsage reads "usage_usec 12345" from a cpu.stat of v2.
+func cpuStatUsage(path string) (time.Duration, error) {
+	fields, err := words(path)
+	if err != nil {
+		return 0, fmt.Errorf("CPU time: %w", err)
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		if fields[i] == "usage_usec" {
+			micros, err := strconv.ParseInt(fields[i+1], 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("CPU time: %s: %w", path, err)
+			}
+			return time.Duration(micros) * time.Microsecond, nil
+		}
+	}
+	return 0, fmt.Errorf("CPU time: %s has no usage_usec", path)
+}
+
+// Pids are the processes in the container.
+func (c *Container) Pids() ([]int, error) {
+	list, err := words(filepath.Join(c.procs, "cgroup.procs"))
+	if err != nil {
+		return nil, fmt.Errorf("processes of container %s: %w", c.id, err)
+	}
+	pids := make([]int, 0, len(list))
+	for _, w := range list {
+		pid, err := strconv.Atoi(w)
+		if err != nil {
+			return nil, fmt.Errorf("processes of container %s: %w", c.id, err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
+// Destroy kills the processes of the container without grace and removes its
+// cgroups. It is done when it returns nil, and may be repeated otherwise.
+func (c *Container) Destroy() error {
+	deadline := time.Now().Add(destroyTimeout)
+	// All directories get their boost before the first is waited for.
+	for _, d := range c.members {
+		if _, err := killOnce([]string{d}); err != nil {
+			return fmt.Errorf("destroy container %s: %w", c.id, err)
+		}
+	}
+	for _, d := range c.dirs {
+		boost(d)
+	}
+	for _, d := range c.dirs {
+		if err := killBelow(d, deadline); err != nil {
+			return fmt.Errorf("destroy container %s: %w", c.id, err)
+		}
+	}
+	for _, d := range c.dirs {
+		if err := remove(d, deadline); err != nil {
+			return fmt.Errorf("destroy container %s: %w", c.id, err)
+		}
+	}
+	return nil
+}

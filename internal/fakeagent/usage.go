@@ -1,0 +1,128 @@
+package fakeagent
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/estimatord/estimatord/internal/resources"
+	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
+)
+
+// usage is the report that the agent sends with every call, as Slave::usage
+// builds it (slave.cpp:9629-9694). It carries no statistics, as when no
+// isolator has answered yet: the daemon reads the kernel itself.
+func (a *Agent) usage() *wire.ResourceUsage {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := &wire.ResourceUsage{Total: total(a.cfg.Total)}
+	for _, e := range a.executors {
+		u.Executors = append(u.Executors, a.describe(e))
+	}
+	return u
+}
+
+func (a *Agent) describe(e *executor) *wire.ResourceUsage_Executor {
+	id := e.task.ID
+	task := &wire.ResourceUsage_Executor_Task{Name: proto.String(id), Id: &wire.TaskID{Value: proto.String(id)}}
+	task.Resources = allocated(e.task.Regular, e.task.Revocable)
+	x := &wire.ResourceUsage_Executor{
+		ExecutorInfo: &wire.ExecutorInfo{
+			ExecutorId:  &wire.ExecutorID{Value: proto.String(id)},
+			FrameworkId: &wire.FrameworkID{Value: proto.String(a.frameworkID)},
+			Resources:   allocated(overhead, nil),
+			Name:        proto.String(e.name),
+			Source:      proto.String(id),
+		},
+		Allocated:   allocated(e.regular(), e.task.Revocable),
+		ContainerId: &wire.ContainerID{Value: proto.String(e.containerID)},
+	}
+	if e.state != registering {
+		x.Tasks = append(x.Tasks, task) // queued ones count as allocated, but are not listed
+	}
+	return x
+}
+
+// allocated are resources in the agent's format after reservation refinement:
+// no role of their own, allocated to the role "*".
+func allocated(regular, revocable resources.Quantities) []*wire.Resource {
+	out := scalars(regular)
+	for _, r := range scalars(revocable) {
+		r.Revocable = &wire.Resource_RevocableInfo{}
+		out = append(out, r)
+	}
+	for _, r := range out {
+		r.AllocationInfo = &wire.Resource_AllocationInfo{Role: proto.String("*")}
+	}
+	return out
+}
+
+// total is what the agent has, with the port range that every agent adds
+// (src/slave/constants.hpp:112).
+func total(q resources.Quantities) []*wire.Resource {
+	return append(scalars(q), &wire.Resource{
+		Name: proto.String("ports"), Type: wire.Value_RANGES.Enum(),
+		Ranges: &wire.Value_Ranges{Range: []*wire.Value_Range{{Begin: proto.Uint64(31000), End: proto.Uint64(32000)}}},
+	})
+}
+
+func scalars(q resources.Quantities) []*wire.Resource {
+	out := make([]*wire.Resource, 0, len(q))
+	for _, e := range q {
+		if e.Amount <= 0 {
+			continue
+		}
+		out = append(out, &wire.Resource{
+			Name: proto.String(e.Name), Type: wire.Value_SCALAR.Enum(),
+			Scalar: &wire.Value_Scalar{Value: proto.Float64(e.Amount.Float())},
+		})
+	}
+	return out
+}
+
+// DetectTotal is what a Mesos agent finds on this host when it is told
+// nothing: all online processors, and memory and disk less a part for the
+// system (src/slave/containerizer/containerizer.cpp:107-197).
+func DetectTotal() (resources.Quantities, error) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return nil, fmt.Errorf("detect what the host has: %w", err)
+	}
+	stat, err := fs.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("detect what the host has: %w", err)
+	}
+	mem, err := fs.Meminfo()
+	if err != nil {
+		return nil, fmt.Errorf("detect what the host has: %w", err)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(os.TempDir(), &disk); err != nil {
+		return nil, fmt.Errorf("detect what the host has: %s: %w", os.TempDir(), err)
+	}
+	const gb = uint64(1) << 30
+	var q resources.Quantities
+	q.Set(resources.CPUs, resources.Milli(max(1, len(stat.CPU)))*resources.Unit)
+	if mem.MemTotalBytes != nil {
+		q.Set(resources.Mem, megabytes(keepBack(*mem.MemTotalBytes, 2*gb, gb)))
+	}
+	q.Set("disk", megabytes(keepBack(disk.Blocks*uint64(disk.Bsize), 10*gb, 5*gb)))
+	return slices.Clip(q), nil
+}
+
+// keepBack leaves the system its part: reserve of a large total, half of a
+// small one.
+func keepBack(total, large, reserve uint64) uint64 {
+	if total >= large {
+		return total - reserve
+	}
+	return total / 2
+}
+
+func megabytes(bytes uint64) resources.Milli {
+	return resources.Milli(bytes/resources.MemUnitBytes) * resources.Unit
+}

@@ -1,0 +1,161 @@
+package metrics
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos"
+)
+
+// victim makes a Victim the only way there is.
+func victim(t *testing.T, rule string) qos.Victim {
+	t.Helper()
+	e := &snapshot.Executor{
+		ContainerID: "c-be", FrameworkID: "f", ExecutorID: "e",
+		Revocable: resources.Quantities{{Name: resources.CPUs, Amount: 1000}}, Class: snapshot.ClassRevocable,
+	}
+	v, err := qos.NewVictim(&snapshot.Container{Key: snapshot.Key{ID: "c-be", Inode: 7}, Executor: e}, qos.Cause{Rule: rule})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func record(t *testing.T) *decision.Record {
+	return &decision.Record{
+		Seq: 3, At: time.Unix(1700000000, 500_000_000), Agent: "agent-1", UsageAge: 2500 * time.Millisecond,
+		Took:       2 * time.Millisecond,
+		Containers: decision.ContainerCounts{Regular: 2, Revocable: 1, UnknownToAgent: 3},
+		InFlight:   1,
+		Offer: estimator.Offer{Grades: []estimator.Graded{
+			{Resource: "cpus", Predictor: "tce", Grade: predict.Grade{Promises: 400, Broken: 3, Slack: 900, Allocated: 1200}},
+			{Resource: "mem", Predictor: "latest", Grade: predict.Grade{Promises: 1, Broken: 1, Slack: 2, Allocated: 4}},
+		}, Resources: []estimator.ResourceOffer{
+			{
+				Name: "cpus", Allocated: 4000, Usage: 1250, Peak: 1500, Margin: 400, Unmanaged: 100, Slack: 2000,
+				Cap: 1800, Capped: true, Target: 1800, Gross: 1800, AllocatedRevocable: 1000, Free: 800, Why: reason.Cap,
+			},
+			{Name: "mem", Allocated: 2_000_000, Slack: 512_000, Gross: 512_000, Free: 512_000, Why: reason.Slack},
+		}},
+		QoS: qos.Decision{
+			Why: reason.Preempt,
+			Rules: []qos.RuleState{
+				{Name: "busy", Value: snapshot.ValueOf(0.97), Above: 0.95, Exceeded: true},
+				{Name: "load", Value: snapshot.Value{Why: snapshot.NoFile}, Above: 4},
+			},
+			Kills: []qos.Victim{victim(t, "busy")},
+		},
+	}
+}
+
+func TestMetricsShowTheLastRecord(t *testing.T) {
+	r := record(t)
+	m, registry := NewMetrics(func() *decision.Record { return r }, Build{Version: "v1", Revision: "abc", GoVersion: "go"})
+	m.Observe(r)
+	m.Observe(r)
+
+	const want = `
+# HELP estimatord_agent_reported 1 once an agent has reported its usage, 0 before.
+# TYPE estimatord_agent_reported gauge
+estimatord_agent_reported 1
+# HELP estimatord_agent_usage_age_seconds Age of the agent's last usage report at the last tick.
+# TYPE estimatord_agent_usage_age_seconds gauge
+estimatord_agent_usage_age_seconds 2.5
+# HELP estimatord_build_info Always 1; the labels say which build runs.
+# TYPE estimatord_build_info gauge
+estimatord_build_info{goversion="go",revision="abc",version="v1"} 1
+# HELP estimatord_cap The operator's limit on what may be revocable; absent without one.
+# TYPE estimatord_cap gauge
+estimatord_cap{resource="cpus",unit="cores"} 1.8
+# HELP estimatord_containers Top-level containers by class: regular, revocable, shared (revocable, but runs a regular task too), unknown_to_agent.
+# TYPE estimatord_containers gauge
+estimatord_containers{class="regular"} 2
+estimatord_containers{class="revocable"} 1
+estimatord_containers{class="shared"} 0
+estimatord_containers{class="unknown_to_agent"} 3
+# HELP estimatord_last_tick_timestamp_seconds When the last tick was done, in seconds since 1970.
+# TYPE estimatord_last_tick_timestamp_seconds gauge
+estimatord_last_tick_timestamp_seconds 1.7000000005e+09
+# HELP estimatord_offer_decisions_total Ticks by what decided the offer of a resource.
+# TYPE estimatord_offer_decisions_total counter
+estimatord_offer_decisions_total{reason="cap",resource="cpus"} 2
+estimatord_offer_decisions_total{reason="slack",resource="mem"} 2
+# HELP estimatord_offered Offered to the agent on top of what is allocated as revocable: promised - revocable_allocated.
+# TYPE estimatord_offered gauge
+estimatord_offered{resource="cpus",unit="cores"} 0.8
+estimatord_offered{resource="mem",unit="bytes"} 5.36870912e+08
+# HELP estimatord_predictor_judged_slack_total Slack by the predictions that were judged, summed: divided by estimatord_predictor_judged_allocated_total, the savings.
+# TYPE estimatord_predictor_judged_slack_total counter
+estimatord_predictor_judged_slack_total{predictor="latest",resource="mem"} 2.097152e+06
+estimatord_predictor_judged_slack_total{predictor="tce",resource="cpus"} 900
+# HELP estimatord_predictor_promises_broken_total Those that demand rose above: divided by estimatord_predictor_promises_total, the violation rate.
+# TYPE estimatord_predictor_promises_broken_total counter
+estimatord_predictor_promises_broken_total{predictor="latest",resource="mem"} 1
+estimatord_predictor_promises_broken_total{predictor="tce",resource="cpus"} 3
+# HELP estimatord_qos_kills_total Revocable containers that were decided to be killed, by rule.
+# TYPE estimatord_qos_kills_total counter
+estimatord_qos_kills_total{rule="busy"} 2
+# HELP estimatord_regular_usage Used by regular containers; an unknown use counts as the allocation.
+# TYPE estimatord_regular_usage gauge
+estimatord_regular_usage{resource="cpus",unit="cores"} 1.25
+estimatord_regular_usage{resource="mem",unit="bytes"} 0
+# HELP estimatord_rule_signal Reading of a policy rule, in the rule's own unit; absent while it is unknown.
+# TYPE estimatord_rule_signal gauge
+estimatord_rule_signal{rule="busy"} 0.97
+# HELP estimatord_ticks_total Ticks done: one sample, one estimate, one decision each.
+# TYPE estimatord_ticks_total counter
+estimatord_ticks_total 2
+`
+	names := []string{
+		"estimatord_agent_reported", "estimatord_agent_usage_age_seconds", "estimatord_build_info", "estimatord_cap",
+		"estimatord_containers", "estimatord_last_tick_timestamp_seconds", "estimatord_offer_decisions_total",
+		"estimatord_offered", "estimatord_predictor_judged_slack_total", "estimatord_predictor_promises_broken_total", "estimatord_qos_kills_total", "estimatord_regular_usage", "estimatord_rule_signal",
+		"estimatord_ticks_total",
+	}
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+}
+
+// GatherAndLint runs the checks of `promtool check metrics`.
+func TestMetricsFollowPrometheusConventions(t *testing.T) {
+	r := record(t)
+	m, registry := NewMetrics(func() *decision.Record { return r }, Build{})
+	m.Observe(r)
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestMetricsBeforeTheFirstTick(t *testing.T) {
+	_, registry := NewMetrics(func() *decision.Record { return nil }, Build{})
+	got, err := testutil.GatherAndCount(registry, "estimatord_offered", "estimatord_agent_reported", "estimatord_last_tick_timestamp_seconds")
+	if err != nil || got != 0 {
+		t.Errorf("%d series of a tick that never was, err %v; want 0, nil", got, err)
+	}
+}
+
+func BenchmarkScrape(b *testing.B) {
+	r := &decision.Record{Offer: estimator.Offer{Resources: make([]estimator.ResourceOffer, 2)}}
+	r.Offer.Resources[0].Name, r.Offer.Resources[1].Name = "cpus", "mem"
+	_, registry := NewMetrics(func() *decision.Record { return r }, Build{})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := registry.Gather(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package policyfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/qos"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	one = "rules:\n  - {name: one, signal: node_cpu}\n"
+	two = "rules:\n  - {name: two, signal: node_cpu}\n"
+	bad = "rules:\n  - {name: three, signal: node_cpus}\n"
+)
+
+// logBuffer is a log that may be read while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func opened(t *testing.T, text string) (s *Source, path string, log *logBuffer) {
+	t.Helper()
+	path, log = filepath.Join(t.TempDir(), "policy.yaml"), &logBuffer{}
+	write(t, path, text)
+	s, err := Open(Config{Path: path, Fresh: qos.Fresh{Usage: time.Minute, Sample: time.Second}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, path, log
+}
+
+// in is the name of the first rule in force.
+func in(s *Source) string { return s.Current().Rules[0].Name }
+
+func TestReload(t *testing.T) {
+	s, path, log := opened(t, one)
+	first := s.Current()
+	if in(s) != "one" || first.Fresh.Usage != time.Minute || s.Status().Err != nil || s.Status().Hash == "" {
+		t.Fatalf("policy %+v, status %+v", first, s.Status())
+	}
+	if err := s.Reload(); err != nil || s.Current() != first {
+		t.Errorf("the same text is another policy: rules would forget how long they have held; err %v", err)
+	}
+	hash := s.Status().Hash
+	write(t, path, two)
+	if err := s.Reload(); err != nil || in(s) != "two" || s.Status().Hash == hash || s.Current().Fresh.Usage != time.Minute {
+		t.Fatalf("policy %s, status %+v, err %v", in(s), s.Status(), err)
+	}
+	if !strings.Contains(log.String(), "policy replaced") {
+		t.Errorf("log %s", log)
+	}
+}
+
+func TestABadFileChangesNothing(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, path string){
+		"fault":     func(t *testing.T, path string) { write(t, path, bad) },
+		"emptied":   func(t *testing.T, path string) { write(t, path, "") },
+		"no rules":  func(t *testing.T, path string) { write(t, path, "rules: []\n") },
+		"too large": func(t *testing.T, path string) { write(t, path, one+strings.Repeat("# much\n", 1<<18)) },
+		"vanished":  func(t *testing.T, path string) { remove(t, path) },
+		"directory": func(t *testing.T, path string) {
+			remove(t, path)
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"pipe": func(t *testing.T, path string) { // opening it would block
+			remove(t, path)
+			if err := syscall.Mkfifo(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, path, log := opened(t, one)
+			was, good := s.Current(), s.Status().Good
+			spoil(t, path)
+			if err := s.Reload(); err == nil {
+				t.Fatal("accepted")
+			}
+			st := s.Status()
+			if s.Current() != was || st.Err == nil || !st.Good.Equal(good) || !strings.Contains(log.String(), "policy refused") {
+				t.Errorf("policy %v, status %+v, log %s", s.Current(), st, log)
+			}
+			if got := testutil.ToFloat64(only{s, "last_reload_successful"}); got != 0 {
+				t.Errorf("last_reload_successful %v", got)
+			}
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, one)
+			if err := s.Reload(); err != nil || s.Status().Err != nil || s.Current() != was {
+				t.Errorf("the old text again: %v, status %+v", err, s.Status())
+			}
+			if got := testutil.ToFloat64(only{s, "last_reload_successful"}); got != 1 {
+				t.Errorf("last_reload_successful %v after the file was repaired", got)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestABadFileAtStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	if _, err := Open(Config{Path: path}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	write(t, path, bad)
+	if _, err := Open(Config{Path: path}); !errors.Is(err, config.ErrInvalid) {
+		t.Errorf("bad file: %v", err)
+	}
+}
+
+func TestWithoutAFile(t *testing.T) {
+	s, err := Open(Config{})
+	if err != nil || s.Current() != nil || s.File() != nil || testutil.CollectAndCount(s) != 0 {
+		t.Errorf("policy %v, err %v", s.Current(), err)
+	}
+	if err := s.Reload(); !errors.Is(err, ErrNoFile) {
+		t.Errorf("reload: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	s, _, _ := opened(t, one)
+	s.mu.Lock()
+	s.status.Good = time.Unix(1700000000, 500e6)
+	s.mu.Unlock()
+	if err := testutil.CollectAndCompare(s, strings.NewReader(`
+# HELP estimatord_policy_info The policy in force: the begin of the SHA-256 of its text.
+# TYPE estimatord_policy_info gauge
+estimatord_policy_info{hash="c7ca5570c6b3"} 1
+# HELP estimatord_policy_last_reload_success_timestamp_seconds When the policy file was last read and found without fault.
+# TYPE estimatord_policy_last_reload_success_timestamp_seconds gauge
+estimatord_policy_last_reload_success_timestamp_seconds 1.7000000005e+09
+# HELP estimatord_policy_last_reload_successful 1 when the policy file was without fault when it was last read; 0: the policy in force is an older one.
+# TYPE estimatord_policy_last_reload_successful gauge
+estimatord_policy_last_reload_successful 1
+`)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Editors, installers and Kubernetes all replace a file in another way.
+func TestRunSeesEveryKindOfChange(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, path string){
+		"written in place": func(t *testing.T, path string) { write(t, path, two) },
+		"renamed over": func(t *testing.T, path string) {
+			other := filepath.Join(t.TempDir(), "policy.yaml") // seen where it arrives only
+			write(t, other, two)
+			rename(t, other, path)
+		},
+		"moved away and written anew": func(t *testing.T, path string) { // vim with a backup
+			rename(t, path, path+"~")
+			write(t, path, two)
+		},
+		"a link's directory swapped": func(t *testing.T, path string) { // Kubernetes
+			link(t, "..2", filepath.Join(filepath.Dir(path), "..data_tmp"))
+			rename(t, filepath.Join(filepath.Dir(path), "..data_tmp"), filepath.Join(filepath.Dir(path), "..data"))
+		},
+		"written behind the link": func(t *testing.T, path string) {
+			write(t, filepath.Join(filepath.Dir(path), "..1", "policy.yaml"), two)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, path, log := opened(t, one)
+			if strings.Contains(name, "link") {
+				dir := filepath.Dir(path)
+				remove(t, path)
+				for sub, text := range map[string]string{"..1": one, "..2": two} {
+					if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+						t.Fatal(err)
+					}
+					write(t, filepath.Join(dir, sub, "policy.yaml"), text)
+				}
+				link(t, "..1", filepath.Join(dir, "..data"))
+				link(t, filepath.Join("..data", "policy.yaml"), path)
+			}
+			looks := run(t, s)
+			<-looks // the one at the start: the watch is on
+			change(t, path)
+			deadline := time.After(20 * time.Second)
+			for in(s) != "two" {
+				select {
+				case <-looks:
+				case <-deadline:
+					t.Fatalf("not seen; log:\n%s", log)
+				}
+			}
+			if strings.Contains(log.String(), "refused") {
+				t.Errorf("a step of the change was taken for the whole:\n%s", log)
+			}
+		})
+	}
+}
+
+// run runs s until the test ends; a value comes after each look.
+func run(t *testing.T, s *Source) <-chan struct{} {
+	t.Helper()
+	looks := make(chan struct{}, 100)
+	s.looked = func() { looks <- struct{}{} }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return looks
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func link(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where nothing tells of changes, the poll finds them; a directory that is
+// never quiet does not hide them.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, path, _ := opened(t, one)
+		var looks atomic.Int32
+		s.looked = func() { looks.Add(1) }
+		ctx, cancel := context.WithCancel(t.Context())
+		events := make(chan struct{})
+		go s.follow(ctx, events, func() {})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if looks.Load() != 1 {
+			t.Fatalf("%d looks at the start", looks.Load())
+		}
+		write(t, path, two)
+		time.Sleep(pollEvery)
+		synctest.Wait()
+		if in(s) != "two" {
+			t.Error("the poll did not see it")
+		}
+
+		write(t, path, one)
+		looks.Store(0)
+		for range 30 { // every 100 ms for 3 s
+			events <- struct{}{}
+			time.Sleep(quiet / 2)
+		}
+		synctest.Wait()
+		if in(s) != "one" || looks.Load() != 1 {
+			t.Errorf("policy %s after %d looks in 3 s of events, want one look after %s", in(s), looks.Load(), patience)
+		}
+		time.Sleep(quiet)
+		synctest.Wait()
+		if looks.Load() != 2 {
+			t.Errorf("%d looks after the events, want 2", looks.Load())
+		}
+		time.Sleep(10 * pollEvery)
+		synctest.Wait()
+		if looks.Load() != 2 {
+			t.Errorf("%d looks at a file that does not change", looks.Load())
+		}
+		cancel()
+	})
+}

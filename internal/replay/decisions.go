@@ -1,0 +1,244 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/decision"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/tick"
+	"github.com/estimatord/estimatord/qos"
+)
+
+// InputsOf is what the recording of a tick needs besides its snapshot.
+func InputsOf(r *decision.Record, start *recording.Start) *recording.Inputs {
+	in := &recording.Inputs{After: r.InFlight, Start: start}
+	if r.Inputs == nil {
+		return in
+	}
+	in.Wall, in.Policy, in.Policies, in.Orders = r.Inputs.Wall, r.Inputs.Policy, r.Inputs.Policies, r.Inputs.Orders
+	for i := range r.Inputs.Dying {
+		in.InFlight = append(in.InFlight, r.Inputs.Dying[i].InFlight)
+	}
+	return in
+}
+
+// DecisionsRequest says whose decisions are made again.
+type DecisionsRequest struct {
+	// Recording and Log are what one daemon left, or several in turn.
+	Recording, Log string
+	// Estimator makes the daemon's estimator anew, of a node of that seed
+	// (estimator.GovernorConfig).
+	Estimator func(seed uint64) (estimator.Estimator, error)
+	// Policies are those that were in force at one time or the other.
+	Policies []*qos.Policy
+}
+
+// DecisionsReport is what came of it.
+type DecisionsReport struct {
+	// Starts of a daemon were found; Ticks were decided again, and Same of them
+	// led to the line in the log, byte for byte.
+	Starts, Ticks, Same int
+	// Unlogged are ticks that the log lacks; Unrecorded lines whose tick cannot
+	// be decided again.
+	Unlogged, Unrecorded int
+	// Ends says why ticks could not be decided again, in order.
+	Ends []string
+	// First is the first line that differs, nil when none does.
+	First *DecisionsDifference
+}
+
+// DecisionsDifference is a line that came out otherwise.
+type DecisionsDifference struct {
+	Seq              uint64
+	At               string
+	Logged, Replayed string
+}
+
+// String shows where the two begin to differ.
+func (d *DecisionsDifference) String() string {
+	n := 0
+	for n < min(len(d.Logged), len(d.Replayed)) && d.Logged[n] == d.Replayed[n] {
+		n++
+	}
+	around := func(s string) string { return s[max(0, min(len(s), n)-60):min(len(s), n+100)] }
+	return fmt.Sprintf("tick %d at %s\n  logged   …%s\n  replayed …%s", d.Seq, d.At, around(d.Logged), around(d.Replayed))
+}
+
+// Decisions decides the ticks of a recording again, by the very code of the
+// daemon, and compares what comes out with the log. It can do so from the start
+// of a daemon on, for as long as no tick is missing in the recording and the
+// policy in force is known.
+func Decisions(req *DecisionsRequest) (*DecisionsReport, error) {
+	rec, err := recording.Open(req.Recording)
+	if err != nil {
+		return nil, err
+	}
+	log, err := decisionlog.Open(req.Log)
+	if err != nil {
+		return nil, err
+	}
+	next, stop := iter.Pull2(log.All())
+	defer stop()
+	r := redecide{req: req, logged: logged{next: next}}
+	r.logged.advance()
+	for t, err := range rec.Ticks() {
+		switch {
+		case errors.Is(err, recording.ErrCut):
+			r.end("%v", err)
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if err := r.tick(&t); err != nil {
+			return nil, err
+		}
+	}
+	for r.logged.line != nil {
+		r.report.Unrecorded++
+		r.logged.advance()
+	}
+	return &r.report, nil
+}
+
+// logged is the next line of the log, nil at its end.
+type logged struct {
+	next func() ([]byte, *decision.Line, bool)
+	text []byte
+	line *decision.Line
+}
+
+func (l *logged) advance() {
+	text, line, ok := l.next()
+	if !ok {
+		text, line = nil, nil
+	}
+	l.text, l.line = text, line
+}
+
+// redecide is the daemon of a replay.
+type redecide struct {
+	req    *DecisionsRequest
+	report DecisionsReport
+	logged logged
+
+	brain *tick.Brain // nil: nothing can be decided until the next start
+	maker *decision.Maker
+	// began is when the daemon did, seq its last tick.
+	began decision.Instant
+	seq   uint64
+	// policy is the one in force, which was the policies-th.
+	policy   *qos.Policy
+	policies int
+}
+
+// end stops deciding until the next start.
+func (r *redecide) end(format string, args ...any) {
+	if r.brain != nil {
+		r.report.Ends = append(r.report.Ends, fmt.Sprintf(format, args...))
+	}
+	r.brain = nil
+}
+
+func (r *redecide) tick(t *recording.Tick) error {
+	at := decision.Instant(t.Wall.UnixNano())
+	if t.Start != nil {
+		r.end("the daemon was started again")
+		if err := r.start(t.Start); err != nil {
+			return err
+		}
+		r.began, r.seq = at, t.Seq-1
+	}
+	switch {
+	case r.brain == nil:
+		return nil
+	case !t.Known:
+		r.end("tick %d was recorded without its inputs", t.Seq)
+		return nil
+	case t.Seq != r.seq+1:
+		r.end("ticks %d to %d are missing in the recording", r.seq+1, t.Seq-1)
+		return nil
+	}
+	r.seq = t.Seq
+	if !r.follow(t) {
+		r.end("tick %d was decided by the policy %s, which was not given", t.Seq, t.Policy)
+		return nil
+	}
+	in := qos.Input{Snapshot: t.Snapshot, InFlight: t.InFlight, Orders: t.Orders}
+	d, offer := r.brain.Think(r.policy, &in)
+	made := r.maker.Make(&decision.Tick{Policy: r.policy, Input: in, Decision: d, Offer: offer, InFlight: t.After, Wall: t.Wall})
+	r.report.Ticks++
+	r.compare(t.Seq, at, decision.LineOf(made).Append(nil))
+	return nil
+}
+
+// start begins as a daemon began.
+func (r *redecide) start(s *recording.Start) error {
+	e, err := r.req.Estimator(s.Seed)
+	if err != nil {
+		return err
+	}
+	if keeper, ok := e.(estimator.Keeper); ok && len(s.Checkpoint) > 0 {
+		var c estimator.Checkpoint
+		if err := json.Unmarshal(s.Checkpoint, &c); err != nil {
+			return fmt.Errorf("what the daemon had learned: %w", err)
+		}
+		ahead := s.At.Sub(s.Wall) // of the calendar, by which the file's times go
+		for i := range c.Resources {
+			if held := &c.Resources[i].HoldUntil; !held.IsZero() {
+				*held = held.Add(ahead)
+			}
+		}
+		_ = keeper.Restore(&c, s.At) // what cannot be used, the daemon did not use either
+	}
+	r.report.Starts++
+	r.brain, r.maker = tick.NewBrain(e, qos.Resume(s.Kills)), &decision.Maker{}
+	r.policy, r.policies = nil, 0
+	return nil
+}
+
+// follow puts the tick's policy in force, and reports whether it is known. One
+// that was loaded again begins anew, also when it is the same.
+func (r *redecide) follow(t *recording.Tick) bool {
+	if t.Policies == r.policies {
+		return true
+	}
+	r.policies, r.policy = t.Policies, nil
+	if t.Policy == decision.NoPolicy {
+		return true
+	}
+	for _, p := range r.req.Policies {
+		if decision.HashPolicy(p) == t.Policy {
+			again := *p
+			r.policy = &again
+			return true
+		}
+	}
+	return false
+}
+
+// compare looks for the line of a tick in the log.
+func (r *redecide) compare(seq uint64, at decision.Instant, line []byte) {
+	for l := &r.logged; l.line != nil; l.advance() {
+		switch {
+		case l.line.Seq == seq && l.line.At == at:
+			if bytes.Equal(l.text, bytes.TrimSuffix(line, []byte("\n"))) {
+				r.report.Same++
+			} else if r.report.First == nil {
+				r.report.First = &DecisionsDifference{Seq: seq, At: at.Time().String(), Logged: string(l.text), Replayed: string(line)}
+			}
+			l.advance()
+			return
+		case l.line.At >= r.began && l.line.Seq > seq:
+			r.report.Unlogged++
+			return
+		}
+		r.report.Unrecorded++ // of a daemon before, or of a tick that was not recorded
+	}
+	r.report.Unlogged++
+}

@@ -1,0 +1,324 @@
+package replay
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what a replay found.
+type Report struct {
+	Traces []TraceSummary
+	Cells  []Cell
+	// Whole are the whole loops, when a policy was given.
+	Whole []WholeScore
+	// Timelines are of the first node of each trace, for the first estimator.
+	Timelines []*Timeline
+	// Target is the violation rate that was asked for.
+	Target float64
+}
+
+// TraceSummary is what was replayed.
+type TraceSummary struct {
+	Dataset                 string  `json:"dataset"`
+	IntervalS               float64 `json:"interval_s"`
+	SpanS                   float64 `json:"span_s"`
+	BurnInS                 float64 `json:"burn_in_s"`
+	Rows                    int     `json:"rows"`
+	Nodes                   int     `json:"nodes"`
+	Containers              int     `json:"containers"`
+	SkippedRows             int     `json:"skipped_rows"`
+	CutFiles                int     `json:"cut_files,omitempty"`
+	FirstSkippedLine        int     `json:"first_skipped_line,omitempty"`
+	FirstSkippedRowRejected string  `json:"first_skipped_reason,omitempty"`
+}
+
+// Total sums an estimator up over its cells.
+type Total struct {
+	Estimator string `json:"estimator"`
+	Cells     int    `json:"cells"`
+	// The means are over cells, each with the same weight.
+	Savings       float64 `json:"savings"`
+	OracleSavings float64 `json:"oracle_savings"`
+	ViolationRate float64 `json:"violation_rate"`
+	// WorstViolationRate is that of the worst cell.
+	WorstViolationRate float64 `json:"worst_violation_rate"`
+	// Cost is the mean cost of a prediction in ns per container and step; 0
+	// when it was not measured.
+	Cost float64 `json:"cost_ns_per_container_sample,omitempty"`
+	// CellsAboveTarget counts the cells that violate more often than asked for.
+	CellsAboveTarget    int     `json:"cells_above_target"`
+	SeverityMean        float64 `json:"severity_mean"`
+	SeverityP99         float64 `json:"severity_p99"`
+	Goodput             float64 `json:"goodput"`
+	ContentionRate      float64 `json:"squeeze_rate"`
+	WorstContentionRate float64 `json:"worst_squeeze_rate"`
+	OfferedSavings      float64 `json:"offered_savings"`
+	// MessagesPerHour and RawMessagesPerHour are per node, with and without
+	// the governor.
+	MessagesPerHour    float64 `json:"messages_per_node_hour"`
+	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
+	// MessagesShare is the mean over cells of the one divided by the other, and
+	// GovernorCost of the share of the savings that the governor costs.
+	MessagesShare float64 `json:"messages_share"`
+	GovernorCost  float64 `json:"governor_cost"`
+	// Looped: a closed loop was run, the numbers before, from Goodput on, are of it.
+	Looped bool `json:"closed_loop"`
+}
+
+// Totals sums up per estimator, in the order of their first cells.
+func (r *Report) Totals() []Total {
+	var totals []Total
+	at := make(map[string]int)
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		k, known := at[c.Estimator]
+		if !known {
+			k = len(totals)
+			at[c.Estimator] = k
+			totals = append(totals, Total{Estimator: c.Estimator})
+		}
+		totals[k].add(c, r.Target)
+	}
+	for k := range totals {
+		totals[k].divide()
+	}
+	return totals
+}
+
+func (t *Total) add(c *Cell, target float64) {
+	t.Cells++
+	t.Savings += c.Savings
+	t.OracleSavings += c.Oracle
+	t.ViolationRate += c.ViolationRate
+	t.WorstViolationRate = max(t.WorstViolationRate, c.ViolationRate)
+	if c.ViolationRate > target {
+		t.CellsAboveTarget++
+	}
+	t.Cost += c.NanosPerSample
+	t.SeverityMean += c.SeverityMean
+	t.SeverityP99 = max(t.SeverityP99, c.SeverityP99)
+	if c.Loop != nil {
+		t.Looped = true
+		t.Goodput += c.Loop.Goodput
+		t.ContentionRate += c.Loop.ContentionRate
+		t.WorstContentionRate = max(t.WorstContentionRate, c.Loop.ContentionRate)
+		t.OfferedSavings += c.Loop.Offered
+		t.MessagesPerHour += c.Loop.ChangesPerHour
+		t.RawMessagesPerHour += c.Loop.RawChangesPerHour
+		t.MessagesShare += ratio(c.Loop.ChangesPerHour, c.Loop.RawChangesPerHour)
+		t.GovernorCost += c.Loop.cost()
+	}
+}
+
+func (t *Total) divide() {
+	n := float64(t.Cells)
+	for _, sum := range []*float64{
+		&t.Cost, &t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean, &t.Goodput, &t.ContentionRate, &t.OfferedSavings,
+		&t.MessagesPerHour, &t.RawMessagesPerHour, &t.MessagesShare, &t.GovernorCost,
+	} {
+		*sum /= n
+	}
+}
+
+// result is one cell as JSON; the names are a contract.
+type result struct {
+	Estimator          string  `json:"estimator"`
+	Dataset            string  `json:"dataset"`
+	Resource           string  `json:"resource"`
+	HorizonS           float64 `json:"horizon_s"`
+	Steps              int     `json:"steps"`
+	Savings            float64 `json:"savings"`
+	OracleSavings      float64 `json:"oracle_savings"`
+	ViolationRate      float64 `json:"violation_rate"`
+	WorstNodeViolation float64 `json:"worst_node_violation_rate"`
+	SeverityMean       float64 `json:"severity_mean"`
+	SeverityP99        float64 `json:"severity_p99"`
+	ChurnChanges       float64 `json:"churn_changes"`
+	ChurnShrinks       float64 `json:"churn_shrinks"`
+	// Cost is only there when it was asked for: it is not reproducible.
+	Cost float64 `json:"cost_ns_per_container_sample,omitempty"`
+	*loopResult
+}
+
+type loopResult struct {
+	Goodput            float64 `json:"goodput"`
+	ContentionRate     float64 `json:"squeeze_rate"`
+	CompletedHours     float64 `json:"best_effort_hours_completed"`
+	LostHours          float64 `json:"best_effort_hours_lost"`
+	Started            int     `json:"best_effort_started"`
+	Kills              int     `json:"kills"`
+	OfferedSavings     float64 `json:"offered_savings"`
+	MessagesPerHour    float64 `json:"messages_per_node_hour"`
+	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
+	// The rest is only there when hindsight was asked for.
+	GovernorCost         float64 `json:"governor_cost,omitempty"`
+	LeastMessagesPerHour float64 `json:"least_messages_per_node_hour,omitempty"`
+}
+
+// WriteJSON writes the report as one JSON document.
+func (r *Report) WriteJSON(w io.Writer) error {
+	results := make([]result, len(r.Cells))
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		results[i] = result{
+			Estimator: c.Estimator, Dataset: c.Dataset, Resource: c.Resource, HorizonS: c.Horizon.Seconds(),
+			Steps: c.Steps, Savings: c.Savings, OracleSavings: c.Oracle, ViolationRate: c.ViolationRate,
+			WorstNodeViolation: c.WorstNodeViolationRate, SeverityMean: c.SeverityMean, SeverityP99: c.SeverityP99,
+			ChurnChanges: c.Changes, ChurnShrinks: c.Shrinks, Cost: c.NanosPerSample,
+		}
+		if l := c.Loop; l != nil {
+			results[i].loopResult = &loopResult{
+				Goodput: l.Goodput, ContentionRate: l.ContentionRate, CompletedHours: l.CompletedHours, LostHours: l.LostHours,
+				Started: l.Started, Kills: l.Killed, OfferedSavings: l.Offered,
+				MessagesPerHour: l.ChangesPerHour, RawMessagesPerHour: l.RawChangesPerHour,
+				LeastMessagesPerHour: l.LeastChangesPerHour,
+			}
+			if l.LeastChangesPerHour > 0 {
+				results[i].GovernorCost = l.cost()
+			}
+		}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(struct {
+		TargetViolation float64        `json:"target_violation"`
+		Traces          []TraceSummary `json:"traces"`
+		Results         []result       `json:"results"`
+		Totals          []Total        `json:"totals"`
+		Whole           []WholeScore   `json:"whole_loop,omitempty"`
+	}{r.Target, r.Traces, results, r.Totals(), r.Whole})
+}
+
+// WriteText writes the report for people.
+func (r *Report) WriteText(w io.Writer) error {
+	for i := range r.Traces {
+		t := &r.Traces[i]
+		if _, err := fmt.Fprintf(w, "%s: %d nodes, %d containers, %d rows every %s for %s, the first %s not scored\n",
+			t.Dataset, t.Nodes, t.Containers, t.Rows, seconds(t.IntervalS), seconds(t.SpanS), seconds(t.BurnInS)); err != nil {
+			return err
+		}
+		if t.SkippedRows > 0 {
+			if _, err := fmt.Fprintf(w, "%s: %d malformed rows left out, the first in line %d: %s\n",
+				t.Dataset, t.SkippedRows, t.FirstSkippedLine, t.FirstSkippedRowRejected); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range r.Traces {
+		if t := &r.Traces[i]; t.CutFiles > 0 {
+			if _, err := fmt.Fprintf(w, "%s: %d files end in the middle, what is before was used\n", t.Dataset, t.CutFiles); err != nil {
+				return err
+			}
+		}
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	put := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format, args...) } // Flush has the error
+	put("\ndataset\tresource\thorizon\testimator\tsavings\toracle\tviolations\tworst node\texcess\tgoodput\tsqueezed\tkills\tmessages/h\n")
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		put("%s\t%s\t%s\t%s\t%.3f\t%.3f\t%s\t%s\t%s", c.Dataset, c.Resource, short(c.Horizon), c.Estimator,
+			c.Savings, c.Oracle, percent(c.ViolationRate), percent(c.WorstNodeViolationRate), percent(c.SeverityMean))
+		if l := c.Loop; l != nil {
+			put("\t%.3f\t%s\t%d\t%.1f", l.Goodput, percent(l.ContentionRate), l.Killed, l.ChangesPerHour)
+		}
+		put("\n")
+	}
+	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\tgoodput\tworst squeeze\n")
+	for _, t := range r.Totals() {
+		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%s\t%s", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
+			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.goodput(), t.squeeze())
+		if t.Cost > 0 {
+			put("\t%.0f ns per container-sample", t.Cost)
+		}
+		put("\n")
+	}
+	if len(r.Whole) > 0 {
+		put("\nwhole loop\testimator\tgoodput\tlost\theld back\tkills\twrong\tsqueezed\trelief mean\trelief max\tmessages/h\n")
+	}
+	for i := range r.Whole {
+		s := &r.Whole[i]
+		put("%s\t%s\t%.3f\t%.0f h\t%.0f h\t%d of %d\t%d\t%s\t%.0f s\t%.0f s\t%.1f\n", s.Dataset, s.Estimator, s.Goodput, s.LostHours, s.HeldBackHours,
+			s.Kills, s.Started, s.WrongKills, percent(s.ContentionRate), s.ReliefMeanSeconds, s.ReliefMaxSeconds, s.MessagesPerHour)
+	}
+	return tw.Flush()
+}
+
+// WriteMarkdown writes the summary and the cells as tables for a document; with
+// hindsight, the governor's table instead.
+func (r *Report) WriteMarkdown(w io.Writer) error {
+	if r.hindsighted() {
+		return r.writeGovernor(w)
+	}
+	var err error
+	put := func(format string, args ...any) {
+		if err == nil {
+			_, err = fmt.Fprintf(w, format, args...)
+		}
+	}
+	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated | offered | goodput | worst squeeze | messages/h (raw) |\n", percent(r.Target))
+	put("|---|---|---|---|---|---|---|---|---|---|\n")
+	totals := r.Totals()
+	for _, t := range totals {
+		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %s | %s | %s | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
+			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean),
+			t.looped("%.3f", t.OfferedSavings), t.goodput(), t.squeeze(), t.looped("%.1f (%.1f)", t.MessagesPerHour, t.RawMessagesPerHour))
+	}
+	if len(totals) == 0 {
+		return err
+	}
+	put("\n| cell | oracle |")
+	for _, t := range totals {
+		put(" `%s` |", t.Estimator)
+	}
+	put("\n|---|---|")
+	for range totals {
+		put("---|")
+	}
+	last := ""
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		name := fmt.Sprintf("%s %s %s", c.Dataset, c.Resource, short(c.Horizon))
+		if name != last {
+			put("\n| %s | %.3f |", name, c.Oracle)
+			last = name
+		}
+		put(" %.3f / %s |", c.Savings, percent(c.ViolationRate))
+	}
+	put("\n")
+	return err
+}
+
+// cost is the share of the savings that the governor costs.
+func (l *LoopScore) cost() float64 { return ratio(l.RawOffered-l.Offered, l.RawOffered) }
+
+// looped formats numbers of the closed loop for people: a dash when none was
+// run.
+func (t *Total) looped(format string, args ...any) string {
+	if !t.Looped {
+		return "–"
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+func (t *Total) goodput() string { return t.looped("%.3f", t.Goodput) }
+
+func (t *Total) squeeze() string { return t.looped("%.2f%%", 100*t.WorstContentionRate) }
+
+func percent(share float64) string { return fmt.Sprintf("%.2f%%", 100*share) }
+
+func seconds(s float64) string { return short(time.Duration(s) * time.Second) }
+
+// short is "5m" for 5m0s.
+func short(d time.Duration) string {
+	switch {
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	default:
+		return d.String()
+	}
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Reproduces the comparison in docs/estimators.md from the public traces.
+#
+#   replay/report.sh ESTIMATORD TRACES [PAGE]
+#
+# ESTIMATORD is the program, TRACES the directory with agents, bitbrains, google
+# and planetlab (.csv.gz). The tables go into docs/estimators.md, a page with
+# plots to PAGE when it is given.
+set -eu
+cd "$(dirname "$0")/../.."
+
+program=$1
+traces=$2
+page=${3:-}
+doc=docs/estimators.md
+
+replay() {
+	"$program" replay \
+		--trace "$traces/agents.csv.gz" --trace "$traces/bitbrains.csv.gz" \
+		--trace "$traces/google.csv.gz" --trace "$traces/planetlab.csv.gz" "$@"
+}
+
+# The first is also printed.
+replay --update "$doc#comparison" ${page:+--html "$page"} --estimator \
+	tce,tce:target=0.005,tce:target=0.002,node-max,container-max:window=24h,koordinator,autopilot,vpa,percentile-sum,node-percentile,n-sigma,max-nsigma-percentile,ema,latest,fixed-share
+replay --update "$doc#one-instance" --one-instance --best-effort 0 --estimator tce,node-max >/dev/null
+replay --update "$doc#first-day" --burn-in 0s --until 25h --best-effort 0 --estimator \
+	tce,tce:early=0.004,tce:target=0.002,node-max,koordinator >/dev/null
+replay --update "$doc#governor" --hindsight --estimator tce >/dev/null
+replay --update "$doc#closed-loop" --horizon 5m --estimator \
+	tce,tce:target=0.02,node-max:window=24h:margin=0.1,koordinator,container-max:window=2h:margin=0.25 >/dev/null

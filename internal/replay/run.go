@@ -1,0 +1,161 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/qos"
+)
+
+// Request is what a replay is asked for.
+type Request struct {
+	// Traces are the paths of CSV files, gzipped or not, and of recordings.
+	Traces []string
+	// Resources; none means all that a trace has.
+	Resources []string
+	// Horizons; none means 5 min and 1 h, and for traces with steps below a
+	// minute one step, 5 min and 15 min.
+	Horizons []time.Duration
+	// Estimators as ParseEstimator reads them.
+	Estimators []string
+	// TargetViolation is promised by estimators that have a target.
+	TargetViolation float64
+	// EarlyTarget is that of the first day; 0: the same.
+	EarlyTarget float64
+	// Instance, when set, is the horizon that estimators are made for,
+	// whatever horizon they are scored on; OneInstance: the longest horizon.
+	Instance    time.Duration
+	OneInstance bool
+	// BurnIn, when not negative, is used instead of DefaultBurnIn.
+	BurnIn time.Duration
+	// Until, when above zero, ends each replay that long after its start.
+	Until time.Duration
+	// BestEffort is the length of best-effort tasks in the closed loop, 5 min
+	// at most on traces with steps below a minute; 0: no closed loop.
+	BestEffort time.Duration
+	// Governor is that of the closed loop; nil: estimator.DefaultGovernor.
+	Governor func(resource string) estimator.GovernorConfig
+	// Hindsight is as in LoopOptions.
+	Hindsight bool
+	// Policy, when not nil, also runs the whole loop with it, at ticks of Tick
+	// (0: 5 s) and with the first of Horizons (none: 5 min).
+	Policy *qos.Policy
+	Tick   time.Duration
+	// SkipMalformed leaves malformed rows out instead of failing.
+	SkipMalformed bool
+	// Step is as in TraceOptions.
+	Step time.Duration
+	// Timelines records the first node of each trace.
+	Timelines bool
+	// Stopwatch is as in Options.
+	Stopwatch func() int64
+}
+
+// Run replays all traces of the request.
+func Run(req *Request) (*Report, error) {
+	estimators := make([]Estimator, 0, len(req.Estimators))
+	for _, text := range req.Estimators {
+		e, err := ParseEstimator(text)
+		if err != nil {
+			return nil, err
+		}
+		estimators = append(estimators, e)
+	}
+	if len(req.Traces) == 0 {
+		return nil, fmt.Errorf("%w: no trace", ErrOptions)
+	}
+	report := &Report{Target: req.TargetViolation}
+	for _, path := range req.Traces {
+		trace, err := OpenTrace(path, TraceOptions{SkipMalformed: req.SkipMalformed, Step: req.Step})
+		if err != nil {
+			return nil, err
+		}
+		opts := req.options(trace, estimators)
+		cells, timelines, err := evaluate(trace, &opts)
+		if err != nil {
+			return nil, err
+		}
+		if req.Policy != nil {
+			if err := req.whole(report, trace, estimators); err != nil {
+				return nil, err
+			}
+		}
+		report.Cells = append(report.Cells, cells...)
+		report.Timelines = append(report.Timelines, timelines...)
+		report.Traces = append(report.Traces, trace.summary(opts.burnIn(trace)))
+	}
+	return report, nil
+}
+
+// whole runs the whole loop of every estimator on the trace.
+func (req *Request) whole(r *Report, t *Trace, estimators []Estimator) error {
+	o := WholeOptions{
+		Policy: req.Policy, Tick: req.Tick, Length: req.BestEffort, Governor: req.Governor,
+	}
+	if o.Tick == 0 {
+		o.Tick = defaultTick
+	}
+	if t.Interval < time.Minute {
+		o.Length = min(o.Length, 5*time.Minute)
+	}
+	cfg := predict.Config{TargetViolation: req.TargetViolation, EarlyTarget: req.EarlyTarget, Horizon: 5 * time.Minute}
+	if len(req.Horizons) > 0 {
+		cfg.Horizon = req.Horizons[0]
+	}
+	for _, e := range estimators {
+		score, err := EvaluateWhole(t, e, cfg, o)
+		if err != nil {
+			return err
+		}
+		r.Whole = append(r.Whole, score)
+	}
+	return nil
+}
+
+func (req *Request) options(t *Trace, estimators []Estimator) Options {
+	fine := t.Interval < time.Minute
+	o := Options{
+		Resources: req.Resources, Horizons: req.Horizons, Estimators: estimators,
+		Config:   predict.Config{TargetViolation: req.TargetViolation, EarlyTarget: req.EarlyTarget},
+		Instance: req.Instance, BurnIn: req.BurnIn, Until: req.Until,
+		Timelines: req.Timelines, Stopwatch: req.Stopwatch,
+	}
+	if len(o.Resources) == 0 {
+		o.Resources = []string{CPU, Memory}
+	}
+	if len(o.Horizons) == 0 {
+		o.Horizons = []time.Duration{5 * time.Minute, time.Hour}
+		if fine {
+			o.Horizons = []time.Duration{t.Interval, 5 * time.Minute, 15 * time.Minute}
+		}
+	}
+	if req.OneInstance {
+		o.Instance = slices.Max(o.Horizons)
+	}
+	if req.BestEffort > 0 {
+		o.Loop = &LoopOptions{Length: req.BestEffort, Report: agentReport, Governor: req.Governor, Hindsight: req.Hindsight}
+		if o.Loop.Governor == nil {
+			o.Loop.Governor = estimator.DefaultGovernor
+		}
+		if fine {
+			o.Loop.Length = min(req.BestEffort, 5*time.Minute)
+		}
+	}
+	return o
+}
+
+func (t *Trace) summary(burnIn time.Duration) TraceSummary {
+	s := TraceSummary{
+		Dataset: t.Dataset, IntervalS: t.Interval.Seconds(), SpanS: t.Span().Seconds(), BurnInS: burnIn.Seconds(),
+		Rows: t.Rows, Nodes: t.Nodes, Containers: t.Containers, SkippedRows: t.Skipped,
+	}
+	s.CutFiles = t.Cut
+	if len(t.SkippedRows) > 0 {
+		s.FirstSkippedLine = t.SkippedRows[0].Line
+		s.FirstSkippedRowRejected = t.SkippedRows[0].Err.Error()
+	}
+	return s
+}

@@ -1,0 +1,222 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/tick"
+	"github.com/estimatord/estimatord/qos"
+)
+
+// WholeOptions describes the whole loop: the daemon's estimator and its policy
+// on simulated Snapshots, with best-effort tasks of one core that take all
+// that is offered.
+type WholeOptions struct {
+	Policy *qos.Policy
+	// Tick is the daemon's interval; a row of the trace lasts many ticks.
+	Tick time.Duration
+	// Length is how long a task runs.
+	Length time.Duration
+	// Governor is that of the estimator.
+	Governor func(resource string) estimator.GovernorConfig
+}
+
+// WholeScore is what the whole loop did on one trace with one estimator.
+type WholeScore struct {
+	Estimator string `json:"estimator"`
+	Dataset   string `json:"dataset"`
+	Ticks     int    `json:"ticks"`
+	// Goodput is the core-time of completed tasks ÷ allocated core-time.
+	Goodput        float64 `json:"goodput"`
+	CompletedHours float64 `json:"best_effort_hours_completed"`
+	LostHours      float64 `json:"best_effort_hours_lost"`
+	// HeldBackHours is what running tasks did not get: throttled, frozen, or
+	// beside others on a full node.
+	HeldBackHours float64 `json:"best_effort_hours_held_back"`
+	Started       int     `json:"best_effort_started"`
+	Kills         int     `json:"kills"`
+	// WrongKills were decided at a tick at which demand was within the node.
+	WrongKills int `json:"wrong_kills"`
+	// SqueezeRate is the share of ticks at which demand was more than the
+	// node's cores while tasks took their part of it.
+	ContentionRate float64 `json:"squeeze_rate"`
+	// Squeezes counts the uninterrupted times of that; the others are how long
+	// they lasted.
+	Contentions       int     `json:"squeezes"`
+	ReliefMeanSeconds float64 `json:"time_to_relief_mean_s"`
+	ReliefMaxSeconds  float64 `json:"time_to_relief_max_s"`
+	MessagesPerHour   float64 `json:"messages_per_node_hour"`
+
+	completed, allocated, relief, hours float64
+	squeezed, messages                  int
+}
+
+// defaultTick is short enough for the freshness that policies ask for.
+const defaultTick = 5 * time.Second
+
+// EvaluateWhole runs the whole loop of estimator e on every node of the trace
+// whose size is known. Only CPU is simulated.
+func EvaluateWhole(trace *Trace, e Estimator, cfg predict.Config, o WholeOptions) (WholeScore, error) {
+	score := WholeScore{Estimator: e.Label, Dataset: trace.Dataset}
+	switch {
+	case e.Name == "":
+		return score, fmt.Errorf("%w: %q cannot run in the daemon", ErrOptions, e.Label)
+	case o.Tick <= 0 || o.Length <= 0 || trace.Interval < o.Tick:
+		return score, fmt.Errorf("%w: ticks of %s and tasks of %s in steps of %s", ErrOptions, o.Tick, o.Length, trace.Interval)
+	case !trace.HasCPU:
+		return score, fmt.Errorf("%w: %s has no cpu", ErrOptions, trace.Dataset)
+	}
+	err := trace.EachNode(func(n *Node) error {
+		if n.Cores <= 0 {
+			return fmt.Errorf("%w: the size of node %q is not known", ErrOptions, n.ID)
+		}
+		w, err := newWholeNode(n.Cores, e, cfg, &o, &score)
+		if err != nil {
+			return err
+		}
+		return w.replay(n, trace.Interval)
+	})
+	score.finish()
+	return score, err
+}
+
+func (s *WholeScore) finish() {
+	s.Goodput = ratio(s.completed, s.allocated)
+	s.CompletedHours = s.completed
+	s.ContentionRate = ratio(float64(s.squeezed), float64(s.Ticks))
+	s.ReliefMeanSeconds = ratio(s.relief, float64(s.Contentions))
+	s.MessagesPerHour = ratio(float64(s.messages), s.hours)
+}
+
+// wholeNode is one simulated node under the daemon.
+type wholeNode struct {
+	opts     *WholeOptions
+	score    *WholeScore
+	node     *simNode
+	brain    *tick.Brain
+	inFlight []qos.InFlight
+	heard    resources.Milli
+	squeezed time.Duration // for how long now
+}
+
+func newWholeNode(cores float64, e Estimator, cfg predict.Config, o *WholeOptions, score *WholeScore) (*wholeNode, error) {
+	u := estimator.DefaultUsage()
+	r := &u.Resources[0]
+	cfg.Interval = o.Tick
+	if e.Set != nil {
+		e.Set(&cfg)
+	}
+	// The predictor alone is judged: no margin on top of it, no warm-up.
+	r.Predictor, r.Peak, r.Margin, u.WarmUp = e.Name, cfg, 0, 0
+	if o.Governor != nil {
+		r.Governor = o.Governor(r.Name)
+	}
+	est, err := estimator.NewUsage(u)
+	if err != nil {
+		return nil, err
+	}
+	return &wholeNode{opts: o, score: score, node: newSimNode(cores), brain: tick.NewBrain(est, qos.State{})}, nil
+}
+
+// replay runs all steps: a row is the usage over the interval before its time.
+func (w *wholeNode) replay(n *Node, interval time.Duration) error {
+	var step Step
+	for {
+		more, err := n.Next(&step)
+		if err != nil || !more {
+			return err
+		}
+		begin := timeOf(step.At).Add(-interval)
+		w.node.enter(&step, begin)
+		for d := w.opts.Tick; d <= interval; d += w.opts.Tick {
+			w.tick(begin.Add(d))
+		}
+	}
+}
+
+// tick is one round of the daemon, and what the world makes of it.
+func (w *wholeNode) tick(now time.Time) {
+	w.gone()
+	w.work()
+	s := w.node.sample(now, w.opts.Tick)
+	w.watch()
+	d, offer := w.brain.Think(w.opts.Policy, &qos.Input{Snapshot: s, InFlight: w.inFlight})
+	for _, v := range d.Kills {
+		w.kill(v, now)
+	}
+	w.node.act(&d.Actions)
+	w.account(&offer)
+	for free := offer.Resources[0].Free; free >= resources.Unit; free -= resources.Unit {
+		w.node.launch(now, w.opts.Length)
+		w.score.Started++
+	}
+}
+
+// gone removes the tasks that were killed at the tick before.
+func (w *wholeNode) gone() {
+	w.node.tasks = slices.DeleteFunc(w.node.tasks, func(t *simTask) bool { return t.doomed })
+	w.inFlight = w.inFlight[:0]
+}
+
+// work lets the tasks go on with what they get until the next tick.
+func (w *wholeNode) work() {
+	w.node.share()
+	w.node.tasks = slices.DeleteFunc(w.node.tasks, func(t *simTask) bool {
+		t.left -= time.Duration(t.got * float64(w.opts.Tick))
+		w.score.HeldBackHours += (1 - t.got) * w.opts.Tick.Hours()
+		done := t.left <= 0
+		if done {
+			w.score.completed += w.opts.Length.Hours()
+		}
+		return done
+	})
+}
+
+func (w *wholeNode) kill(v qos.Victim, now time.Time) {
+	for _, t := range w.node.tasks {
+		if t.id != v.Key().ID || t.doomed {
+			continue
+		}
+		t.doomed = true
+		w.inFlight = append(w.inFlight, qos.InFlight{Key: v.Key(), Since: now})
+		w.score.Kills++
+		w.score.LostHours += (w.opts.Length - t.left).Hours()
+		if w.squeezed == 0 {
+			w.score.WrongKills++
+		}
+	}
+}
+
+// watch counts ticks and squeezes.
+func (w *wholeNode) watch() {
+	w.score.Ticks++
+	hours := w.opts.Tick.Hours()
+	w.score.hours += hours
+	w.score.allocated += w.node.allocated() * hours
+	if w.node.demand() <= w.node.cores+1e-9 || !w.node.taken() {
+		w.squeezed = 0
+		return
+	}
+	if w.squeezed == 0 {
+		w.score.Contentions++
+	}
+	w.squeezed += w.opts.Tick
+	w.score.squeezed++
+	w.score.relief += w.opts.Tick.Seconds()
+	w.score.ReliefMaxSeconds = max(w.score.ReliefMaxSeconds, w.squeezed.Seconds())
+}
+
+// account counts what the agent is told. It adds what is allocated as
+// revocable to the answer, so that the master hears gross, or what is
+// allocated when that is more.
+func (w *wholeNode) account(o *estimator.Offer) {
+	heard := max(o.Resources[0].Gross, o.Resources[0].AllocatedRevocable)
+	if heard != w.heard {
+		w.score.messages++
+	}
+	w.heard = heard
+}

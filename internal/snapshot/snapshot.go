@@ -1,0 +1,168 @@
+// Package snapshot holds one consistent picture of the node per tick: what the
+// kernel says of every container and of the host, joined with what the agent
+// says is allocated. monitor and agentapi fill it, estimator and qos read it.
+//
+// Invariants:
+//   - A reading is present or it carries the reason of its absence; the zero
+//     value is absent. Nothing is interpolated.
+//   - A container's identity is its Key: Mesos container id and cgroup inode. A
+//     reused name is another container.
+//   - A Snapshot does not change once it is made. Its Containers slice is valid
+//     until the tick after next, since the monitor keeps two and swaps them.
+//     Whoever needs it for longer copies it.
+//   - This package does no I/O and reads no clock.
+package snapshot
+
+import "time"
+
+// Snapshot is the node at one tick.
+type Snapshot struct {
+	// Seq counts the ticks since the daemon started, from 1.
+	Seq uint64
+	// At is the time of the tick.
+	At time.Time
+	// Host is the node itself.
+	Host Host
+	// Usage is the agent's last report; nil when no agent has reported yet.
+	Usage *Usage
+	// Containers are all containers on disk or known to the agent, sorted by
+	// Key.ID, then by Key.Inode.
+	Containers []Container
+	// Squeeze is what the last look between the ticks saw; its state is unknown
+	// when nobody looks, or the last look is too old to count.
+	Contention Contention
+	// TreeWhy is Present when the container tree could be listed; otherwise
+	// Containers only holds what the agent knows.
+	TreeWhy Absence
+}
+
+// UsageAge is how old the agent's report is at the tick, and whether there is
+// one at all.
+func (s *Snapshot) UsageAge() (time.Duration, bool) {
+	if s.Usage == nil {
+		return 0, false
+	}
+	return s.At.Sub(s.Usage.At), true
+}
+
+// Key identifies a container for as long as it lives.
+type Key struct {
+	// ID is the Mesos container id; nested containers have their own.
+	ID string
+	// Inode is that of the container's cgroup directory (on v1 in the
+	// hierarchy of the cpuacct controller); 0 when it is not on disk.
+	Inode uint64
+}
+
+// Container is one container at one tick.
+type Container struct {
+	Key
+	// Parent is the id of the container that this one is nested in, "" at top
+	// level. A parent's readings include those of its nested containers: the
+	// kernel counts hierarchically. Only top-level containers have an Executor.
+	Parent string
+	// OnDisk: it has a cgroup.
+	OnDisk bool
+	// Executor is what the agent says of it; nil when the agent does not (or
+	// not yet) list it.
+	Executor *Executor
+	// FirstSeen is when this daemon saw it first.
+	FirstSeen time.Time
+	// At is when its fast-changing files were read.
+	At time.Time
+
+	CPU      CPU
+	Memory   Memory
+	Pids     Count // tasks (threads) in the cgroup
+	Pressure Pressure
+}
+
+// Class is what may be done to the container: the executor's class, or
+// ClassUnknown when the agent does not list it.
+func (c *Container) Class() Class {
+	if c.Executor == nil {
+		return ClassUnknown
+	}
+	return c.Executor.Class
+}
+
+// Age is how long this daemon has known the container at time now.
+func (c *Container) Age(now time.Time) time.Duration { return now.Sub(c.FirstSeen) }
+
+// CPU is a container's processor use.
+type CPU struct {
+	// UsageNanos is the CPU time used since the cgroup was made, in ns.
+	UsageNanos Count
+	// Cores is UsageNanos per time since the sample before: 1 is one busy core.
+	Cores Value
+	// Periods, ThrottledPeriods: elapsed CFS periods with runnable tasks, and
+	// those in which the quota ran out. Absent without a quota on v1.
+	Periods, ThrottledPeriods Count
+	// ThrottledNanos is the time its tasks were held back by the quota, in ns.
+	ThrottledNanos Count
+	// QuotaCores is the container's own quota, in cores; absent with NoQuota when
+	// it has none. It is read every so many ticks only.
+	QuotaCores Value
+	// RunDelay is how long its threads waited for a CPU, per time since the
+	// sample before: 2 is two threads that waited all the time. What its own
+	// quota held back is left out. It is a lower bound, read only where there
+	// is no pressure of single cgroups, of regular containers, and while the
+	// host is busy; else absent with NotRead.
+	RunDelay Value
+}
+
+// Memory is a container's memory use, in bytes.
+type Memory struct {
+	// UsageBytes includes the page cache.
+	UsageBytes Count
+	// AnonBytes is anonymous memory (v1 total_rss, v2 anon).
+	AnonBytes Count
+	// InactiveFileBytes is page cache the kernel would reclaim first.
+	InactiveFileBytes Count
+	// WorkingSetBytes is UsageBytes − InactiveFileBytes, never below zero: what
+	// the container cannot give up without notice (cAdvisor's definition).
+	WorkingSetBytes Count
+	// StatAt is when AnonBytes and InactiveFileBytes were read; they are read
+	// less often than UsageBytes.
+	StatAt time.Time
+}
+
+// Pressure is PSI: the share of time in which tasks waited, 0 to 1, since the
+// sample before (Documentation/accounting/psi.rst). A container has it on
+// cgroup v2 only.
+type Pressure struct {
+	CPUSome                Value
+	MemorySome, MemoryFull Value
+	IOSome, IOFull         Value
+	// CPUSomeMicros is the cumulated stall time behind CPUSome, in µs.
+	CPUSomeMicros Count
+}
+
+// Host is the node itself.
+type Host struct {
+	// At is when it was read.
+	At time.Time
+	// CPUs is the number of online processors.
+	CPUs Count
+	// UsableCPUs is what the agent's containers can use of them, in processors:
+	// fewer where a cpuset or a quota around them says so. CapacityFrom says
+	// which. See Usable.
+	UsableCPUs   Value
+	CapacityFrom CapacityFrom
+	// BusyCores is the time that processors were not idle, per time since the
+	// sample before; steal counts as busy, iowait as idle. It is about what
+	// UsableCPUs counts: with a cpuset about its processors only, and under a
+	// quota it is the use of the cgroup that has the quota.
+	BusyCores Value
+	// Load1, Load5, Load15 are the load averages.
+	Load1, Load5, Load15 Value
+	// MemTotalBytes, MemAvailableBytes are from /proc/meminfo.
+	MemTotalBytes, MemAvailableBytes Count
+	// UsableMemBytes is what the agent's containers can use of it, and
+	// UsableMemAvailableBytes what is left of that: less where a cgroup around
+	// them has a limit. MemoryFrom says which. See UsableMemory.
+	UsableMemBytes, UsableMemAvailableBytes Count
+	MemoryFrom                              MemoryFrom
+	// Pressure is the host's own PSI.
+	Pressure Pressure
+}

@@ -1,0 +1,95 @@
+package throttle
+
+import (
+	"slices"
+	"time"
+
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
+)
+
+// Report is what is in force after an Apply, and what is not.
+type Report struct {
+	At time.Time
+	// Containers are those of which anything is wanted or in force, sorted by
+	// id and inode.
+	Containers []Container
+	// Counters count since the Actor was made.
+	Counters Counters
+	// Journal is InForce, NoJournal or JournalFailed, and JournalErr the error
+	// of the last.
+	Journal    reason.Code
+	JournalErr error
+}
+
+// Counters count files, not containers.
+type Counters struct {
+	// Applied counts values written, Restored values given back.
+	Applied, Restored uint64
+	// Overwritten counts how often a file no longer held what we wrote.
+	Overwritten uint64
+	// Failed counts files that could not be looked at or written, at each call.
+	Failed uint64
+}
+
+// Container is one container of a Report.
+type Container struct {
+	snapshot.Key
+	// Dying: it has been said to die, and is boosted since then.
+	Dying bool
+	// Settings are those that are wanted or in force, in a fixed order.
+	Settings []Setting
+}
+
+// Setting is one file of a container.
+type Setting struct {
+	// Name is weight, quota, memory_high or freeze; File the control file, ""
+	// where the kernel has none.
+	Name, File string
+	// Wanted: it was asked for at this call. If not, it should be given back.
+	Wanted bool
+	// Value is what the file holds that we wrote, "" if it holds none of ours;
+	// Before what is given back in its stead.
+	Value, Before string
+	// Since is when something of ours came into force, zero if it is not.
+	Since time.Time
+	// Why is a code of this package.
+	Why reason.Code
+}
+
+// report says how things stand, and forgets what there is nothing to do about.
+func (a *Actor) report(now time.Time) Report {
+	r := Report{At: now, Counters: a.counters, Journal: InForce}
+	switch {
+	case a.journal.path == "":
+		r.Journal = NoJournal
+	case a.journal.broken != nil:
+		r.Journal, r.JournalErr = JournalFailed, a.journal.broken
+	}
+	if len(a.sorted) > 0 {
+		r.Containers = make([]Container, 0, len(a.sorted))
+	}
+	for _, c := range a.sorted {
+		line := Container{Key: c.Key, Dying: c.want.dying, Settings: make([]Setting, 0, numKinds)}
+		for k := range numKinds {
+			if s := c.done[k]; s.Why != "" {
+				line.Settings = append(line.Settings, s)
+			}
+		}
+		if len(line.Settings) > 0 {
+			r.Containers = append(r.Containers, line)
+		}
+	}
+	return r
+}
+
+// forget drops the containers of which nothing is wanted or held.
+func (a *Actor) forget() {
+	a.sorted = slices.DeleteFunc(a.sorted, func(c *container) bool {
+		if !c.idle() {
+			return false
+		}
+		delete(a.known, c.Key)
+		return true
+	})
+}

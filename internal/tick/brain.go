@@ -1,0 +1,44 @@
+package tick
+
+import (
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/qos"
+)
+
+// Brain is the pure part of a tick: what it is told leads to what is decided
+// and offered, and to nothing else. The daemon and a replay share it.
+type Brain struct {
+	estimator estimator.Estimator
+	qos       qos.State
+	promises  []qos.Promise
+}
+
+// NewBrain makes a Brain that has seen nothing but what st says.
+func NewBrain(e estimator.Estimator, st qos.State) *Brain { return &Brain{estimator: e, qos: st} }
+
+// Think decides on in, whose Promises it fills in, and then estimates: the
+// decision comes first, so that a stop is in the offer of the same tick.
+func (b *Brain) Think(p *qos.Policy, in *qos.Input) (qos.Decision, estimator.Offer) {
+	in.Promises = b.promises
+	d, next := qos.Decide(p, b.qos, *in)
+	b.qos = next
+	b.estimator.Feedback(estimator.Feedback{At: d.At, StopOffer: d.StopOffering, Acted: d.Acted})
+	offer := b.estimator.Estimate(in.Snapshot)
+	b.promises = promisesOf(&offer)
+	return d, offer
+}
+
+// State is what the Brain remembers of decisions.
+func (b *Brain) State() qos.State { return b.qos }
+
+// promisesOf is what an offer took for granted. One that was made blindly took
+// nothing for granted.
+func promisesOf(o *estimator.Offer) []qos.Promise {
+	out := make([]qos.Promise, 0, len(o.Resources))
+	for i := range o.Resources {
+		if r := &o.Resources[i]; !r.Why.IsBlind() && o.ValidFor > 0 {
+			out = append(out, qos.Promise{Resource: r.Name, Peak: r.Peak + r.Margin, Allocated: r.Allocated, Lent: r.Gross})
+		}
+	}
+	return out
+}

@@ -1,0 +1,68 @@
+package tick
+
+import (
+	"log/slog"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+)
+
+// changes logs a record only where it differs from the one before: an operator
+// reads what happened, not that nothing did.
+type changes struct {
+	log    *slog.Logger
+	offers map[string]logged
+	qos    reason.Code
+}
+
+// logged is what was last said of one resource.
+type logged struct {
+	gross, free resources.Milli
+	blind       reason.Code
+}
+
+func (c *changes) record(r *decision.Record) {
+	if c.offers == nil {
+		c.offers = map[string]logged{}
+	}
+	for _, o := range r.Offer.Resources {
+		now := logged{gross: o.Gross, free: o.Free, blind: blindness(o.Why)}
+		if before, ok := c.offers[o.Name]; ok && before == now {
+			continue
+		}
+		c.offers[o.Name] = now
+		c.log.Info("offer", offerAttrs(&o)...)
+	}
+	if r.QoS.Why != c.qos {
+		c.qos = r.QoS.Why
+		attrs := []any{"why", string(r.QoS.Why)}
+		for _, rule := range r.QoS.Rules {
+			attrs = append(attrs, slog.Group(rule.Name, "why", string(rule.Why), "text", rule.Text))
+		}
+		c.log.Info("qos", attrs...)
+	}
+}
+
+// blindness is the code when it says that an input is missing, "" otherwise:
+// the codes of a working estimate alternate too often to be news.
+func blindness(c reason.Code) reason.Code {
+	if c.IsBlind() {
+		return c
+	}
+	return ""
+}
+
+func offerAttrs(o *estimator.ResourceOffer) []any {
+	attrs := []any{
+		"resource", o.Name, "free", o.Free.String(), "gross", o.Gross.String(), "why", string(o.Why),
+		"allocated", o.Allocated.String(), "usage", o.Usage.String(), "peak", o.Peak.String(),
+		"margin", o.Margin.String(), "unmanaged", o.Unmanaged.String(), "slack", o.Slack.String(),
+		"allocated_revocable", o.AllocatedRevocable.String(),
+	}
+	if o.Capped {
+		attrs = append(attrs, "cap", o.Cap.String())
+	}
+	return attrs
+}
