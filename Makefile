@@ -93,17 +93,17 @@ test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qe
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
 
-plots: ## The simulated stories of docs/ladder.md, as docs/plots/*.svg.
-	$(GO) run ./internal/sim/plots docs/plots
+plots: ## The simulated stories of docs/evidence/ladder.md, as docs/evidence/plots/*.svg.
+	$(GO) run ./internal/sim/plots docs/evidence/plots
 
-replay-report: build ## The comparison in docs/estimators.md from traces: make replay-report TRACES=dir.
+replay-report: build ## The comparison in docs/internals/estimators.md from traces: make replay-report TRACES=dir.
 	@test -n '$(TRACES)' || { echo "say where the traces are: make replay-report TRACES=dir" >&2; exit 1; }
 	./internal/replay/report.sh $(BIN) '$(TRACES)'
 
 bench: ## Benchmarks of a tick, with allocations.
 	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./internal/tick/... ./agentapi/...
 
-bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 20 minutes): docs/contention.md.
+bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 20 minutes): docs/evidence/contention.md.
 	$(GO) run ./internal/bench/contention -daemon $(BIN)
 
 install: build ## The daemon, its unit and example configuration under PREFIX and /etc.

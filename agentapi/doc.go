@@ -1,6 +1,6 @@
 // Package agentapi is the agent's side of the daemon: a gRPC server on a Unix
 // socket that takes an agent's usage reports in and hands offers and kills
-// out. docs/agent-api.md is its contract for those who write a client.
+// out. docs/reference/agent-api.md is its contract for those who write a client.
 //
 // Invariants:
 //   - Nobody but root, the daemon's own user and the configured user gets an

@@ -12,7 +12,7 @@ import (
 
 // TestDocs holds the page for operators to the tables in the code.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../docs/estimators.md")
+	page, err := os.ReadFile("../docs/internals/estimators.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestDocs(t *testing.T) {
 	}
 	for _, w := range words {
 		if !strings.Contains(string(page), "`"+w+"`") {
-			t.Errorf("docs/estimators.md does not mention `%s`", w)
+			t.Errorf("docs/internals/estimators.md does not mention `%s`", w)
 		}
 	}
 }

@@ -24,7 +24,7 @@ type mode struct {
 }
 
 // modes lists every mode. Adding one is one file, one row here, one section in
-// docs/estimators.md and its cases.
+// docs/internals/estimators.md and its cases.
 func modes() []mode {
 	return []mode{
 		{"usage", "what regular containers are allocated and will not use", func(c Config) (Estimator, error) { return NewUsage(c.Usage) }},

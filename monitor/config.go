@@ -28,7 +28,7 @@ const (
 	// the defaults on a slow machine.
 	DefaultCostBudget = 0.015
 	// DefaultKeepFiles costs 19 MiB of kernel memory at the 5.3 KiB for each
-	// that were measured (docs/cost.md).
+	// that were measured (docs/evidence/cost.md).
 	DefaultKeepFiles = 3700
 )
 

@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// Every signal has a section in docs/signals.md with its sentence, what it
+// Every signal has a section in docs/reference/signals.md with its sentence, what it
 // reads where, and the defaults; and no section is of a signal that is not there.
 func TestDocs(t *testing.T) {
-	text, err := os.ReadFile("../docs/signals.md")
+	text, err := os.ReadFile("../docs/reference/signals.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, found := strings.Cut(string(text), "<!-- signals -->\n")
 	list, _, ended := strings.Cut(rest, "<!-- end of signals -->")
 	if !found || !ended {
-		t.Fatal("docs/signals.md has no list of signals")
+		t.Fatal("docs/reference/signals.md has no list of signals")
 	}
 	sections := map[string]string{}
 	var order []string

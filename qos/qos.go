@@ -118,7 +118,7 @@ type RuleState struct {
 	Since time.Time
 	// Held: it has been above for the rule's time, and has not cleared since.
 	Held bool
-	// Why is the state as a code: see docs/policy.md.
+	// Why is the state as a code: see docs/reference/policy.md.
 	Why reason.Code
 	// Text is the sentence for people: what was read and compared.
 	Text string

@@ -43,7 +43,7 @@ var regularCPUContention = signal{
 		Signal: RegularCPUContention,
 		// Up to 1.07 was read of a service beside hogs that have the least
 		// weight and cost it nothing: threads that wake up wait for a moment,
-		// and for one another (docs/contention.md). 1.25 is what it comes to
+		// and for one another (docs/evidence/contention.md). 1.25 is what it comes to
 		// when a container waits for a fifth of what it wants, the threshold of
 		// regular_run_delay, and it is all there is.
 		Above: 1.25,

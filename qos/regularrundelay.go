@@ -37,7 +37,7 @@ var regularRunDelay = signal{
 		Signal: RegularRunDelay,
 		// Up to 0.08 was read of a service beside hogs that have the least
 		// weight and cost it nothing, 0.12 with a quota on them; beside hogs of
-		// its own weight, 0.7 (docs/contention.md).
+		// its own weight, 0.7 (docs/evidence/contention.md).
 		Above: 0.2,
 		Clear: 0.75,
 		// Threads that come and go make single readings jump.

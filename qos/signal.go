@@ -11,11 +11,11 @@ import (
 type Signal string
 
 // signal is one row of the table. A new signal is one file, one row, one
-// section in docs/signals.md and its cases.
+// section in docs/reference/signals.md and its cases.
 type signal struct {
 	name Signal
 	// brief is the one sentence with its unit and its source that
-	// docs/signals.md repeats; v1, v2 and noPSI say what it reads on such hosts.
+	// docs/reference/signals.md repeats; v1, v2 and noPSI say what it reads on such hosts.
 	brief, v1, v2, noPSI string
 	// resource is the one that is scarce when it is high: the ladder it belongs
 	// to, and what victims are ranked by.

@@ -12,7 +12,7 @@ import (
 // before. Who waits for a CPU gets it at once, and nothing else is lost: beside
 // hogs of the least weight a service answered 4 to 9 % later than alone (p99),
 // beside hogs that a quota held back 52 to 54 % later, since what has used up its
-// share of 100 ms runs its next one in one piece (docs/contention.md). A quota
+// share of 100 ms runs its next one in one piece (docs/evidence/contention.md). A quota
 // follows where the weight is not enough, and at once for rules that read
 // something else than waiting, which a weight does not change.
 //

@@ -40,7 +40,7 @@ var description = regexp.MustCompile(`^Desc\{fqName: ("(?:[^"\\]|\\.)*"), help: 
 
 var constLabel = regexp.MustCompile(`(\w+)="`)
 
-// TestDocumentedMetrics keeps docs/metrics.md what the daemon says of its own
+// TestDocumentedMetrics keeps docs/reference/metrics.md what the daemon says of its own
 // metrics; UPDATE_DOCS=1 writes it.
 func TestDocumentedMetrics(t *testing.T) {
 	a := everything(t)
@@ -84,7 +84,7 @@ func TestDocumentedMetrics(t *testing.T) {
 		t.Fatalf("only %d metrics are described", len(rows))
 	}
 	slices.Sort(rows)
-	const path = "../../docs/metrics.md"
+	const path = "../../docs/reference/metrics.md"
 	doc, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -113,15 +113,15 @@ var metricName = regexp.MustCompile(`\bestimatord_[a-z0-9_]*[a-z0-9]\b`)
 // What the other pages call a metric is one, of /metrics or of
 // /metrics/containers.
 func TestMetricsNamedInTheDocumentation(t *testing.T) {
-	known, err := os.ReadFile("../../docs/metrics.md")
+	known, err := os.ReadFile("../../docs/reference/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ofContainers, err := os.ReadFile("../../docs/container-metrics.md")
+	ofContainers, err := os.ReadFile("../../docs/reference/container-metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := filepath.Glob("../../docs/*.md")
+	pages, err := filepath.Glob("../../docs/*/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestMetricsNamedInTheDocumentation(t *testing.T) {
 			whole := "`" + name + "`"
 			if strings.HasPrefix(name, "estimatord_container_") {
 				if !strings.Contains(string(ofContainers), "| "+whole) {
-					t.Errorf("%s names %s, which docs/container-metrics.md lacks", page, name)
+					t.Errorf("%s names %s, which docs/reference/container-metrics.md lacks", page, name)
 				}
 				continue
 			}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Constants of the calibration; the ablations are in docs/estimators.md. All
+// Constants of the calibration; the ablations are in docs/internals/estimators.md. All
 // lengths of residuals are in units of S = sqrt(Σ a_i²), see tce.
 const (
 	// residualHalfLife is how fast residuals are forgotten.

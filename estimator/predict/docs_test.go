@@ -12,24 +12,24 @@ import (
 // code.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/estimators.md")
+	page, err := os.ReadFile("../../docs/internals/estimators.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, section, found := strings.Cut(string(page), "\n## Predictors\n")
 	if !found {
-		t.Fatal("docs/estimators.md has no section Predictors")
+		t.Fatal("docs/internals/estimators.md has no section Predictors")
 	}
 	last := 0
 	for _, name := range predict.Names() {
 		at := strings.Index(section, "\n| `"+name+"` | ")
 		if at < last {
-			t.Errorf("docs/estimators.md has no row for %s, or in another order than the table", name)
+			t.Errorf("docs/internals/estimators.md has no row for %s, or in another order than the table", name)
 			continue
 		}
 		last = at
 	}
 	if got := strings.Count(section[:strings.Index(section, "### ")], "\n| `"); got != len(predict.Names()) {
-		t.Errorf("docs/estimators.md lists %d predictors, the table %d", got, len(predict.Names()))
+		t.Errorf("docs/internals/estimators.md lists %d predictors, the table %d", got, len(predict.Names()))
 	}
 }

@@ -3,7 +3,7 @@
 // One Predictor serves one resource of one node. Each tick it is shown the
 // regular containers that are present and answers with the predicted peak of
 // their summed demand over its horizon. Predictors are the table in table.go;
-// adding one is one file, one row there, one section in docs/estimators.md and
+// adding one is one file, one row there, one section in docs/internals/estimators.md and
 // its cases.
 //
 // Invariants:

@@ -129,7 +129,7 @@ func Default() Config {
 		UsageStaleAfter: 45 * time.Second,
 		// koordlet gives up on a system reading after 10 s as well.
 		SampleStaleAfter: 10 * time.Second,
-		// Weeks of a small node, days of a large one (docs/explain.md).
+		// Weeks of a small node, days of a large one (docs/reference/reasons.md).
 		Decisions: Decisions{MaxMiB: 256},
 		// memory.stat costs more than all other files together and moves slowly.
 		// 1000 containers at 1 s cost about as much as the budget.
@@ -139,7 +139,7 @@ func Default() Config {
 			// by killing, so an operator must want it.
 			Resources: []string{resources.CPUs},
 			// The only one that keeps a declared promise on every public trace
-			// (docs/estimators.md), so the others are graded beside it.
+			// (docs/internals/estimators.md), so the others are graded beside it.
 			Predictor: "tce",
 			Shadows:   []string{"container-max", "node-max"},
 			// Time enough to take back what was lent: notice, kill, restart. For
@@ -154,7 +154,7 @@ func Default() Config {
 			// 10 %, VPA 15 %, crane 20 %.
 			Margin: 0,
 			// One of the agent's intervals: each minute more costs a tenth of the
-			// savings where tasks are short (docs/estimators.md).
+			// savings where tasks are short (docs/internals/estimators.md).
 			WarmUp:          15 * time.Second,
 			UnmanagedWindow: time.Minute,
 		},
@@ -170,7 +170,7 @@ func Default() Config {
 			// Katalyst 0.3 CPUs and 300 MiB; Serenity's noise floor 0.25 CPUs.
 			DeadBand: resources.Quantities{{Name: resources.CPUs, Amount: 250}, {Name: resources.Mem, Amount: 256_000}},
 			// One of the agent's intervals: what keeps the offer calm is a
-			// dead-band that follows the slack's unrest (docs/estimators.md).
+			// dead-band that follows the slack's unrest (docs/internals/estimators.md).
 			Hold: 15 * time.Second,
 			// kubelet, Heracles, crane and Katalyst all wait 5 minutes.
 			HoldAfterKill: 5 * time.Minute,

@@ -57,7 +57,7 @@ func TestDefaultsAgreeWithTheEstimator(t *testing.T) {
 
 // The table of settings in the documentation is that of the code.
 func TestDocumentedSettings(t *testing.T) {
-	const path = "../../docs/configuration.md"
+	const path = "../../docs/reference/settings.md"
 	def := Default()
 	var b strings.Builder
 	b.WriteString("| key in the file | flag | environment variable | value | default | meaning |\n|---|---|---|---|---|---|\n")

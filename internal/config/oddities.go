@@ -58,7 +58,7 @@ func (p *policyText) oddRule(r *qos.Rule, at string, odd func(path, reason strin
 		odd(at+".while", fmt.Sprintf("has no effect: %s above %v is above %v as well", r.Signal, r.Above, r.While.Above))
 	}
 	// Of the load that a victim took away, load5 still shows e^(-60/300) = 82 %
-	// after a minute, load15 94 % (see docs/signals.md).
+	// after a minute, load15 94 % (see docs/reference/signals.md).
 	slow := r.Signal == qos.Load5 || r.Signal == qos.Load15
 	if kills && slow && r.Settle < time.Minute && r.While == (qos.While{}) {
 		odd(at+".settle", fmt.Sprintf("%s is short for %s, which still shows most of a victim's load after a minute: more will be killed than must be (see while)",

@@ -8,9 +8,9 @@ import (
 	"github.com/estimatord/estimatord/qos"
 )
 
-// The table of keys in docs/policy.md is that of the parser.
+// The table of keys in docs/reference/policy.md is that of the parser.
 func TestDocumentedPolicy(t *testing.T) {
-	const path, begin, end = "../../docs/policy.md", "<!-- keys -->\n", "<!-- end of keys -->\n"
+	const path, begin, end = "../../docs/reference/policy.md", "<!-- keys -->\n", "<!-- end of keys -->\n"
 	var b strings.Builder
 	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
 	p := &policyText{document: &document{}, Policy: qos.DefaultPolicy()}
@@ -57,9 +57,9 @@ func rows(b *strings.Builder, keys []key, path string) {
 	}
 }
 
-// The actions in docs/policy.md are those of the ladder, in its order.
+// The actions in docs/reference/policy.md are those of the ladder, in its order.
 func TestDocumentedActions(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/policy.md")
+	doc, err := os.ReadFile("../../docs/reference/policy.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // key is one row of a policy file: its parser, the schema, the table in
-// docs/policy.md and the errors come from here.
+// docs/reference/policy.md and the errors come from here.
 type key struct {
 	name string
 	// help says what it means, in one sentence without a full stop.

@@ -114,7 +114,7 @@ var refusals = map[string][]string{
 		"bad.yaml:5:13: rules[0].load15: is no key any more: write a rule with signal: load15 and above: 4",
 		"bad.yaml:6:12: rules[0].load1: is no key any more: write while: {signal: load1, above: 5}",
 	},
-	"policy-old-kind-unknown":     {"bad.yaml:2:21: rules[0].kind: is no key any more: write signal:, one of docs/signals.md"},
+	"policy-old-kind-unknown":     {"bad.yaml:2:21: rules[0].kind: is no key any more: write signal:, one of docs/reference/signals.md"},
 	"policy-per-cpu-of-a-share":   {"bad.yaml:4:14: rules[0].per_cpu: is no setting of signal node_cpu"},
 	"policy-shadow-not-a-bool":    {`bad.yaml:1:9: shadow: "maybe" is not true or false`},
 	"policy-unknown-action":       {`bad.yaml:4:13: rules[0].action: "throtle" is not an action: stop_offering, throttle, freeze, kill (did you mean throttle?)`},

@@ -17,7 +17,7 @@ var retiredKeys = map[string]func(value string) string{
 		case "load":
 			return "write a rule with signal: load5 and one with signal: load15, each with its above"
 		}
-		return "write signal:, one of docs/signals.md"
+		return "write signal:, one of docs/reference/signals.md"
 	},
 	"load1":  func(value string) string { return "write while: {signal: load1, above: " + value + "}" },
 	"load5":  func(value string) string { return "write a rule with signal: load5 and above: " + value },

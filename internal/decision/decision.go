@@ -3,7 +3,7 @@
 //
 // A Record is what the daemon has in memory, a Line what of it goes to disk:
 // everything that led to the decision, so that Recompute finds the offer and
-// the victims again from a Line alone. The format is in docs/explain.md.
+// the victims again from a Line alone. The format is in docs/reference/reasons.md.
 package decision
 
 import (

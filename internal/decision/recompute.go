@@ -167,7 +167,7 @@ func (k *killing) order(resource string) []CandidateLine {
 // it.
 func (c *CandidateLine) MayBeKilled() bool { return !reason.Code(c.Why).IsUnfit() }
 
-// compareVictims is the order of victims (docs/policy.md): lowest priority,
+// compareVictims is the order of victims (docs/reference/policy.md): lowest priority,
 // most above its own allocation, most relief, youngest, id.
 func compareVictims(a, b CandidateLine) int {
 	return cmp.Or(

@@ -49,7 +49,7 @@ func (p plan) hog(offered resources.Milli) resources.Milli {
 }
 
 // Times of the story. The daemon's windows are as short as a story needs; a
-// real node takes minutes and hours (docs/configuration.md).
+// real node takes minutes and hours (docs/reference/settings.md).
 const (
 	tick = 500 * time.Millisecond
 	// estimateEvery replaces the agent's 15 s.

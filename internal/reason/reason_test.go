@@ -60,13 +60,13 @@ func TestEveryCodeIsExplainedOnce(t *testing.T) {
 
 // The page for operators says the same.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../../docs/explain.md")
+	page, err := os.ReadFile("../../docs/reference/reasons.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range All() {
 		if row := fmt.Sprintf("| `%s` | %s | %s |\n", e.Code, e.Kind, e.Text); !strings.Contains(string(page), row) {
-			t.Errorf("docs/explain.md lacks the row\n%s", row)
+			t.Errorf("docs/reference/reasons.md lacks the row\n%s", row)
 		}
 	}
 	if got := strings.Count(string(page), "\n| `"); got < len(All()) {

@@ -21,7 +21,7 @@ type Entry struct {
 	Text string
 }
 
-// All lists every code, in the order of the docs (docs/explain.md).
+// All lists every code, in the order of the docs (docs/reference/reasons.md).
 func All() []Entry {
 	return []Entry{
 		{Slack, OfOffer, "All the measured slack is promised; nothing holds it back."},

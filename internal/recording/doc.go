@@ -1,7 +1,7 @@
 // Package recording keeps what the loop saw, tick by tick, in files small enough
 // to leave running, so that an operator's own node becomes a trace.
 //
-// The format is in docs/recording.md. Invariants:
+// The format is in docs/reference/recording.md. Invariants:
 //   - What is read back equals what was recorded: every reading, every reason
 //     of an absence, every time (as wall-clock time, in ns).
 //   - Record never waits for the disk. A tick that the disk is too slow for is

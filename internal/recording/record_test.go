@@ -314,7 +314,7 @@ func TestFloatsAreRecordedByTheirBits(t *testing.T) {
 	}
 }
 
-// The sizes that docs/recording.md and Options promise, before compression.
+// The sizes that docs/reference/recording.md and Options promise, before compression.
 func TestATickOfARealNodeIsSmallAndAllocatesNothing(t *testing.T) {
 	const containers = 100
 	n := newNode(containers)

@@ -253,7 +253,7 @@ func TestFaultTable(t *testing.T) {
 		}
 		table.WriteString(" |\n")
 	}
-	checkDoc(t, "../../docs/ladder.md", "faults", table.String())
+	checkDoc(t, "../../docs/evidence/ladder.md", "faults", table.String())
 }
 
 // checkDoc holds what is between the page's markers to text, or writes it.

@@ -7,7 +7,7 @@ import (
 	"github.com/estimatord/estimatord/qos"
 )
 
-// Scenarios are the stories of docs/ladder.md. All are of 8 CPUs, of which a
+// Scenarios are the stories of docs/evidence/ladder.md. All are of 8 CPUs, of which a
 // regular service was given 6.
 func Scenarios() []Scenario {
 	all := []Scenario{

@@ -1,7 +1,7 @@
 // Package sim is a node of the imagination that closes the loop: what the
 // ladder throttles and kills, and what the estimator offers, changes what the
 // next tick reads. It is what the ladder's behaviour over minutes is proved on,
-// and what the plots of docs/ladder.md are drawn from.
+// and what the plots of docs/evidence/ladder.md are drawn from.
 //
 // The model, one step per second:
 //
@@ -22,7 +22,7 @@
 //   - Load averages are those of the kernel (e^(−1 s/span)) over what is wanted.
 //
 // It is deterministic, and no test of how the kernel shares CPUs:
-// docs/contention.md is measured on one.
+// docs/evidence/contention.md is measured on one.
 package sim
 
 import (

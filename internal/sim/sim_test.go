@@ -225,15 +225,15 @@ func TestRunIsDeterministic(t *testing.T) {
 
 // The page shows and explains each story.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../../docs/ladder.md")
+	page, err := os.ReadFile("../../docs/evidence/ladder.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, sc := range Scenarios() {
 		if !strings.Contains(string(page), "\n"+sc.About+"\n\n!["+sc.Name+"](plots/"+sc.Name+".svg)\n") {
-			t.Errorf("docs/ladder.md does not show %s with %q", sc.Name, sc.About)
+			t.Errorf("docs/evidence/ladder.md does not show %s with %q", sc.Name, sc.About)
 		}
-		if _, err := os.Stat("../../docs/plots/" + sc.Name + ".svg"); err != nil {
+		if _, err := os.Stat("../../docs/evidence/plots/" + sc.Name + ".svg"); err != nil {
 			t.Error(err)
 		}
 	}

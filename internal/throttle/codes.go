@@ -9,7 +9,7 @@ import (
 	"github.com/estimatord/estimatord/internal/reason"
 )
 
-// How a setting stands. Each is a row of the table in docs/throttling.md.
+// How a setting stands. Each is a row of the table in docs/internals/throttling.md.
 const (
 	// InForce: the file holds what was asked for.
 	InForce reason.Code = "in_force"

@@ -1,7 +1,7 @@
 // Package throttle carries out on cgroups what a Decision wants of revocable
 // containers: it throttles, freezes, lets the dying run, and undoes all that.
 //
-// What is written, and nothing else (docs/throttling.md):
+// What is written, and nothing else (docs/internals/throttling.md):
 //
 //	v1  <cpu>/<root>/<id>/cpu.shares          low weight; high while it dies
 //	    <cpu>/<root>/<id>/cpu.cfs_quota_us    quota, where the agent sets none

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// TestCodesAreDocumented holds the table in docs/throttling.md to the codes.
+// TestCodesAreDocumented holds the table in docs/internals/throttling.md to the codes.
 func TestCodesAreDocumented(t *testing.T) {
 	source, err := os.ReadFile("codes.go")
 	if err != nil {
 		t.Skip("needs the source")
 	}
-	page, err := os.ReadFile("../../docs/throttling.md")
+	page, err := os.ReadFile("../../docs/internals/throttling.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 // Command contention measures what the ladder does for a regular service whose
 // CPU best-effort hogs take: its latency on each rung, how soon it has its CPU
 // back, and how long a killed container takes to go. It runs the real daemon
-// beside the embedded agent, and prints tables (docs/contention.md).
+// beside the embedded agent, and prints tables (docs/evidence/contention.md).
 //
 //	make bench-contention
 //

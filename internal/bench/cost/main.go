@@ -1,6 +1,6 @@
 // Command cost measures what the daemon costs: it makes containers in real
 // cgroups, runs the real daemon on them at one tick a second in a cgroup of its
-// own, reports to it as an agent does, and prints a table (docs/cost.md).
+// own, reports to it as an agent does, and prints a table (docs/evidence/cost.md).
 //
 //	make build && go run ./bench/cost -daemon bin/estimatord
 //

@@ -1,5 +1,5 @@
 // Command plots draws the stories of package sim into a directory, for
-// docs/ladder.md.
+// docs/evidence/ladder.md.
 package main
 
 import (
