@@ -1,5 +1,5 @@
 # Two commands matter to a newcomer: make demo and make test.
-# Everything else here is for those who work on estimatord.
+# Who changes something also runs make check.
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test unit fuzz privileges race lint vulncheck proto proto-check module test-cgroup2 replay-report plots bench bench-contention install clean help
+.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module test-cgroup2 replay-report plots bench bench-contention install clean help
 
 all: build
 
@@ -24,23 +24,25 @@ build: ## The daemon, as bin/estimatord (no cgo, no run-time dependency).
 demo: build ## The main job on real containers, in under a minute (needs root or a delegated cgroup2 subtree).
 	./$(BIN) demo
 
-test: unit fuzz privileges ## Every test, and each fuzz target for FUZZTIME.
-
 # The demo measures CPU shares, so that it does not run beside other tests.
-unit:
+test: ## Every test, in a few minutes. What this user may not try is named at the end.
 	$(GO) vet ./...
 	$(GO) test $$($(GO) list ./... | grep -v /internal/demo$$)
 	$(GO) test -count=1 ./internal/demo
-
-# go test is silent about skipped tests, so a user without the rights is told
-# here what was not tried.
-privileges:
 	@test "$$(id -u)" = 0 || printf '%s\n' \
 		'' \
 		'Not root: the tests that make cgroups of their own, and the demo story, were' \
 		'skipped where this user may not do so (go test -v ./... names each). To run' \
 		'them all: sudo make test. For the demo and its tests alone, where systemd runs' \
 		'cgroup v2: systemd-run --user --scope -p Delegate=yes make test'
+
+check: lint vulncheck proto-check build-bench fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
+
+# A module of its own: only this comparison needs cadvisor.
+build-bench: ## The measuring programs compile, the comparison with cadvisor too.
+	$(GO) build -o /dev/null ./internal/bench/cost
+	$(GO) build -o /dev/null ./internal/bench/contention
+	cd internal/bench/cadvisor && $(GO) build -o /dev/null .
 
 # go test -fuzz takes one target of one package at a time.
 fuzz: ## Each fuzz target for FUZZTIME.
