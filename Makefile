@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module test-cgroup2 replay-report plots bench bench-contention install clean help
+.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install clean help
 
 all: build
 
@@ -36,7 +36,7 @@ test: ## Every test, in a few minutes. What this user may not try is named at th
 		'them all: sudo make test. For the demo and its tests alone, where systemd runs' \
 		'cgroup v2: systemd-run --user --scope -p Delegate=yes make test'
 
-check: lint vulncheck proto-check build-bench fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
+check: lint vulncheck proto-check build-bench glue-check fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
 
 # A module of its own: only this comparison needs cadvisor.
 build-bench: ## The measuring programs compile, the comparison with cadvisor too.
@@ -94,6 +94,9 @@ test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qe
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
+
+glue-check: ## The C++ glue compiles against Mesos's headers: make glue-check MESOS_SOURCE=dir (says so when skipped).
+	sh module/glue-check.sh '$(MESOS_SOURCE)'
 
 plots: ## The simulated stories of docs/evidence/ladder.md, as docs/evidence/plots/*.svg.
 	$(GO) run ./internal/sim/plots docs/evidence/plots
