@@ -10,6 +10,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/daemon"
 	"github.com/estimatord/estimatord/internal/replay"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -39,11 +40,7 @@ none could be compared.`,
 			}
 			req := replay.DecisionsRequest{Recording: recording, Log: log}
 			req.Estimator = func(seed uint64) (estimator.Estimator, error) {
-				u := usageConfig(&cfg)
-				for i := range u.Resources {
-					u.Resources[i].Governor.Seed = seed
-				}
-				return estimator.New(string(cfg.Mode), estimator.Config{Total: cfg.Resources, Usage: u})
+				return daemon.NewEstimator(&cfg, seed)
 			}
 			if cfg.Policy != "" {
 				policies = append(policies, cfg.Policy)

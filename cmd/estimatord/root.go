@@ -1,9 +1,12 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/daemon"
 )
 
 // newRoot is the whole command line. Without a subcommand it runs the daemon.
@@ -30,11 +33,28 @@ file.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDaemon(cmd.Context(), settingsOf(cmd), nil, cmd.ErrOrStderr())
+			return runDaemon(cmd, nil)
 		},
 	}
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
 	return root
+}
+
+// settingsOf loads the settings by the flags of cmd, the environment and the
+// file, each time anew.
+func settingsOf(cmd *cobra.Command) daemon.LoadSettings {
+	return func() (config.Config, config.Provenance, error) {
+		return config.Load(cmd.Flags(), os.Environ(), config.Read)
+	}
+}
+
+// runDaemon runs the daemon until it is told to end.
+func runDaemon(cmd *cobra.Command, rec *daemon.Recording) error {
+	d, err := daemon.New(daemon.Options{Load: settingsOf(cmd), Build: build(), Recording: rec, Log: cmd.ErrOrStderr()})
+	if err != nil {
+		return usageError{err}
+	}
+	return d.Run(cmd.Context())
 }

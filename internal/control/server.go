@@ -34,7 +34,7 @@ type Config struct {
 	// Version and Mode are shown as they are.
 	Version, Mode string
 	Sources       Sources
-	Desk          *Desk
+	Pending       *Pending
 	Log           *slog.Logger
 	// Now is time.Now, except in tests.
 	Now func() time.Time
@@ -48,8 +48,8 @@ type Sources struct {
 	Policy func() policyfile.Status
 	// InFlight are the kills decided and not confirmed.
 	InFlight func() []qos.InFlight
-	// Held is what containers are held by.
-	Held func() throttle.Report
+	// Throttles is what was written to control files.
+	Throttles func() throttle.Report
 }
 
 // Server answers operators.
@@ -153,21 +153,21 @@ func (v *service) ResetBudget(ctx context.Context, _ *operatorv1.ResetBudgetRequ
 	if r := v.s.cfg.Sources.Last(); r != nil {
 		resp.Forgotten, resp.BreakerWasOpen = count(r.QoS.Budget.Used), r.QoS.Budget.Open
 	}
-	v.s.cfg.Desk.resetBudget()
+	v.s.cfg.Pending.resetBudget()
 	v.s.say(ctx, "the kill budget is reset", "forgotten", resp.GetForgotten(), "breaker_was_open", resp.GetBreakerWasOpen())
 	return resp, nil
 }
 
 // Pause implements operatorv1.OperatorServer.
 func (v *service) Pause(ctx context.Context, _ *operatorv1.PauseRequest) (*operatorv1.PauseResponse, error) {
-	was := v.s.cfg.Desk.pause(v.s.cfg.Now())
+	was := v.s.cfg.Pending.pause(v.s.cfg.Now())
 	v.s.say(ctx, "paused: nothing is offered and nothing is taken until resume or a restart", "was_paused", was)
 	return &operatorv1.PauseResponse{WasPaused: was}, nil
 }
 
 // Resume implements operatorv1.OperatorServer.
 func (v *service) Resume(ctx context.Context, _ *operatorv1.ResumeRequest) (*operatorv1.ResumeResponse, error) {
-	was := v.s.cfg.Desk.resume()
+	was := v.s.cfg.Pending.resume()
 	v.s.say(ctx, "resumed", "was_paused", was)
 	return &operatorv1.ResumeResponse{WasPaused: was}, nil
 }

@@ -88,7 +88,7 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 	}
 	return Config{
 		Socket: filepath.Join(dir, "o.sock"), ProcRoot: "/proc", Version: "v1.2.3", Mode: "usage",
-		Desk: &Desk{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return now },
+		Pending: &Pending{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return now },
 		Sources: Sources{
 			Last: func() *decision.Record { return record },
 			Policy: func() policyfile.Status {
@@ -101,7 +101,7 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 			InFlight: func() []qos.InFlight {
 				return []qos.InFlight{{Key: snapshot.Key{ID: "0ba6dcbe-7a3b-4ab6-8a61-2f1d5b1d4d5e"}, Since: now.Add(-3 * time.Second)}}
 			},
-			Held: func() throttle.Report {
+			Throttles: func() throttle.Report {
 				return throttle.Report{Containers: []throttle.Container{{Key: snapshot.Key{ID: "hog"}, Settings: []throttle.Setting{
 					{Name: "quota", File: "cpu.cfs_quota_us", Wanted: true, Value: "50000", Before: "-1", Since: now.Add(-5 * time.Second), Why: throttle.InForce},
 					{Name: "weight", Why: throttle.InForce},
@@ -137,24 +137,24 @@ func TestOrders(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
 	serving(t, cfg)
-	if o := cfg.Desk.Take(); o != (qos.Orders{}) {
+	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
 		t.Fatalf("orders before any: %+v", o)
 	}
 	reset, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.ResetBudget)
 	if err != nil || reset.GetForgotten() != 10 || !reset.GetBreakerWasOpen() {
 		t.Errorf("reset: %v, %v", reset, err)
 	}
-	if o := cfg.Desk.Take(); o != (qos.Orders{ResetBudget: true}) {
+	if o := cfg.Pending.Take(); o != (qos.Orders{ResetBudget: true}) {
 		t.Errorf("orders after a reset: %+v", o)
 	}
-	if o := cfg.Desk.Take(); o != (qos.Orders{}) {
+	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
 		t.Errorf("a reset is carried out twice: %+v", o)
 	}
 	for i, was := range []bool{false, true} {
 		if p, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Pause); err != nil || p.GetWasPaused() != was {
 			t.Errorf("pause %d: %v, %v", i, p, err)
 		}
-		if o := cfg.Desk.Take(); o != (qos.Orders{Paused: true}) {
+		if o := cfg.Pending.Take(); o != (qos.Orders{Paused: true}) {
 			t.Errorf("orders while paused: %+v", o)
 		}
 	}
@@ -166,7 +166,7 @@ func TestOrders(t *testing.T) {
 			t.Errorf("resume %d: %v, %v", i, p, err)
 		}
 	}
-	if o := cfg.Desk.Take(); o != (qos.Orders{}) {
+	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
 		t.Errorf("orders after resume: %+v", o)
 	}
 	for _, want := range []string{"kill budget is reset", "paused: nothing is offered", "resumed", fmt.Sprintf("pid %d of uid %d", os.Getpid(), os.Geteuid())} {
@@ -208,7 +208,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, %s", name, err, out)
 		}
 	}
-	if o := cfg.Desk.Take(); o.Paused {
+	if o := cfg.Pending.Take(); o.Paused {
 		t.Error("another user has paused the daemon")
 	}
 	if !strings.Contains(log.String(), "an operator's call was refused") {
@@ -243,7 +243,7 @@ func TestNobodyAnswers(t *testing.T) {
 func TestAPanicIsAnError(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
-	cfg.Sources.Held = nil
+	cfg.Sources.Throttles = nil
 	serving(t, cfg)
 	if _, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status); err == nil || !strings.Contains(err.Error(), "see its log") {
 		t.Errorf("err %v", err)
@@ -315,7 +315,7 @@ func TestPrintOfAYoungDaemon(t *testing.T) {
 	cfg := full(t, &log)
 	cfg.Sources = Sources{
 		Last: func() *decision.Record { return nil }, Policy: func() policyfile.Status { return policyfile.Status{} },
-		InFlight: func() []qos.InFlight { return nil }, Held: func() throttle.Report { return throttle.Report{} },
+		InFlight: func() []qos.InFlight { return nil }, Throttles: func() throttle.Report { return throttle.Report{} },
 	}
 	serving(t, cfg)
 	st, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status)

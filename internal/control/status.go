@@ -16,7 +16,7 @@ import (
 
 // status puts together how things stand.
 func (s *Server) status() *operatorv1.StatusResponse {
-	paused := s.cfg.Desk.PausedSince()
+	paused := s.cfg.Pending.PausedSince()
 	resp := &operatorv1.StatusResponse{
 		Daemon: &operatorv1.Daemon{
 			Version: s.cfg.Version, Mode: s.cfg.Mode, Pid: count(os.Getpid()), Started: timestamppb.New(s.started),
@@ -89,7 +89,7 @@ func rulesOf(to []*operatorv1.Rule, rules []qos.RuleState, shadow bool) []*opera
 // held are the control files that hold a value of ours, or that should.
 func (s *Server) held() []*operatorv1.Held {
 	var all []*operatorv1.Held
-	report := s.cfg.Sources.Held()
+	report := s.cfg.Sources.Throttles()
 	for i := range report.Containers {
 		c := &report.Containers[i]
 		for j := range c.Settings {

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"log/slog"
@@ -10,8 +10,8 @@ import (
 	"github.com/estimatord/estimatord/internal/policyfile"
 )
 
-// warnings is who is warned before a kill, by the policy in force.
-type warnings struct {
+// prekillHook is who is warned before a kill, by the policy in force.
+type prekillHook struct {
 	policies *policyfile.Source
 	log      *slog.Logger
 
@@ -20,8 +20,8 @@ type warnings struct {
 	warner *prekill.Warner
 }
 
-// current is the warning of the moment.
-func (w *warnings) current() agentapi.Warning {
+// current is the warning that the policy in force asks for.
+func (w *prekillHook) current() agentapi.Warning {
 	file := w.policies.File()
 	if file == nil || file.Hook == nil {
 		return agentapi.Warning{}

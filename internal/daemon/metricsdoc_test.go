@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"log/slog"
@@ -17,16 +17,18 @@ import (
 )
 
 // everything is a daemon with each part that has metrics of its own.
-func everything(t *testing.T) *assembly {
+func everything(t *testing.T) *parts {
 	t.Helper()
 	dir := t.TempDir()
 	policy := filepath.Join(dir, "policy.yaml")
-	write(t, policy, "rules:\n  - {name: one, signal: load5, above: 6}\n")
+	if err := os.WriteFile(policy, []byte("rules:\n  - {name: one, signal: load5, above: 6}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cfg := config.Default()
 	cfg.Socket = filepath.Join(dir, "agent.sock")
 	cfg.Policy, cfg.StateFile = policy, filepath.Join(dir, "state")
 	cfg.Decisions.Dir = filepath.Join(dir, "decisions")
-	a, err := assemble(&cfg, &recorder{dir: filepath.Join(dir, "recording")}, slog.New(slog.DiscardHandler))
+	a, err := assemble(&cfg, &Options{Recording: &Recording{Dir: filepath.Join(dir, "recording")}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func TestDocumentedMetrics(t *testing.T) {
 		return
 	}
 	if os.Getenv("UPDATE_DOCS") == "" {
-		t.Fatalf("%s is not what the daemon says of its metrics; run UPDATE_DOCS=1 go test ./cmd/estimatord\n%s", path, cmp.Diff(string(doc), want))
+		t.Fatalf("%s is not what the daemon says of its metrics; run UPDATE_DOCS=1 go test ./internal/daemon\n%s", path, cmp.Diff(string(doc), want))
 	}
 	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)

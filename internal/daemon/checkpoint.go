@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"encoding/json"
@@ -26,17 +26,17 @@ const saveEvery = 5 * time.Minute
 // maxStateBytes is far above what any node needs; a larger file is not ours.
 const maxStateBytes = 64 << 20
 
-// state keeps in a file what the estimator has learned, and when containers
+// checkpoint keeps in a file what the estimator has learned, and when containers
 // were killed: the budget of kills must not begin anew with each start. It is a
-// loop.Observer and a loop.Watcher: the state is taken on the loop's goroutine
+// tick.Observer and a tick.Watcher: the state is taken on the loop's goroutine
 // and written on another.
-type state struct {
-	path   string
+type checkpoint struct {
+	path   string           // "": nothing is kept
 	keeper estimator.Keeper // nil: the estimator learns nothing
 	log    *slog.Logger
 
 	// restored is what the file held at the start, taken up at began.
-	restored stateFile
+	restored checkpointFile
 	began    time.Time
 
 	// kills are the times of the kills that count in the budget, oldest first;
@@ -49,21 +49,21 @@ type state struct {
 	busy   chan struct{} // holds one while a write is under way
 }
 
-// stateFile is what the file holds.
-type stateFile struct {
+// checkpointFile is what the file holds.
+type checkpointFile struct {
 	*estimator.Checkpoint
 	Kills []time.Time `json:"kills,omitempty"`
 }
 
-// newState restores est from the file, if there is one. A file that cannot be
-// used costs what it holds, never the start. Without a path there is no state.
-func newState(path string, est estimator.Estimator, now time.Time, log *slog.Logger) *state {
+// openCheckpoint restores est from the file, if there is one. A file that cannot
+// be used costs what it holds, never the start. Without a path nothing is kept.
+func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *slog.Logger) *checkpoint {
 	if path == "" {
-		return nil
+		return &checkpoint{}
 	}
 	keeper, _ := est.(estimator.Keeper)
-	s := &state{path: path, keeper: keeper, log: log, saved: now, busy: make(chan struct{}, 1)}
-	f, err := readState(path)
+	s := &checkpoint{path: path, keeper: keeper, log: log, saved: now, busy: make(chan struct{}, 1)}
+	f, err := readCheckpoint(path)
 	s.kills = f.Kills
 	s.restored, s.began = f, now
 	switch c := f.Checkpoint; {
@@ -83,8 +83,8 @@ func newState(path string, est estimator.Estimator, now time.Time, log *slog.Log
 }
 
 // Observe remembers the kills that count in the budget.
-func (s *state) Observe(r *decision.Record) {
-	if r.QoS.Why == reason.NoPolicy {
+func (s *checkpoint) Observe(r *decision.Record) {
+	if s.path == "" || r.QoS.Why == reason.NoPolicy {
 		return
 	}
 	for range r.QoS.Kills {
@@ -98,8 +98,8 @@ func (s *state) Observe(r *decision.Record) {
 
 // Watch saves from time to time, and after a kill. When the disk is slower than
 // that, it skips.
-func (s *state) Watch(snap *snapshot.Snapshot) {
-	if !s.due && snap.At.Sub(s.saved) < saveEvery {
+func (s *checkpoint) Watch(snap *snapshot.Snapshot) {
+	if s.path == "" || !s.due && snap.At.Sub(s.saved) < saveEvery {
 		return
 	}
 	select {
@@ -116,9 +116,9 @@ func (s *state) Watch(snap *snapshot.Snapshot) {
 }
 
 // start is what the daemon began with, as a recording keeps it.
-func (s *state) start() *recording.Start {
+func (s *checkpoint) start() *recording.Start {
 	start := &recording.Start{Seed: nodeSeed()}
-	if s == nil {
+	if s.path == "" {
 		return start
 	}
 	start.At, start.Wall, start.Kills = s.began, s.began.Round(0), s.restored.Kills
@@ -127,13 +127,13 @@ func (s *state) start() *recording.Start {
 			start.Checkpoint = b
 		}
 	}
-	s.restored = stateFile{}
+	s.restored = checkpointFile{}
 	return start
 }
 
 // take is the state at this moment.
-func (s *state) take() stateFile {
-	f := stateFile{Kills: slices.Clone(s.kills)}
+func (s *checkpoint) take() checkpointFile {
+	f := checkpointFile{Kills: slices.Clone(s.kills)}
 	if s.keeper != nil {
 		f.Checkpoint = s.keeper.Save()
 	}
@@ -141,21 +141,21 @@ func (s *state) take() stateFile {
 }
 
 // stop saves a last time. The loop must have ended.
-func (s *state) stop() {
+func (s *checkpoint) stop() {
 	s.writes.Wait()
 	s.write(s.take())
 }
 
-func (s *state) write(f stateFile) {
-	if f.Checkpoint == nil && len(f.Kills) == 0 {
+func (s *checkpoint) write(f checkpointFile) {
+	if s.path == "" || f.Checkpoint == nil && len(f.Kills) == 0 {
 		return
 	}
-	if err := writeState(s.path, f); err != nil {
+	if err := writeCheckpoint(s.path, f); err != nil {
 		s.log.Warn("what was learned could not be saved", "state_file", s.path, "err", err)
 	}
 }
 
-func readState(path string) (f stateFile, err error) {
+func readCheckpoint(path string) (f checkpointFile, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return f, err
@@ -168,15 +168,15 @@ func readState(path string) (f stateFile, err error) {
 		return f, err
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
-		return stateFile{}, fmt.Errorf("%s: %w", path, err)
+		return checkpointFile{}, fmt.Errorf("%s: %w", path, err)
 	}
 	slices.SortFunc(f.Kills, time.Time.Compare)
 	return f, nil
 }
 
-// writeState replaces the file whole or not at all: a temporary file beside it
+// writeCheckpoint replaces the file whole or not at all: a temporary file beside it
 // is synced and then takes its name.
-func writeState(path string, content stateFile) (err error) {
+func writeCheckpoint(path string, content checkpointFile) (err error) {
 	data, err := json.Marshal(content)
 	if err != nil {
 		return err

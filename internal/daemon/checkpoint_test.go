@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"errors"
@@ -40,7 +40,7 @@ func observed(t *testing.T, est estimator.Estimator, at time.Time) {
 func defaultEstimator(t *testing.T) estimator.Estimator {
 	t.Helper()
 	cfg := config.Default()
-	est, err := newEstimator(&cfg)
+	est, err := NewEstimator(&cfg, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,13 +54,13 @@ func TestWhatWasLearnedSurvivesARestart(t *testing.T) {
 	at := time.Now()
 
 	first := defaultEstimator(t)
-	st := newState(path, first, at, log)
+	st := openCheckpoint(path, first, at, log)
 	observed(t, first, at)
 	st.stop()
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("state file: %v, %v; want mode 0600", info, err)
 	}
-	newState(path, defaultEstimator(t), at.Add(time.Minute), log)
+	openCheckpoint(path, defaultEstimator(t), at.Add(time.Minute), log)
 	for _, want := range []string{"nothing learned yet", "goes on from what was learned", "age=1m0s"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, text.String())
@@ -83,7 +83,7 @@ func TestAStateFileThatCannotBeUsedCostsNoStart(t *testing.T) {
 		}
 		var log strings.Builder
 		est := defaultEstimator(t)
-		st := newState(path, est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
+		st := openCheckpoint(path, est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
 		if st == nil || !strings.Contains(log.String(), "learned anew") {
 			t.Errorf("%s: state %v, log %q", name, st, log.String())
 		}
@@ -92,12 +92,12 @@ func TestAStateFileThatCannotBeUsedCostsNoStart(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readState(filepath.Join(dir, "directory")); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err := readCheckpoint(filepath.Join(dir, "directory")); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a directory as state file: %v", err)
 	}
 	est := defaultEstimator(t)
 	var log strings.Builder
-	st := newState(filepath.Join(dir, "none", "state.json"), est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
+	st := openCheckpoint(filepath.Join(dir, "none", "state.json"), est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
 	observed(t, est, time.Now())
 	st.stop()
 	if !strings.Contains(log.String(), "could not be saved") {
@@ -109,7 +109,7 @@ func TestStateIsSavedEveryFewMinutes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	at := time.Now()
 	est := defaultEstimator(t)
-	st := newState(path, est, at, slog.New(slog.DiscardHandler))
+	st := openCheckpoint(path, est, at, slog.New(slog.DiscardHandler))
 	observed(t, est, at)
 	st.Watch(&snapshot.Snapshot{At: at.Add(saveEvery - time.Second)})
 	st.writes.Wait()
@@ -124,8 +124,14 @@ func TestStateIsSavedEveryFewMinutes(t *testing.T) {
 }
 
 func TestNothingIsKeptWithoutAPath(t *testing.T) {
-	if newState("", defaultEstimator(t), time.Now(), slog.New(slog.DiscardHandler)) != nil {
-		t.Error("there is a state")
+	t.Chdir(t.TempDir())
+	est := defaultEstimator(t)
+	st := openCheckpoint("", est, time.Now(), slog.New(slog.DiscardHandler))
+	observed(t, est, time.Now())
+	st.Watch(&snapshot.Snapshot{At: time.Now().Add(saveEvery)})
+	st.stop()
+	if files, err := os.ReadDir("."); err != nil || len(files) > 0 {
+		t.Errorf("files %v, %v; want none", files, err)
 	}
 }
 
@@ -135,13 +141,13 @@ func TestKillsInTheBudgetSurviveACrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	log := slog.New(slog.DiscardHandler)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	tick := func(st *state, n, kills, used int) {
+	tick := func(st *checkpoint, n, kills, used int) {
 		now := at.Add(time.Duration(n) * time.Second)
 		st.Observe(&decision.Record{At: now, QoS: qos.Decision{Kills: make([]qos.Victim, kills), Budget: qos.BudgetState{Used: used}}})
 		st.Watch(&snapshot.Snapshot{At: now})
 		st.writes.Wait()
 	}
-	st := newState(path, estimator.NewNoop(), at, log)
+	st := openCheckpoint(path, estimator.NewNoop(), at, log)
 	tick(st, 1, 1, 1)
 	tick(st, 2, 0, 1)
 	tick(st, 3, 2, 3)
@@ -149,14 +155,14 @@ func TestKillsInTheBudgetSurviveACrash(t *testing.T) {
 	tick(st, 4, 1, 3)
 
 	want := []time.Time{at.Add(3 * time.Second), at.Add(3 * time.Second), at.Add(4 * time.Second)}
-	again := newState(path, estimator.NewNoop(), at.Add(time.Minute), log)
+	again := openCheckpoint(path, estimator.NewNoop(), at.Add(time.Minute), log)
 	if !slices.EqualFunc(again.kills, want, time.Time.Equal) {
 		t.Errorf("kills %v, want %v", again.kills, want)
 	}
 	// An operator resets the budget; the next kill is the only one.
 	tick(again, 5, 0, 0)
 	tick(again, 6, 1, 1)
-	if third := newState(path, defaultEstimator(t), at, log); len(third.kills) != 1 {
+	if third := openCheckpoint(path, defaultEstimator(t), at, log); len(third.kills) != 1 {
 		t.Errorf("kills %v, want one", third.kills)
 	}
 }

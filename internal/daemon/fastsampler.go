@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/estimatord/estimatord/monitor"
 )
 
-// fastSampler looks between two ticks whether regular tasks are squeezed, and
-// wakes the loop when they begin to be. It is a loop.Watcher.
+// fastSampler looks between two ticks whether regular tasks wait for CPU, and
+// wakes the loop when they begin to be. It is a tick.Watcher.
 type fastSampler struct {
 	fast  *monitor.Fast
 	shown *metrics.FastSampler

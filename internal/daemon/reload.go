@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -8,28 +8,18 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/spf13/cobra"
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/policyfile"
 )
-
-// settings loads what the daemon is started with, each time anew.
-type settings func() (config.Config, config.Provenance, error)
-
-func settingsOf(cmd *cobra.Command) settings {
-	return func() (config.Config, config.Provenance, error) {
-		return config.Load(cmd.Flags(), os.Environ(), config.Read)
-	}
-}
 
 // reloader does what SIGHUP asks for: the policy is taken over at once, and of
 // the settings it is said which need a restart.
 type reloader struct {
 	hup     chan os.Signal
 	policy  *policyfile.Source
-	load    settings
+	load    LoadSettings
 	running config.Config
 	log     *slog.Logger
 }
@@ -56,8 +46,8 @@ func (r *reloader) run(ctx context.Context) error {
 func (r *reloader) reload() {
 	// What systemd wants to hear around a reload; it takes the time for the
 	// begin of this one (sd_notify(3)).
-	notify(r.log, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
-	defer notify(r.log, daemon.SdNotifyReady)
+	notify(r.log, systemd.SdNotifyReloading+"\n"+systemd.SdNotifyMonotonicUsec())
+	defer notify(r.log, systemd.SdNotifyReady)
 	r.compare()
 	if r.running.Policy != "" {
 		_ = r.policy.Reload() // it is in the log and in the status

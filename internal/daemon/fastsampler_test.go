@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/estimatord/estimatord/monitor"
 )
 
-// The fast lane looks at the node it runs on, follows what the loop saw, and
+// The fast sampler looks at the node it runs on, follows what the loop saw, and
 // ends with its context.
 func TestFastSamplerLooksUntilItIsTold(t *testing.T) {
 	mon, err := monitor.New(monitor.Config{})

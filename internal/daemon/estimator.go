@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"hash/fnv"
@@ -11,13 +11,14 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 )
 
-// newEstimator makes the estimator that the settings ask for.
-func newEstimator(cfg *config.Config) (estimator.Estimator, error) {
-	return estimator.New(string(cfg.Mode), estimator.Config{Total: cfg.Resources, Usage: usageConfig(cfg)})
+// NewEstimator makes the estimator that the settings ask for. seed tells this
+// node's delays from those of others (estimator.GovernorConfig).
+func NewEstimator(cfg *config.Config, seed uint64) (estimator.Estimator, error) {
+	return estimator.New(string(cfg.Mode), estimator.Config{Total: cfg.Resources, Usage: usageConfig(cfg, seed)})
 }
 
 // usageConfig is mode usage as set; what is not a setting keeps its default.
-func usageConfig(cfg *config.Config) estimator.UsageConfig {
+func usageConfig(cfg *config.Config, seed uint64) estimator.UsageConfig {
 	u := estimator.DefaultUsage()
 	u.Cap = cfg.Resources
 	u.WarmUp = cfg.Estimator.WarmUp
@@ -32,7 +33,7 @@ func usageConfig(cfg *config.Config) estimator.UsageConfig {
 			Peak:      promise(cfg, name),
 			Shadows:   shadows(cfg),
 			Margin:    cfg.Estimator.Margin,
-			Governor:  governorConfig(cfg, name),
+			Governor:  governorConfig(cfg, name, seed),
 		})
 	}
 	return u
@@ -40,7 +41,7 @@ func usageConfig(cfg *config.Config) estimator.UsageConfig {
 
 // governorConfig is the governor of the resource as set; what is not a setting
 // keeps its default.
-func governorConfig(cfg *config.Config, resource string) estimator.GovernorConfig {
+func governorConfig(cfg *config.Config, resource string, seed uint64) estimator.GovernorConfig {
 	g := estimator.DefaultGovernor(resource)
 	g.Quantum = cfg.Governor.Quantum.Get(resource)
 	g.Step = cfg.Governor.Step.Get(resource)
@@ -48,7 +49,7 @@ func governorConfig(cfg *config.Config, resource string) estimator.GovernorConfi
 	g.DeadBand = cfg.Governor.DeadBand.Get(resource)
 	g.Hold = cfg.Governor.Hold
 	g.HoldOff, g.HoldOffMax = cfg.Governor.HoldAfterKill, max(g.HoldOffMax, cfg.Governor.HoldAfterKill)
-	g.Seed = nodeSeed()
+	g.Seed = seed
 	return g
 }
 

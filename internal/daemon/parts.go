@@ -1,0 +1,237 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/estimatord/estimatord/agentapi"
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/control"
+	"github.com/estimatord/estimatord/internal/decision"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+	"github.com/estimatord/estimatord/internal/metrics"
+	"github.com/estimatord/estimatord/internal/policyfile"
+	"github.com/estimatord/estimatord/internal/tick"
+	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/qos"
+)
+
+// parts are what a daemon is made of. The optional ones are nil when they are
+// turned off.
+type parts struct {
+	log        *slog.Logger
+	build      metrics.Build
+	mon        *monitor.Monitor
+	agent      *agentapi.Server
+	policy     *policyfile.Source
+	pending    control.Pending
+	actuator   *actuator
+	checkpoint *checkpoint
+	decisions  *decisionlog.Writer // optional
+	recording  *Recording          // optional
+	fast       *fastSampler        // optional
+	containers *metrics.Containers // optional
+	registry   *prometheus.Registry
+	loop       *tick.Loop
+}
+
+// assemble makes the parts from the settings. It opens nothing that others
+// could see.
+func assemble(cfg *config.Config, opts *Options, log *slog.Logger) (_ *parts, err error) {
+	p := &parts{log: log, build: opts.Build, actuator: &actuator{log: log}}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	est, err := NewEstimator(cfg, nodeSeed())
+	if err != nil {
+		return nil, err
+	}
+	p.policy, err = policyfile.Open(policyfile.Config{
+		Path: cfg.Policy, Fresh: qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.mon, err = newMonitor(cfg); err != nil {
+		return nil, err
+	}
+	if p.agent, err = p.newAgentServer(cfg); err != nil {
+		return nil, err
+	}
+	p.checkpoint = openCheckpoint(cfg.StateFile, est, time.Now(), log)
+	if cfg.Decisions.Dir != "" {
+		p.decisions, err = decisionlog.Create(cfg.Decisions.Dir, decisionlog.Options{MaxBytes: int64(cfg.Decisions.MaxMiB) << 20}, log)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if opts.Recording != nil {
+		if err := opts.Recording.start(p.checkpoint.start(), log); err != nil {
+			return nil, err
+		}
+		p.recording = opts.Recording
+	}
+	if cfg.Monitor.MaxWakes > 0 {
+		p.fast = newFastSampler(p.mon.NewFast(monitor.FastConfig{MaxWakes: cfg.Monitor.MaxWakes}))
+	}
+	if cfg.Listen != config.Off {
+		p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
+	}
+	loop := tick.Config{
+		Sampler: p.mon, Agent: p.agent, Estimator: est, Policies: p.policy, Orders: p.pending.Take,
+		Actor: p.actuator, Spent: p.checkpoint.kills, Log: log,
+		Observers: append(p.newRegistry(), &liveness{agent: p.agent, log: log, limit: cfg.SampleStaleAfter}, p.checkpoint),
+		Watchers:  []tick.Watcher{p.checkpoint},
+	}
+	if p.decisions != nil {
+		loop.Observers = append(loop.Observers, p.decisions)
+	}
+	if p.recording != nil {
+		loop.Observers, loop.Watchers = append(loop.Observers, p.recording), append(loop.Watchers, p.recording)
+	}
+	if p.fast != nil {
+		loop.Watchers, loop.Wake = append(loop.Watchers, p.fast), p.fast.wake
+	}
+	if p.containers != nil {
+		loop.Watchers = append(loop.Watchers, p.containers)
+	}
+	p.loop = tick.New(loop)
+	return p, nil
+}
+
+// newRegistry makes what /metrics shows, and returns those of it that count
+// ticks.
+func (p *parts) newRegistry() []tick.Observer {
+	sampling, ladder := metrics.NewSampling(p.mon.Stats), metrics.NewLadder(p.last)
+	all := []prometheus.Collector{sampling, ladder, metrics.NewAgentAPI(p.agent.Status), p.policy, metrics.NewThrottle(p.actuator.last)}
+	if p.recording != nil {
+		all = append(all, metrics.NewRecording(p.recording.writer.Stats))
+	}
+	if p.decisions != nil {
+		all = append(all, metrics.NewDecisions(p.decisions.Stats))
+	}
+	if p.fast != nil {
+		all = append(all, p.fast.shown)
+	}
+	var ticks *metrics.Metrics
+	ticks, p.registry = metrics.NewMetrics(p.last, p.build, all...)
+	return []tick.Observer{ticks, ladder, sampling}
+}
+
+// last is the newest record, nil before the first tick.
+func (p *parts) last() *decision.Record {
+	if p.loop == nil {
+		return nil
+	}
+	return p.loop.Last()
+}
+
+// open opens the sockets and the port, and returns what is to run.
+func (p *parts) open(ctx context.Context, cfg *config.Config) (services []func(context.Context) error, err error) {
+	defer func() {
+		if err == nil {
+			return
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		err = errors.Join(err, runAll(ended, services)) // what was opened is closed again
+	}()
+	if err := p.agent.Listen(); err != nil {
+		return nil, err
+	}
+	services = append(services, p.agent.Serve)
+	p.actuator.open(cfg, p.mon.Layout())
+	if cfg.OperatorSocket != config.Off {
+		srv := p.newControlServer(cfg)
+		if err := srv.Listen(); err != nil {
+			return services, fmt.Errorf("operator_socket: %w", err)
+		}
+		services = append(services, srv.Serve)
+	}
+	if cfg.Listen != config.Off {
+		page, err := metrics.Listen(metrics.Config{
+			Listen: cfg.Listen, Registry: p.registry, Containers: p.containers, Last: p.last, Unhealthy: cfg.SampleStaleAfter, Log: p.log,
+		})
+		if err != nil {
+			return services, err
+		}
+		p.log.Info("metrics", "listen", page.Addr().String())
+		services = append(services, page.Serve)
+	}
+	if p.fast != nil {
+		services = append(services, p.fast.run)
+	}
+	return append(services, func(ctx context.Context) error { return p.loop.Run(ctx, cfg.Interval) }), nil
+}
+
+// close gives back what assemble took.
+func (p *parts) close() {
+	logged := func(what string, err error) {
+		if err != nil {
+			p.log.Error(what, "err", err)
+		}
+	}
+	logged("throttles", p.actuator.close())
+	if p.fast != nil {
+		p.fast.fast.Close()
+	}
+	if p.recording != nil {
+		p.recording.stop()
+	}
+	if p.decisions != nil {
+		logged("decisions", p.decisions.Close())
+	}
+	if p.mon != nil {
+		_ = p.mon.Close() // it was only read from
+	}
+}
+
+func (p *parts) newAgentServer(cfg *config.Config) (*agentapi.Server, error) {
+	api := agentapi.DefaultConfig()
+	api.Socket, api.ProcRoot = cfg.Socket, cfg.ProcRoot
+	api.HandedOver = p.actuator.boost
+	api.Warning = (&prekillHook{policies: p.policy, log: p.log}).current
+	if cfg.AgentUser != "" {
+		uid, err := lookUp(cfg.AgentUser)
+		if err != nil {
+			return nil, err
+		}
+		api.AgentUID = uid
+	}
+	return agentapi.New(api, p.log, time.Now)
+}
+
+// lookUp finds the user id of a name or a number.
+func lookUp(name string) (uint32, error) {
+	id := name
+	if u, err := user.Lookup(name); err == nil {
+		id = u.Uid
+	}
+	uid, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("agent_user: there is no user %q", name)
+	}
+	return uint32(uid), nil
+}
+
+func (p *parts) newControlServer(cfg *config.Config) *control.Server {
+	socket := cfg.OperatorSocket
+	if socket == "" {
+		socket = filepath.Join(filepath.Dir(cfg.Socket), "operator.sock")
+	}
+	return control.New(control.Config{
+		Socket: socket, ProcRoot: cfg.ProcRoot, Version: p.build.Version, Mode: string(cfg.Mode),
+		Sources: control.Sources{Last: p.last, Policy: p.policy.Status, InFlight: p.agent.InFlight, Throttles: p.actuator.last},
+		Pending: &p.pending, Log: p.log, Now: time.Now,
+	})
+}
