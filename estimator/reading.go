@@ -39,7 +39,7 @@ func hostCores(h *snapshot.Host) (used, size float64, ok bool) {
 }
 
 func workingSetOf(c *snapshot.Container) (float64, bool) {
-	w := c.Memory.WorkingSetBytes
+	w := c.Memory.UnreclaimableBytes
 	return float64(w.N) / resources.MemUnitBytes, w.OK()
 }
 

@@ -38,7 +38,7 @@ func scene(at time.Time, cast ...actor) *snapshot.Snapshot {
 	for _, a := range cast {
 		c := snapshot.Container{Key: snapshot.Key{ID: a.id, Inode: 7}, Parent: a.parent, OnDisk: true, FirstSeen: at.Add(-a.age), At: at}
 		c.CPU.Cores = snapshot.ValueOf(a.uses)
-		c.Memory.WorkingSetBytes = snapshot.CountOf(uint64(a.uses * (1 << 30)))
+		c.Memory.UnreclaimableBytes = snapshot.CountOf(uint64(a.uses * (1 << 30)))
 		if a.class != snapshot.ClassUnknown {
 			e := snapshot.Executor{ContainerID: a.id, Class: a.class}
 			for name, unit := range map[string]resources.Milli{"cpus": 1, "mem": 1024} {

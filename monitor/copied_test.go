@@ -56,8 +56,8 @@ func TestEveryReadingOfEveryShape(t *testing.T) {
 					QuotaCores: value(0.5),
 				},
 				Memory: snapshot.Memory{
-					UsageBytes: count(96 << 20), AnonBytes: count(64 << 20), InactiveFileBytes: count(16 << 20),
-					WorkingSetBytes: count(80 << 20), StatAt: got.Memory.StatAt,
+					UsageBytes: count(96 << 20), AnonBytes: count(64 << 20), ReclaimableBytes: count(16 << 20),
+					UnreclaimableBytes: count(80 << 20), StatAt: got.Memory.StatAt,
 				},
 				Pids: count(3),
 			}
@@ -213,7 +213,7 @@ func TestAbsences(t *testing.T) {
 			want := reasons{tc.cpu, tc.cores, tc.usage, tc.set, tc.pids}
 			if diff := cmp.Diff(want, reasons{
 				got.CPU.UsageNanos.Why, got.CPU.Cores.Why,
-				got.Memory.UsageBytes.Why, got.Memory.WorkingSetBytes.Why, got.Pids.Why,
+				got.Memory.UsageBytes.Why, got.Memory.UnreclaimableBytes.Why, got.Pids.Why,
 			}); diff != "" {
 				t.Error(diff)
 			}
@@ -343,7 +343,7 @@ func TestMemoryStatIsReadEarlyWhenTheUsageJumps(t *testing.T) {
 	}
 	c.Write("memory", "c1", "memory.current", fmt.Sprintln(200<<20))
 	got := only(t, n.tick(time.Second, nil))
-	if got.Memory.AnonBytes != count(1) || got.Memory.WorkingSetBytes != count(200<<20-2) || n.Stats().Tree.EarlyStats != 1 {
+	if got.Memory.AnonBytes != count(1) || got.Memory.UnreclaimableBytes != count(200<<20-2) || n.Stats().Tree.EarlyStats != 1 {
 		t.Errorf("after the jump: %+v, %+v", got.Memory, n.Stats().Tree)
 	}
 }

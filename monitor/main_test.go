@@ -56,7 +56,7 @@ func sampleWithFewFiles(root string) (err error) {
 	for tick := range 4 {
 		s := m.Sample(time.Now(), nil)
 		for _, c := range s.Containers {
-			if !c.CPU.UsageNanos.OK() || !c.Memory.WorkingSetBytes.OK() || !c.Pids.OK() || !c.CPU.ThrottledNanos.OK() {
+			if !c.CPU.UsageNanos.OK() || !c.Memory.UnreclaimableBytes.OK() || !c.Pids.OK() || !c.CPU.ThrottledNanos.OK() {
 				return fmt.Errorf("tick %d: %+v", tick, c)
 			}
 		}
@@ -83,7 +83,7 @@ func sampleDenied(root string) (err error) {
 		return fmt.Errorf("%d containers", len(s.Containers))
 	}
 	c := s.Containers[0]
-	if !c.CPU.UsageNanos.OK() || c.Memory.UsageBytes.Why != snapshot.Denied || c.Memory.WorkingSetBytes.Why != snapshot.Denied {
+	if !c.CPU.UsageNanos.OK() || c.Memory.UsageBytes.Why != snapshot.Denied || c.Memory.UnreclaimableBytes.Why != snapshot.Denied {
 		return fmt.Errorf("memory is not denied, or more than that: %+v", c)
 	}
 	return nil

@@ -143,7 +143,7 @@ func notOnDisk(row *row, now time.Time, out *snapshot.Container) {
 			QuotaCores: value, RunDelay: value,
 		},
 		Memory: snapshot.Memory{
-			UsageBytes: count, AnonBytes: count, InactiveFileBytes: count, WorkingSetBytes: count,
+			UsageBytes: count, AnonBytes: count, ReclaimableBytes: count, UnreclaimableBytes: count,
 		},
 		Pids: count,
 		Pressure: snapshot.Pressure{

@@ -54,7 +54,7 @@ func TestDegraded(t *testing.T) {
 	n := newNode(t, monitor.Config{CgroupRoot: c.Root})
 	n.tick(time.Second, nil)
 	got := only(t, n.tick(time.Second, nil))
-	if !got.CPU.Cores.OK() || got.Memory.UsageBytes.Why != snapshot.NoFile || got.Memory.WorkingSetBytes.Why != snapshot.NoFile {
+	if !got.CPU.Cores.OK() || got.Memory.UsageBytes.Why != snapshot.NoFile || got.Memory.UnreclaimableBytes.Why != snapshot.NoFile {
 		t.Errorf("%+v", got)
 	}
 	live := make(map[string]bool)
@@ -82,7 +82,7 @@ func TestWithoutCPUAcct(t *testing.T) {
 	}
 	n := newNode(t, monitor.Config{CgroupRoot: c.Root})
 	got := only(t, n.tick(time.Second, nil))
-	if got.Inode == 0 || got.CPU.UsageNanos.Why != snapshot.NoFile || !got.Memory.WorkingSetBytes.OK() {
+	if got.Inode == 0 || got.CPU.UsageNanos.Why != snapshot.NoFile || !got.Memory.UnreclaimableBytes.OK() {
 		t.Errorf("%+v", got)
 	}
 }

@@ -126,7 +126,7 @@ func TestRealAgreesWithContainerd(t *testing.T) {
 	const batch = 4 << 20
 	between("memory usage", want.memoryUsage, before.Memory.UsageBytes, after.Memory.UsageBytes, batch)
 	between("anon", want.anon, before.Memory.AnonBytes, after.Memory.AnonBytes, batch)
-	between("inactive file", want.inactiveFile, before.Memory.InactiveFileBytes, after.Memory.InactiveFileBytes, batch)
+	between("inactive file", want.inactiveFile, before.Memory.ReclaimableBytes, after.Memory.ReclaimableBytes, batch)
 	between("pids", want.pids, before.Pids, after.Pids, 0)
 	if r.Layout.Mode == cgroup.V2 && before.Pressure.CPUSomeMicros.Why != snapshot.NoFile {
 		between("cpu pressure", want.cpuSomeMicros, before.Pressure.CPUSomeMicros, after.Pressure.CPUSomeMicros, 0)

@@ -58,7 +58,7 @@ func (s *Stats) count(c *snapshot.Container) {
 	}
 	for _, why := range [...]snapshot.Absence{
 		c.CPU.UsageNanos.Why, c.CPU.Cores.Why, c.CPU.ThrottledNanos.Why,
-		c.Memory.UsageBytes.Why, c.Memory.AnonBytes.Why, c.Memory.InactiveFileBytes.Why,
+		c.Memory.UsageBytes.Why, c.Memory.AnonBytes.Why, c.Memory.ReclaimableBytes.Why,
 		c.Pids.Why,
 		c.Pressure.CPUSome.Why, c.Pressure.MemorySome.Why, c.Pressure.IOSome.Why,
 	} {

@@ -20,7 +20,7 @@ func nodeOf(at time.Time, busy float64, set func(web *snapshot.Container)) *snap
 	web.Executor.Regular = resources.Quantities{
 		{Name: resources.CPUs, Amount: 2000}, {Name: resources.Mem, Amount: 1000000},
 	}
-	web.Memory.WorkingSetBytes = snapshot.CountOf(500 * mega)
+	web.Memory.UnreclaimableBytes = snapshot.CountOf(500 * mega)
 	if set != nil {
 		set(&web)
 	}
@@ -257,7 +257,7 @@ func TestMemorySignals(t *testing.T) {
 	t.Run("allocation", func(t *testing.T) {
 		filled := func(megabytes uint64) func(*snapshot.Container) {
 			return func(web *snapshot.Container) {
-				web.Memory.WorkingSetBytes = snapshot.CountOf(megabytes * mega)
+				web.Memory.UnreclaimableBytes = snapshot.CountOf(megabytes * mega)
 			}
 		}
 		checkAll(t, RegularMemory, []readingCase{
@@ -266,7 +266,7 @@ func TestMemorySignals(t *testing.T) {
 			{name: "more than all", ticks: one(1, filled(1500)), want: amount(1.5), worst: "web"},
 			{name: "more than there is", ticks: one(1, filled(5000)), want: absent(snapshot.Malformed)},
 			{name: "no allocation", ticks: one(1, func(web *snapshot.Container) { web.Executor.Regular = web.Executor.Regular[:1] }), want: amount(0), text: "no regular container uses memory that it was allocated (0 %), not above 90 %"},
-			{name: "not readable", ticks: one(1, func(web *snapshot.Container) { web.Memory.WorkingSetBytes = count(snapshot.NoKey) }), want: absent(snapshot.NoKey)},
+			{name: "not readable", ticks: one(1, func(web *snapshot.Container) { web.Memory.UnreclaimableBytes = count(snapshot.NoKey) }), want: absent(snapshot.NoKey)},
 			{name: "its CPU is not readable", ticks: one(1, func(web *snapshot.Container) { web.CPU.Cores = absent(snapshot.Denied) }), want: amount(0.5), worst: "web"},
 		})
 	})
@@ -276,11 +276,11 @@ func TestMemorySignals(t *testing.T) {
 			{name: "v2, plenty", ticks: available(500, onV2(0, 0.3)), want: amount(0), text: "no regular container is kept waiting for memory (0 %), not above 10 %; 500 MB of 2000 MB available"},
 			{name: "at its own limit", ticks: available(200, func(web *snapshot.Container) {
 				onV2(0, 0.3)(web)
-				web.Memory.WorkingSetBytes = snapshot.CountOf(950 * mega)
+				web.Memory.UnreclaimableBytes = snapshot.CountOf(950 * mega)
 			}), want: amount(0)},
 			{name: "how near its limit is unknown", ticks: available(200, func(web *snapshot.Container) {
 				onV2(0, 0.3)(web)
-				web.Memory.WorkingSetBytes = count(snapshot.Denied)
+				web.Memory.UnreclaimableBytes = count(snapshot.Denied)
 			}), want: absent(snapshot.Denied)},
 			{name: "v1", ticks: available(200, onV1(noDelay)), want: absent(snapshot.NoFile), text: "not on this host: the regular containers' memory pressure (no_file)"},
 			{name: "the node is unknown", ticks: edit(nodeOf(t0, 1, onV2(0, 0.3)), func(s *snapshot.Snapshot) { s.Host.MemTotalBytes = count(snapshot.Failed) }), want: absent(snapshot.Failed)},

@@ -249,14 +249,14 @@ func TestFaultsOfRegularSignals(t *testing.T) {
 		for i := range uint64(2) {
 			s := nodeOf(after(float64(i)), 2, func(web *snapshot.Container) {
 				set(web)
-				web.Memory.WorkingSetBytes = snapshot.CountOf(940 * mega)
+				web.Memory.UnreclaimableBytes = snapshot.CountOf(940 * mega)
 				if web.CPU.ThrottledNanos.OK() {
 					web.CPU.ThrottledNanos = snapshot.CountOf(1e9 + i*1e6)
 					web.Pressure.CPUSomeMicros = snapshot.CountOf(1e9 + i*500e3)
 				}
 			})
 			s.Host.MemAvailableBytes = snapshot.CountOf(0)
-			s.Containers[0].Memory.WorkingSetBytes = snapshot.CountOf(900 * mega)
+			s.Containers[0].Memory.UnreclaimableBytes = snapshot.CountOf(900 * mega)
 			out = append(out, s)
 		}
 		return out
@@ -294,14 +294,14 @@ func TestFaultsOfRegularSignals(t *testing.T) {
 		}, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemTotalBytes },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemAvailableBytes },
-			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Memory.WorkingSetBytes },
+			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Memory.UnreclaimableBytes },
 		}},
 		{NodeMemory, v1, nil, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemTotalBytes },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemAvailableBytes },
 		}},
 		{RegularMemory, v1, nil, []func(s *snapshot.Snapshot) *snapshot.Count{
-			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Memory.WorkingSetBytes },
+			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Memory.UnreclaimableBytes },
 		}},
 		{EstimateBroken, v2, []func(s *snapshot.Snapshot) *snapshot.Value{cores}, nil},
 	} {

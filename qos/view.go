@@ -173,7 +173,7 @@ func (v *view) use(c *snapshot.Container, res Resource) snapshot.Value {
 // workingSet is a container's memory in bytes that it cannot give up without
 // notice, absent when it is too old.
 func (v *view) workingSet(c *snapshot.Container) snapshot.Value {
-	switch w := c.Memory.WorkingSetBytes; {
+	switch w := c.Memory.UnreclaimableBytes; {
 	case !c.OnDisk:
 		return snapshot.Value{Why: snapshot.NotOnDisk}
 	case !w.OK():

@@ -39,18 +39,18 @@ was killed or that still records, is read as far as it goes.`,
 
 // line is what is shown of a tick. What was not read is null.
 type line struct {
-	Seq             uint64    `json:"seq"`
-	At              time.Time `json:"at"`
-	Tree            string    `json:"tree"`
-	Containers      int       `json:"containers"`
-	Unreadable      int       `json:"unreadable"`
-	Cores           *float64  `json:"cores"`
-	WorkingSetBytes *uint64   `json:"working_set_bytes"`
-	HostCPUs        *uint64   `json:"host_cpus"`
-	HostBusyCores   *float64  `json:"host_busy_cores"`
-	Agent           string    `json:"agent"`
-	Executors       int       `json:"executors"`
-	UsageAgeSeconds *float64  `json:"usage_age_seconds"`
+	Seq                uint64    `json:"seq"`
+	At                 time.Time `json:"at"`
+	Tree               string    `json:"tree"`
+	Containers         int       `json:"containers"`
+	Unreadable         int       `json:"unreadable"`
+	Cores              *float64  `json:"cores"`
+	UnreclaimableBytes *uint64   `json:"working_set_bytes"`
+	HostCPUs           *uint64   `json:"host_cpus"`
+	HostBusyCores      *float64  `json:"host_busy_cores"`
+	Agent              string    `json:"agent"`
+	Executors          int       `json:"executors"`
+	UsageAgeSeconds    *float64  `json:"usage_age_seconds"`
 }
 
 // lineOf sums the containers at top level: their readings include those of the
@@ -68,8 +68,8 @@ func lineOf(s *snapshot.Snapshot) line {
 		if c.CPU.Cores.OK() {
 			add(&l.Cores, c.CPU.Cores.V)
 		}
-		if c.Memory.WorkingSetBytes.OK() {
-			add(&l.WorkingSetBytes, c.Memory.WorkingSetBytes.N)
+		if c.Memory.UnreclaimableBytes.OK() {
+			add(&l.UnreclaimableBytes, c.Memory.UnreclaimableBytes.N)
 		}
 	}
 	if s.Host.CPUs.OK() {
@@ -118,7 +118,7 @@ func show(r *recording.Reader, asJSON bool, out, stderr io.Writer) error {
 			err = js.Encode(&l)
 		} else {
 			_, err = fmt.Fprintf(w, row, l.Seq, l.At.UTC().Format("2006-01-02T15:04:05.000Z"), l.Tree, l.Containers, l.Unreadable,
-				float(l.Cores), mib(l.WorkingSetBytes), float(l.HostBusyCores), l.Executors, age(l.UsageAgeSeconds))
+				float(l.Cores), mib(l.UnreclaimableBytes), float(l.HostBusyCores), l.Executors, age(l.UsageAgeSeconds))
 		}
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func (c constMetrics) Collect(ch chan<- prometheus.Metric) {
 		seconds("cpu_throttled_seconds_total", row.CPU.ThrottledNanos, 1e9)
 		seconds("cpu_waiting_seconds_total", row.Pressure.CPUSomeMicros, 1e6)
 		gauge("memory_usage_bytes", row.Memory.UsageBytes)
-		gauge("memory_working_set_bytes", row.Memory.WorkingSetBytes)
+		gauge("memory_working_set_bytes", row.Memory.UnreclaimableBytes)
 		gauge("memory_anon_bytes", row.Memory.AnonBytes)
 		gauge("threads", row.Pids)
 	}
@@ -85,7 +85,7 @@ func containerRows(n int) []snapshot.Container {
 				ThrottledNanos: snapshot.CountOf(uint64(i) * 1_000_000),
 			},
 			Memory: snapshot.Memory{
-				UsageBytes: snapshot.CountOf(300<<20 + uint64(i)<<12), WorkingSetBytes: snapshot.CountOf(200<<20 + uint64(i)<<12),
+				UsageBytes: snapshot.CountOf(300<<20 + uint64(i)<<12), UnreclaimableBytes: snapshot.CountOf(200<<20 + uint64(i)<<12),
 				AnonBytes: snapshot.CountOf(100 << 20),
 			},
 			Pids:     snapshot.CountOf(12),

@@ -39,7 +39,7 @@ var families = []family{
 		return appendDecimal(b, c.Memory.UsageBytes, 0)
 	}},
 	{name: "memory_working_set_bytes", kind: "gauge", help: "Memory used without the page cache that the kernel would reclaim first.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.Memory.WorkingSetBytes, 0)
+		return appendDecimal(b, c.Memory.UnreclaimableBytes, 0)
 	}},
 	{name: "memory_anon_bytes", kind: "gauge", help: "Anonymous memory used.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return appendDecimal(b, c.Memory.AnonBytes, 0)

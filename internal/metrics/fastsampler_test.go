@@ -24,7 +24,7 @@ func TestFastSamplerTellsPollsFromGlances(t *testing.T) {
 # HELP estimatord_fast_looks_total Looks between two ticks, by whether regular tasks were squeezed.
 # TYPE estimatord_fast_looks_total counter
 estimatord_fast_looks_total{reason="none",state="calm"} 2
-estimatord_fast_looks_total{reason="stalled",state="squeezed"} 1
+estimatord_fast_looks_total{reason="stalled",state="contended"} 1
 # HELP estimatord_fast_triggered_looks_total Looks that were taken before their time because the kernel said that regular containers wait for a CPU.
 # TYPE estimatord_fast_triggered_looks_total counter
 estimatord_fast_triggered_looks_total 2

@@ -215,7 +215,7 @@ var plainCounts = [...]func(*snapshot.Container) *snapshot.Count{
 	func(o *snapshot.Container) *snapshot.Count { return &o.CPU.ThrottledNanos },
 	func(o *snapshot.Container) *snapshot.Count { return &o.Memory.UsageBytes },
 	func(o *snapshot.Container) *snapshot.Count { return &o.Memory.AnonBytes },
-	func(o *snapshot.Container) *snapshot.Count { return &o.Memory.InactiveFileBytes },
+	func(o *snapshot.Container) *snapshot.Count { return &o.Memory.ReclaimableBytes },
 	func(o *snapshot.Container) *snapshot.Count { return &o.Pids },
 	func(o *snapshot.Container) *snapshot.Count { return &o.Pressure.CPUSomeMicros },
 }
@@ -236,7 +236,7 @@ var laterValues = [...]func(*snapshot.Container) *snapshot.Value{
 
 func cpuUsage(o *snapshot.Container) *snapshot.Count   { return &o.CPU.UsageNanos }
 func cpuCores(o *snapshot.Container) *snapshot.Value   { return &o.CPU.Cores }
-func workingSet(o *snapshot.Container) *snapshot.Count { return &o.Memory.WorkingSetBytes }
+func workingSet(o *snapshot.Container) *snapshot.Count { return &o.Memory.UnreclaimableBytes }
 
 // Bits that begin a column: which of its halves differ from the guess.
 const (

@@ -73,13 +73,13 @@ func predictCores(t *table, i int) float64 {
 	return float64(now.UsageNanos.N-before.UsageNanos.N) / float64(took)
 }
 
-// predictWorkingSet is the formula of snapshot.Memory.WorkingSetBytes.
+// predictWorkingSet is the formula of snapshot.Memory.UnreclaimableBytes.
 func predictWorkingSet(t *table, i int) uint64 {
 	m := &t.now[i].Memory
-	if !m.WorkingSetBytes.OK() || m.InactiveFileBytes.N > m.UsageBytes.N {
+	if !m.UnreclaimableBytes.OK() || m.ReclaimableBytes.N > m.UsageBytes.N {
 		return 0
 	}
-	return m.UsageBytes.N - m.InactiveFileBytes.N
+	return m.UsageBytes.N - m.ReclaimableBytes.N
 }
 
 // statTimes is when the files that are read less often were read: most of them

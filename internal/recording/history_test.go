@@ -134,7 +134,7 @@ func drawReadings(t *rapid.T, c *snapshot.Container, at time.Time) {
 		// As on a real node: the counters rise, and what follows from them does.
 		c.CPU.Cores = snapshot.ValueOf(float64(12345) / float64(1e9))
 		c.CPU.UsageNanos = snapshot.CountOf(c.CPU.UsageNanos.N + 12345)
-		c.Memory.WorkingSetBytes = c.Memory.UsageBytes
+		c.Memory.UnreclaimableBytes = c.Memory.UsageBytes
 		return
 	}
 	c.CPU = snapshot.CPU{
@@ -143,8 +143,8 @@ func drawReadings(t *rapid.T, c *snapshot.Container, at time.Time) {
 		QuotaCores: drawValue(t), RunDelay: drawValue(t),
 	}
 	c.Memory = snapshot.Memory{
-		UsageBytes: drawCount(t), AnonBytes: drawCount(t), InactiveFileBytes: drawCount(t),
-		WorkingSetBytes: drawCount(t), StatAt: drawTime(t, at, "statAt"),
+		UsageBytes: drawCount(t), AnonBytes: drawCount(t), ReclaimableBytes: drawCount(t),
+		UnreclaimableBytes: drawCount(t), StatAt: drawTime(t, at, "statAt"),
 	}
 	c.Pids, c.Pressure = drawCount(t), drawPressure(t)
 }
@@ -314,12 +314,12 @@ func (n *node) tick() *snapshot.Snapshot {
 			c.Memory.UsageBytes = snapshot.CountOf(300<<20 + uint64(n.unit()*2000)<<12)
 		}
 		if (int(n.Seq)+i)%10 == 0 {
-			c.Memory.AnonBytes, c.Memory.InactiveFileBytes = snapshot.CountOf(200<<20+uint64(n.unit()*500)<<12), snapshot.CountOf(50<<20)
+			c.Memory.AnonBytes, c.Memory.ReclaimableBytes = snapshot.CountOf(200<<20+uint64(n.unit()*500)<<12), snapshot.CountOf(50<<20)
 			c.Memory.StatAt = c.At.Add(time.Duration(20_000 + 3000*n.unit()))
 		}
-		c.Memory.WorkingSetBytes = snapshot.Count{Why: snapshot.NotRead}
-		if c.Memory.UsageBytes.OK() && c.Memory.InactiveFileBytes.OK() {
-			c.Memory.WorkingSetBytes = snapshot.CountOf(c.Memory.UsageBytes.N - c.Memory.InactiveFileBytes.N)
+		c.Memory.UnreclaimableBytes = snapshot.Count{Why: snapshot.NotRead}
+		if c.Memory.UsageBytes.OK() && c.Memory.ReclaimableBytes.OK() {
+			c.Memory.UnreclaimableBytes = snapshot.CountOf(c.Memory.UsageBytes.N - c.Memory.ReclaimableBytes.N)
 		}
 		c.Pids = snapshot.CountOf(4)
 		p := &c.Pressure

@@ -142,7 +142,7 @@ func (r *recorded) gather(g *gathering, s *snapshot.Snapshot) {
 		if v := c.CPU.Cores; c.OnDisk && v.OK() && v.V >= 0 && v.V <= maxQuantity {
 			m.cpu.add(v.V, weight)
 		}
-		if b := c.Memory.WorkingSetBytes; c.OnDisk && b.OK() {
+		if b := c.Memory.UnreclaimableBytes; c.OnDisk && b.OK() {
 			m.mem.add(float64(b.N)/resources.MemUnitBytes, weight)
 		}
 	}

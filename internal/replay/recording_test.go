@@ -57,7 +57,7 @@ func recordedTick(second int, web snapshot.Value, job bool) *snapshot.Snapshot {
 	s.Seq = uint64(second) + 1
 	for i := range s.Containers {
 		c := &s.Containers[i]
-		c.Memory.WorkingSetBytes = snapshot.CountOf(64 << 20)
+		c.Memory.UnreclaimableBytes = snapshot.CountOf(64 << 20)
 		if c.ID == "web" {
 			c.CPU.Cores = web
 			c.Executor.Regular.Set("mem", 1024_000)

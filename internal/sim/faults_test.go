@@ -66,10 +66,10 @@ func sensors() []sensor {
 		count("regular container: stall time", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "web").Pressure.CPUSomeMicros }, webOld, old),
 		count("regular container: throttled time", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "web").CPU.ThrottledNanos }, webOld, old),
 		value("regular container: run delay", func(s *snapshot.Snapshot) *snapshot.Value { return &of(s, "web").CPU.RunDelay }, webOld, old),
-		count("regular container: working set", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "web").Memory.WorkingSetBytes }, webOld, old),
+		count("regular container: working set", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "web").Memory.UnreclaimableBytes }, webOld, old),
 		value("regular container: memory pressure", func(s *snapshot.Snapshot) *snapshot.Value { return &of(s, "web").Pressure.MemoryFull }, webOld, old),
 		value("revocable container: CPU use", func(s *snapshot.Snapshot) *snapshot.Value { return &of(s, "hog-001").CPU.Cores }, hogOld, nil),
-		count("revocable container: working set", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "hog-001").Memory.WorkingSetBytes }, hogOld, nil),
+		count("revocable container: working set", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "hog-001").Memory.UnreclaimableBytes }, hogOld, nil),
 		{
 			name:    "container tree",
 			missing: func(s *snapshot.Snapshot) { s.TreeWhy = snapshot.Failed }, offer: map[string]string{"missing": "0"},
@@ -193,7 +193,7 @@ func suffer(t *testing.T, p *qos.Policy, inject func(s *snapshot.Snapshot)) outc
 		s.Host.MemTotalBytes, s.Host.MemAvailableBytes = snapshot.CountOf(64<<30), snapshot.CountOf(32<<30)
 		for i := range s.Containers {
 			c := &s.Containers[i]
-			c.Memory.WorkingSetBytes, c.Pressure.MemoryFull = snapshot.CountOf(1<<30), snapshot.ValueOf(0)
+			c.Memory.UnreclaimableBytes, c.Pressure.MemoryFull = snapshot.CountOf(1<<30), snapshot.ValueOf(0)
 		}
 		s.Contention = snapshot.Contention{At: now, State: snapshot.ContentionCalm, Why: snapshot.ContentionNone, Regular: 1, Watched: 1, Judged: 1}
 		if second >= 90 && inject != nil {

@@ -1,5 +1,7 @@
 package snapshot
 
+import "github.com/estimatord/estimatord/internal/enum"
+
 // CapacityFrom says what bounds the processors that the agent's containers can
 // use.
 type CapacityFrom uint8
@@ -17,16 +19,17 @@ const (
 	CapacityQuota
 )
 
-var capacityNames = [...]string{
-	CapacityUnknown: "unknown", CapacityOnline: "online", CapacityCPUSet: "cpuset", CapacityQuota: "quota",
-}
+var capacityWords = enum.Words{"unknown", "online", "cpuset", "quota"}
 
-// String is the stable word for f, as in logs and metric labels.
-func (f CapacityFrom) String() string {
-	if int(f) < len(capacityNames) {
-		return capacityNames[f]
-	}
-	return "invalid"
+// String is the word for f, as in logs and metric labels.
+func (f CapacityFrom) String() string { return capacityWords.String(uint8(f)) }
+
+// MarshalText is the word for f.
+func (f CapacityFrom) MarshalText() ([]byte, error) { return capacityWords.Marshal(uint8(f)) }
+
+// UnmarshalText reads the word for f.
+func (f *CapacityFrom) UnmarshalText(text []byte) error {
+	return enum.Unmarshal(capacityWords, text, f)
 }
 
 // Usable is how many processors can be used: UsableCPUs where it was derived,
@@ -40,4 +43,42 @@ func (h *Host) Usable() Value {
 		return Value{Why: h.CPUs.Why}
 	}
 	return ValueOf(float64(h.CPUs.N))
+}
+
+// MemoryFrom says what bounds the memory that the agent's containers can use.
+type MemoryFrom uint8
+
+// What bounds the memory. Where several limits do, it is the least.
+const (
+	// MemoryUnknown: nobody has derived it (yet).
+	MemoryUnknown MemoryFrom = iota
+	// MemoryMachine: all the memory there is.
+	MemoryMachine
+	// MemoryLimit: the limit of a cgroup around the containers.
+	MemoryLimit
+)
+
+var memoryWords = enum.Words{"unknown", "machine", "limit"}
+
+// NumMemoryFroms is how many values a MemoryFrom can have.
+const NumMemoryFroms = int(MemoryLimit) + 1
+
+// String is the word for f, as in logs and metric labels.
+func (f MemoryFrom) String() string { return memoryWords.String(uint8(f)) }
+
+// MarshalText is the word for f.
+func (f MemoryFrom) MarshalText() ([]byte, error) { return memoryWords.Marshal(uint8(f)) }
+
+// UnmarshalText reads the word for f.
+func (f *MemoryFrom) UnmarshalText(text []byte) error { return enum.Unmarshal(memoryWords, text, f) }
+
+// UsableMemory is how many bytes of memory can be used, and how many of them
+// are available: those that were derived, else those of the machine. What could
+// not be derived although it was tried is absent, with that reason: all of the
+// machine would be a guess.
+func (h *Host) UsableMemory() (total, available Count) {
+	if h.UsableMemBytes.Why == NotRead {
+		return h.MemTotalBytes, h.MemAvailableBytes
+	}
+	return h.UsableMemBytes, h.UsableMemAvailableBytes
 }

@@ -1,38 +1,42 @@
 package snapshot
 
-import "time"
+import (
+	"time"
 
-// Contention answers whether regular tasks were being squeezed when it was last
-// looked, ten times a second between the ticks. The zero value is that nobody
-// looked.
+	"github.com/estimatord/estimatord/internal/enum"
+)
+
+// Contention says whether other work took the CPU from regular containers at
+// the last poll of the fast sampler. The zero value is that nobody polled.
 type Contention struct {
-	// At is when it was looked.
-	At time.Time
+	// At is the time of the poll.
+	At time.Time `json:"at,omitzero"`
 	// State is the answer, Why the reason behind it.
-	State ContentionState
-	Why   ContentionWhy
-	// Container is the id of the one that is squeezed most, "" for none.
-	Container string
-	// Degree is how much that one is squeezed, 0 to 1: the share of time in
+	State ContentionState `json:"state"`
+	Why   ContentionWhy   `json:"why"`
+	// Container is the id of the one that is contended most, "" for none.
+	Container string `json:"container,omitzero"`
+	// Degree is how much that one is contended, 0 to 1: the share of time in
 	// which some task of it waited for a CPU (ContentionStalled, cgroup v2), or the
 	// part of its CPU use of just before that it lost (ContentionSlowed, cgroup v1).
-	Degree float64
-	// Since is the look at which that one began to be squeezed; it was at each
-	// look from then on. Zero when none is.
-	Since time.Time
+	Degree float64 `json:"degree,omitzero"`
+	// Since is the first poll that found it contended; each later one did too.
+	// Zero when none is.
+	Since time.Time `json:"since,omitzero"`
 	// Regular is the number of regular containers, Watched of those whose file
 	// is open, Judged of those about which there is an answer.
-	Regular, Watched, Judged int
-	// Every is how many looks it takes to read each of them once: 1 unless
+	Regular int `json:"regular,omitzero"`
+	Watched int `json:"watched,omitzero"`
+	Judged  int `json:"judged,omitzero"`
+	// Every is how many polls it takes to read each of them once: 1 unless
 	// there are very many.
-	Every int
-	// Wake: this is news that is worth an early tick. It is said once for each
-	// time that a container begins to be squeezed, and no more often than
-	// configured.
-	Wake bool
+	Every int `json:"every,omitzero"`
+	// Wake asks for an early tick. It is set once each time that a container
+	// becomes contended, and no more often than configured.
+	Wake bool `json:"wake,omitzero"`
 }
 
-// ContentionState is the answer of a Squeeze.
+// ContentionState is the answer of a poll.
 type ContentionState uint8
 
 // Unknown is no reason to do anything.
@@ -42,60 +46,67 @@ const (
 	ContentionContended
 )
 
+var contentionStates = enum.Words{"unknown", "calm", "contended"}
+
 // NumContentionStates is how many values a ContentionState can have.
-const NumContentionStates = len(contentionStates)
+const NumContentionStates = int(ContentionContended) + 1
 
-var contentionStates = [...]string{ContentionUnknown: "unknown", ContentionCalm: "calm", ContentionContended: "squeezed"}
+// String is the word for s, as in logs and metric labels.
+func (s ContentionState) String() string { return contentionStates.String(uint8(s)) }
 
-// String is the stable word for s, as in logs and metric labels.
-func (s ContentionState) String() string {
-	if int(s) < len(contentionStates) {
-		return contentionStates[s]
-	}
-	return "invalid"
+// MarshalText is the word for s.
+func (s ContentionState) MarshalText() ([]byte, error) { return contentionStates.Marshal(uint8(s)) }
+
+// UnmarshalText reads the word for s.
+func (s *ContentionState) UnmarshalText(text []byte) error {
+	return enum.Unmarshal(contentionStates, text, s)
 }
 
 // ContentionWhy is the reason behind an answer.
 type ContentionWhy uint8
 
-// The first five come with ContentionUnknown, the next two with ContentionCalm, the
-// last two with ContentionContended.
+// The first six come with ContentionUnknown, the next two with ContentionCalm,
+// the last two with ContentionContended.
 const (
-	// SqueezeNotLooked: nobody looks between the ticks, or nobody has yet.
-	ContentionNotLooked ContentionWhy = iota
-	// SqueezeStale: the last look is too long ago to say anything of now.
+	// ContentionNotPolled: there is no fast sampler, or it has not polled yet.
+	ContentionNotPolled ContentionWhy = iota
+	// ContentionStale: the last poll is too long ago to say anything of now.
 	ContentionStale
-	// SqueezeTooSoon: there is nothing yet to compare with.
+	// ContentionTooSoon: there is nothing yet to compare with.
 	ContentionTooSoon
-	// SqueezeNoPressure: the kernel does not tell how long tasks wait for a CPU
-	// (CONFIG_PSI, psi=1).
+	// ContentionNoPressure: the kernel does not tell how long tasks wait for a
+	// CPU (CONFIG_PSI, psi=1).
 	ContentionNoPressure
-	// SqueezeUnreadable: no file of a regular container could be read.
+	// ContentionUnreadable: no file of a regular container could be read.
 	ContentionUnreadable
-	// SqueezeNothingRegular: there is no regular container.
+	// ContentionImpossible: what was read cannot be true.
+	ContentionImpossible
+	// ContentionNothingRegular: there is no regular container.
 	ContentionNothingRegular
-	// SqueezeNone: no regular container is squeezed.
+	// ContentionNone: no regular container is contended.
 	ContentionNone
-	// SqueezeStalled: tasks of one wait for a CPU (cgroup v2).
+	// ContentionStalled: tasks of one wait for a CPU (cgroup v2).
 	ContentionStalled
-	// SqueezeSlowed: one gets less CPU than just before, on a busy host
+	// ContentionSlowed: one gets less CPU than just before, on a busy host
 	// (cgroup v1).
 	ContentionSlowed
 )
 
-// NumContentionWhys is how many values a ContentionWhy can have.
-const NumContentionWhys = len(contentionWhys)
-
-var contentionWhys = [...]string{
-	ContentionNotLooked: "not_looked", ContentionStale: "stale",
-	ContentionTooSoon: "too_soon", ContentionNoPressure: "no_pressure", ContentionUnreadable: "unreadable",
-	ContentionNothingRegular: "nothing_regular", ContentionNone: "none", ContentionStalled: "stalled", ContentionSlowed: "slowed",
+var contentionWhys = enum.Words{
+	"not_polled", "stale", "too_soon", "no_pressure", "unreadable", "impossible",
+	"nothing_regular", "none", "stalled", "slowed",
 }
 
-// String is the stable word for w, as in logs and metric labels.
-func (w ContentionWhy) String() string {
-	if int(w) < len(contentionWhys) {
-		return contentionWhys[w]
-	}
-	return "invalid"
+// NumContentionWhys is how many values a ContentionWhy can have.
+const NumContentionWhys = int(ContentionSlowed) + 1
+
+// String is the word for w, as in logs and metric labels.
+func (w ContentionWhy) String() string { return contentionWhys.String(uint8(w)) }
+
+// MarshalText is the word for w.
+func (w ContentionWhy) MarshalText() ([]byte, error) { return contentionWhys.Marshal(uint8(w)) }
+
+// UnmarshalText reads the word for w.
+func (w *ContentionWhy) UnmarshalText(text []byte) error {
+	return enum.Unmarshal(contentionWhys, text, w)
 }

@@ -28,8 +28,8 @@ type Snapshot struct {
 	// Containers are all containers on disk or known to the agent, sorted by
 	// Key.ID, then by Key.Inode.
 	Containers []Container
-	// Squeeze is what the last look between the ticks saw; its state is unknown
-	// when nobody looks, or the last look is too old to count.
+	// Contention is the last answer of the fast sampler; its state is unknown
+	// when there is none, or the last poll is too old to count.
 	Contention Contention
 	// TreeWhy is Present when the container tree could be listed; otherwise
 	// Containers only holds what the agent knows.
@@ -48,10 +48,10 @@ func (s *Snapshot) UsageAge() (time.Duration, bool) {
 // Key identifies a container for as long as it lives.
 type Key struct {
 	// ID is the Mesos container id; nested containers have their own.
-	ID string
+	ID string `json:"id"`
 	// Inode is that of the container's cgroup directory (on v1 in the
 	// hierarchy of the cpuacct controller); 0 when it is not on disk.
-	Inode uint64
+	Inode uint64 `json:"inode,omitzero"`
 }
 
 // Container is one container at one tick.
@@ -60,21 +60,21 @@ type Container struct {
 	// Parent is the id of the container that this one is nested in, "" at top
 	// level. A parent's readings include those of its nested containers: the
 	// kernel counts hierarchically. Only top-level containers have an Executor.
-	Parent string
+	Parent string `json:"parent,omitzero"`
 	// OnDisk: it has a cgroup.
-	OnDisk bool
+	OnDisk bool `json:"on_disk"`
 	// Executor is what the agent says of it; nil when the agent does not (or
 	// not yet) list it.
-	Executor *Executor
+	Executor *Executor `json:"executor,omitzero"`
 	// FirstSeen is when this daemon saw it first.
-	FirstSeen time.Time
+	FirstSeen time.Time `json:"first_seen,omitzero"`
 	// At is when its fast-changing files were read.
-	At time.Time
+	At time.Time `json:"at,omitzero"`
 
-	CPU      CPU
-	Memory   Memory
-	Pids     Count // tasks (threads) in the cgroup
-	Pressure Pressure
+	CPU      CPU      `json:"cpu,omitzero"`
+	Memory   Memory   `json:"memory,omitzero"`
+	Pids     Count    `json:"pids,omitzero"` // tasks (threads) in the cgroup
+	Pressure Pressure `json:"pressure,omitzero"`
 }
 
 // Class is what may be done to the container: the executor's class, or
@@ -92,77 +92,86 @@ func (c *Container) Age(now time.Time) time.Duration { return now.Sub(c.FirstSee
 // CPU is a container's processor use.
 type CPU struct {
 	// UsageNanos is the CPU time used since the cgroup was made, in ns.
-	UsageNanos Count
+	UsageNanos Count `json:"usage_ns,omitzero"`
 	// Cores is UsageNanos per time since the sample before: 1 is one busy core.
-	Cores Value
+	Cores Value `json:"cores,omitzero"`
 	// Periods, ThrottledPeriods: elapsed CFS periods with runnable tasks, and
 	// those in which the quota ran out. Absent without a quota on v1.
-	Periods, ThrottledPeriods Count
+	Periods          Count `json:"periods,omitzero"`
+	ThrottledPeriods Count `json:"throttled_periods,omitzero"`
 	// ThrottledNanos is the time its tasks were held back by the quota, in ns.
-	ThrottledNanos Count
+	ThrottledNanos Count `json:"throttled_ns,omitzero"`
 	// QuotaCores is the container's own quota, in cores; absent with NoQuota when
 	// it has none. It is read every so many ticks only.
-	QuotaCores Value
+	QuotaCores Value `json:"quota_cores,omitzero"`
 	// RunDelay is how long its threads waited for a CPU, per time since the
 	// sample before: 2 is two threads that waited all the time. What its own
 	// quota held back is left out. It is a lower bound, read only where there
 	// is no pressure of single cgroups, of regular containers, and while the
 	// host is busy; else absent with NotRead.
-	RunDelay Value
+	RunDelay Value `json:"run_delay,omitzero"`
 }
 
 // Memory is a container's memory use, in bytes.
 type Memory struct {
 	// UsageBytes includes the page cache.
-	UsageBytes Count
+	UsageBytes Count `json:"usage_bytes,omitzero"`
 	// AnonBytes is anonymous memory (v1 total_rss, v2 anon).
-	AnonBytes Count
-	// InactiveFileBytes is page cache the kernel would reclaim first.
-	InactiveFileBytes Count
-	// WorkingSetBytes is UsageBytes − InactiveFileBytes, never below zero: what
-	// the container cannot give up without notice (cAdvisor's definition).
-	WorkingSetBytes Count
-	// StatAt is when AnonBytes and InactiveFileBytes were read; they are read
+	AnonBytes Count `json:"anon_bytes,omitzero"`
+	// ReclaimableBytes is what the kernel would drop at need without a write:
+	// page cache it would reclaim first.
+	ReclaimableBytes Count `json:"reclaimable_bytes,omitzero"`
+	// UnreclaimableBytes is UsageBytes − ReclaimableBytes: what the container
+	// cannot give up without notice. MemAvailable leaves out the same, so that
+	// it can be subtracted from what the host uses.
+	UnreclaimableBytes Count `json:"unreclaimable_bytes,omitzero"`
+	// StatAt is when AnonBytes and ReclaimableBytes were read; they are read
 	// less often than UsageBytes.
-	StatAt time.Time
+	StatAt time.Time `json:"stat_at,omitzero"`
 }
 
 // Pressure is PSI: the share of time in which tasks waited, 0 to 1, since the
 // sample before (Documentation/accounting/psi.rst). A container has it on
 // cgroup v2 only.
 type Pressure struct {
-	CPUSome                Value
-	MemorySome, MemoryFull Value
-	IOSome, IOFull         Value
+	CPUSome    Value `json:"cpu_some_share,omitzero"`
+	MemorySome Value `json:"memory_some_share,omitzero"`
+	MemoryFull Value `json:"memory_full_share,omitzero"`
+	IOSome     Value `json:"io_some_share,omitzero"`
+	IOFull     Value `json:"io_full_share,omitzero"`
 	// CPUSomeMicros is the cumulated stall time behind CPUSome, in µs.
-	CPUSomeMicros Count
+	CPUSomeMicros Count `json:"cpu_some_us,omitzero"`
 }
 
 // Host is the node itself.
 type Host struct {
 	// At is when it was read.
-	At time.Time
+	At time.Time `json:"at,omitzero"`
 	// CPUs is the number of online processors.
-	CPUs Count
+	CPUs Count `json:"online_cpus,omitzero"`
 	// UsableCPUs is what the agent's containers can use of them, in processors:
 	// fewer where a cpuset or a quota around them says so. CapacityFrom says
 	// which. See Usable.
-	UsableCPUs   Value
-	CapacityFrom CapacityFrom
+	UsableCPUs   Value        `json:"usable_cores,omitzero"`
+	CapacityFrom CapacityFrom `json:"capacity_from,omitzero"`
 	// BusyCores is the time that processors were not idle, per time since the
 	// sample before; steal counts as busy, iowait as idle. It is about what
 	// UsableCPUs counts: with a cpuset about its processors only, and under a
 	// quota it is the use of the cgroup that has the quota.
-	BusyCores Value
+	BusyCores Value `json:"busy_cores,omitzero"`
 	// Load1, Load5, Load15 are the load averages.
-	Load1, Load5, Load15 Value
+	Load1  Value `json:"load1,omitzero"`
+	Load5  Value `json:"load5,omitzero"`
+	Load15 Value `json:"load15,omitzero"`
 	// MemTotalBytes, MemAvailableBytes are from /proc/meminfo.
-	MemTotalBytes, MemAvailableBytes Count
+	MemTotalBytes     Count `json:"mem_total_bytes,omitzero"`
+	MemAvailableBytes Count `json:"mem_available_bytes,omitzero"`
 	// UsableMemBytes is what the agent's containers can use of it, and
 	// UsableMemAvailableBytes what is left of that: less where a cgroup around
 	// them has a limit. MemoryFrom says which. See UsableMemory.
-	UsableMemBytes, UsableMemAvailableBytes Count
-	MemoryFrom                              MemoryFrom
+	UsableMemBytes          Count      `json:"usable_mem_bytes,omitzero"`
+	UsableMemAvailableBytes Count      `json:"usable_mem_available_bytes,omitzero"`
+	MemoryFrom              MemoryFrom `json:"memory_from,omitzero"`
 	// Pressure is the host's own PSI.
-	Pressure Pressure
+	Pressure Pressure `json:"pressure,omitzero"`
 }

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/internal/enum"
 	"github.com/estimatord/estimatord/internal/resources"
 )
 
@@ -21,13 +22,13 @@ type Usage struct {
 	// Dropped counts executors that could not be used: no ids, a negative or
 	// infinite amount. They are logged by the receiver.
 	Dropped int
-	// DroppedRevocable is what the dropped executors hold as revocable: it is
-	// held all the same, so Revocable counts it.
+	// DroppedRevocable is what is allocated to the dropped executors as
+	// revocable. Revocable counts it.
 	DroppedRevocable resources.Quantities
 }
 
-// Revocable is the sum of what executors hold as revocable, the dropped ones
-// included.
+// Revocable is the sum of what is allocated to executors as revocable, the
+// dropped ones included.
 func (u *Usage) Revocable() resources.Quantities {
 	sum := u.DroppedRevocable.Clone()
 	for i := range u.Executors {
@@ -36,8 +37,8 @@ func (u *Usage) Revocable() resources.Quantities {
 	return sum
 }
 
-// Regular is the sum of what executors hold as regular resources, the overhead
-// of revocable ones included.
+// Regular is the sum of what is allocated to executors as regular resources,
+// the overhead of revocable ones included.
 func (u *Usage) Regular() resources.Quantities {
 	var sum resources.Quantities
 	for i := range u.Executors {
@@ -60,54 +61,62 @@ const (
 	// agent adds 0.1 cpus and 32 MB of regular resources to every command
 	// task. Only such a container may be throttled or killed.
 	ClassRevocable
-	// ClassShared means that it holds revocable resources, but also runs a task without
-	// any. It is never touched, and its regular part counts as fully used.
+	// ClassShared means that revocable resources are allocated to it, but it also
+	// runs a task without any. It is never touched, and its regular part counts as fully used.
 	ClassShared
 )
 
-var classNames = [...]string{ClassUnknown: "unknown", ClassRegular: "regular", ClassRevocable: "revocable", ClassShared: "shared"}
+var classWords = enum.Words{"unknown", "regular", "revocable", "shared"}
 
-// String is the stable word for c.
-func (c Class) String() string {
-	if int(c) < len(classNames) {
-		return classNames[c]
-	}
-	return "invalid"
-}
+// String is the word for c, as in logs and metric labels.
+func (c Class) String() string { return classWords.String(uint8(c)) }
+
+// MarshalText is the word for c.
+func (c Class) MarshalText() ([]byte, error) { return classWords.Marshal(uint8(c)) }
+
+// UnmarshalText reads the word for c.
+func (c *Class) UnmarshalText(text []byte) error { return enum.Unmarshal(classWords, text, c) }
 
 // Executor is one executor as the agent reports it, with its one container.
 type Executor struct {
-	ContainerID string
-	FrameworkID string
-	ExecutorID  string
-	Name        string
+	ContainerID string `json:"container_id"`
+	FrameworkID string `json:"framework_id"`
+	ExecutorID  string `json:"executor_id"`
+	Name        string `json:"name,omitzero"`
 	// Source is deprecated in Mesos; for a command task it is the task id.
-	Source string
+	Source string `json:"source,omitzero"`
 	// Role is the allocation role of its resources, "" when the agent sent none.
-	Role   string
-	Labels []Label
+	Role   string  `json:"role,omitzero"`
+	Labels []Label `json:"labels,omitempty"`
 	// Regular and Revocable are what is allocated to it, executor overhead and
 	// queued tasks included; scalars only.
-	Regular, Revocable resources.Quantities
+	Regular   resources.Quantities `json:"regular,omitempty"`
+	Revocable resources.Quantities `json:"revocable,omitempty"`
 	// Class follows from Regular, Revocable and Tasks; see Classify.
-	Class Class
+	Class Class `json:"class"`
 	// Tasks are the launched tasks that have not ended.
-	Tasks []Task
+	Tasks []Task `json:"tasks,omitempty"`
 	// HasStatistics: the agent's containerizer answered for it.
-	HasStatistics bool
+	HasStatistics bool `json:"has_statistics,omitzero"`
 }
 
 // Task is one task of an executor.
 type Task struct {
-	ID, Name           string
-	Regular, Revocable resources.Quantities
-	Labels             []Label
+	ID        string               `json:"id"`
+	Name      string               `json:"name,omitzero"`
+	Regular   resources.Quantities `json:"regular,omitempty"`
+	Revocable resources.Quantities `json:"revocable,omitempty"`
+	Labels    []Label              `json:"labels,omitempty"`
 }
 
 // Label is one Mesos label.
-type Label struct{ Key, Value string }
+type Label struct {
+	Key   string `json:"key"`
+	Value string `json:"value,omitzero"`
+}
 
-// Classify derives an executor's class from what it holds and runs.
+// Classify derives an executor's class from what is allocated to it and what it
+// runs.
 //
 // Upstream calls a container revocable when any of its resources is
 // (docs/oversubscription.md), which is also true of an executor that runs a

@@ -53,8 +53,8 @@ func vanish(out *snapshot.Container) {
 		QuotaCores: value, RunDelay: value,
 	}
 	out.Memory = snapshot.Memory{
-		UsageBytes: count, AnonBytes: count, InactiveFileBytes: count,
-		WorkingSetBytes: count, StatAt: out.Memory.StatAt,
+		UsageBytes: count, AnonBytes: count, ReclaimableBytes: count,
+		UnreclaimableBytes: count, StatAt: out.Memory.StatAt,
 	}
 	out.Pids = count
 	out.Pressure = snapshot.Pressure{
@@ -108,9 +108,9 @@ func (t *Tree) readMemory(c *Container, slow bool, out *snapshot.Memory) {
 		c.slow.usageAt = out.UsageBytes.N
 		c.slow.statAt = t.now.Add(t.cfg.Monotonic() - t.mono)
 	}
-	out.AnonBytes, out.InactiveFileBytes = c.slow.memory.anonBytes, c.slow.memory.inactiveFileBytes
+	out.AnonBytes, out.ReclaimableBytes = c.slow.memory.anonBytes, c.slow.memory.inactiveFileBytes
 	out.StatAt = c.slow.statAt
-	out.WorkingSetBytes = workingSet(out.UsageBytes, out.InactiveFileBytes)
+	out.UnreclaimableBytes = workingSet(out.UsageBytes, out.ReclaimableBytes)
 }
 
 // moved reports whether the usage is far from what it was at memory.stat.

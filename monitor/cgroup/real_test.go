@@ -52,14 +52,14 @@ func TestRealVanishesWhileItIsRead(t *testing.T) {
 	}
 	var got snapshot.Container
 	tree.Read(list[0], &got)
-	if !got.CPU.UsageNanos.OK() || !got.Memory.WorkingSetBytes.OK() {
+	if !got.CPU.UsageNanos.OK() || !got.Memory.UnreclaimableBytes.OK() {
 		t.Fatalf("before: %+v", got)
 	}
 	r.Remove("c1")
 	tree.Read(list[0], &got)
 	for name, why := range map[string]snapshot.Absence{
 		"usage": got.CPU.UsageNanos.Why, "cores": got.CPU.Cores.Why, "throttled": got.CPU.ThrottledNanos.Why,
-		"memory": got.Memory.UsageBytes.Why, "anon": got.Memory.AnonBytes.Why, "working set": got.Memory.WorkingSetBytes.Why,
+		"memory": got.Memory.UsageBytes.Why, "anon": got.Memory.AnonBytes.Why, "working set": got.Memory.UnreclaimableBytes.Why,
 		"pids": got.Pids.Why, "pressure": got.Pressure.CPUSome.Why,
 	} {
 		if why != snapshot.Vanished {
