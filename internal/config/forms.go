@@ -241,15 +241,7 @@ func wordsOrNone(field func(*Config) *[]string, of ...string) form {
 
 // amounts takes Mesos resource text of unreserved scalars.
 func amounts(field func(*Config) *resources.Quantities) form {
-	return parsed("resources", field, parseAmounts, resources.Quantities.String)
-}
-
-func parseAmounts(s string) (resources.Quantities, error) {
-	parsed, err := resources.Parse(s, "*")
-	if err != nil {
-		return nil, err
-	}
-	return parsed.Quantities()
+	return parsed("resources", field, resources.Parse, resources.Quantities.String)
 }
 
 // amountsOrFile takes what the agent's own --resources does: the text, JSON, or
@@ -274,7 +266,7 @@ func amountsOrFile(field func(*Config) *resources.Quantities) form {
 				}
 				text, in = strings.TrimSpace(string(data)), name+": "
 			}
-			q, err := parseAmounts(text)
+			q, err := resources.Parse(text)
 			if err != nil {
 				return fmt.Errorf("%s%w", in, err)
 			}

@@ -122,7 +122,7 @@ var refusals = map[string][]string{
 	"policy-while-unknown-signal": {`bad.yaml:5:21: rules[0].while.signal: "load2" is not a signal: ` + strings.Join(signalNames(), ", ") + ` (did you mean load1?)`},
 	"policy-while-without-above":  {"bad.yaml:5:12: rules[0].while.above: is missing"},
 	"resources-missing-file":      {"bad.yaml:1:12: resources: open /none/resources.json: file does not exist"},
-	"resources-syntax":            {`bad.yaml:1:12: resources: invalid resources: missing or extra ':' in "cpus=4"`},
+	"resources-syntax":            {`bad.yaml:1:12: resources: invalid resources: "cpus=4": missing or extra ':'`},
 	"second-document":             {"bad.yaml:2:1: a second document, only one is allowed"},
 	"section-for-value":           {"bad.yaml:1:7: mode: settings (key: value), where one value is expected"},
 	"stale-at-once":               {"bad.yaml:2:21: sample_stale_after: 40s is less than two intervals of 30s: every reading would be stale"},

@@ -68,14 +68,7 @@ func (a *Agent) reached(err error) {
 
 // parseEstimate reads an answer as the agent's own Resources::parse does.
 func parseEstimate(text string) (resources.Quantities, error) {
-	if text == "" {
-		return nil, nil
-	}
-	parsed, err := resources.Parse(text, "*")
-	if err != nil {
-		return nil, fmt.Errorf("estimate: %w", err)
-	}
-	q, err := parsed.Quantities()
+	q, err := resources.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("estimate: %w", err)
 	}

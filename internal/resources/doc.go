@@ -4,8 +4,8 @@
 //
 // Invariants:
 //   - Amounts are whole thousandths (Milli). A float appears only where
-//     protobuf, a kernel reading or the agent's own parser has one (float.go).
-//   - Parse accepts what the agent accepts and reads the same amounts from it.
-//     Input that makes the agent abort, or wrap a number around, is an error.
+//     protobuf, a kernel reading or the agent's own parser has one.
+//   - Parse reads the same amounts as the agent does from whatever it accepts,
+//     and accepts nothing that the agent refuses, aborts on or wraps around.
 //   - Nothing here does I/O.
 package resources

@@ -1,203 +1,247 @@
 package resources
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// ErrSyntax is the class of all errors of Parse.
-var ErrSyntax = errors.New("invalid resources")
+// ErrInvalid is the class of all errors of Parse.
+var ErrInvalid = errors.New("invalid resources")
+
+// Error says which entry Parse refuses. Reason never repeats what is in the
+// entry, for whoever must not show it.
+type Error struct {
+	// Entry counts from 1.
+	Entry  int
+	Text   string
+	Reason string
+}
+
+// Error quotes the entry.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%v: %s: %s", ErrInvalid, Quote(e.Text), e.Reason)
+}
+
+// Is makes every Error an ErrInvalid.
+func (e *Error) Is(target error) bool { return target == ErrInvalid }
+
+// Quote quotes text for a message, with what does not print escaped, and no
+// more of it than a reader needs.
+func Quote(text string) string {
+	const most = 60 // bytes
+	if len(text) > most {
+		return strconv.Quote(text[:most]) + "..."
+	}
+	return strconv.Quote(text)
+}
 
 // space is what the agent trims from names and roles (stout/strings.hpp).
 const space = " \t\n\r"
 
-// Parse reads resources as the agent reads its --resources: a JSON array of
-// Resource messages, else text such as "cpus:4;mem:1024;ports(web):[80-90]"
-// (src/common/resources.cpp, Resources::parse). What names no role belongs to
-// defaultRole, "*" being nobody.
+// Parse reads amounts that can be offered as revocable from what the agent's
+// --resources takes: a JSON array of Resource messages, else text such as
+// "cpus:4;mem:1024" (src/common/resources.cpp, Resources::parse). As the agent
+// does, it adds up what has one name and drops zeros.
 //
-// As on the agent's command line, entries that are alike but for their value
-// are merged, empty ones are dropped, and persistent volumes, dynamic
-// reservations, revocable resources and two types under one name are refused.
-// There is no text form for revocable resources: "cpus{REV}:1" is a resource
-// of that very name.
-func Parse(text, defaultRole string) (Resources, error) {
-	entries, isJSON, err := parseJSON(text, defaultRole)
-	if !isJSON {
-		entries, err = parseText(text, defaultRole)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var rs Resources
-	for i := range entries {
-		if err := entries[i].check(); err != nil {
-			return nil, err
-		}
-		if err := rs.add(entries[i]); err != nil {
-			return nil, err
+// What the agent takes and nobody can be offered as revocable is refused as
+// well: ranges and sets, reservations, disk sources, and gpus, since an agent
+// that has any is hidden from every framework without the GPU capability
+// (src/master/allocator/mesos/hierarchical.hpp:385). There is no text form for
+// revocable resources: "cpus{REV}:1" is a resource of that very name.
+func Parse(text string) (Quantities, error) {
+	var array []json.RawMessage
+	parse, entries := parseText, strings.Split(text, ";")
+	// The agent reads as text whatever is not one whole JSON array.
+	if err := json.Unmarshal([]byte(text), &array); err == nil && array != nil {
+		parse, entries = parseJSON, nil
+		for _, e := range array {
+			entries = append(entries, string(e))
 		}
 	}
-	return rs, oneKindPerName(rs)
-}
-
-// oneKindPerName refuses a name that has two types, whatever the roles
-// (src/common/resources.cpp:577).
-func oneKindPerName(rs Resources) error {
-	kinds := make(map[string]Kind, len(rs))
-	for i := range rs {
-		r := &rs[i]
-		if k, seen := kinds[r.Name]; seen && k != r.Kind {
-			return fmt.Errorf("%w: %q is given both as %v and as %v", ErrSyntax, r.Name, k, r.Kind)
-		}
-		kinds[r.Name] = r.Kind
-	}
-	return nil
-}
-
-// parseText reads the text form, entry by entry.
-func parseText(text, defaultRole string) ([]Resource, error) {
-	var entries []Resource
-	for entry := range strings.SplitSeq(text, ";") {
+	var q Quantities
+	for i, entry := range entries {
 		if entry == "" {
 			continue
 		}
-		r, err := parseEntry(entry, defaultRole)
-		if err != nil {
-			return nil, fmt.Errorf("%w in %q", err, entry)
+		name, amount, err := parse(entry)
+		if err == nil {
+			err = check(name, amount, q.Get(name))
 		}
-		entries = append(entries, r)
+		if err != nil {
+			return nil, &Error{Entry: i + 1, Text: entry, Reason: err.Error()}
+		}
+		if amount > 0 {
+			q.Add(name, amount)
+		}
 	}
-	return entries, nil
+	return q, nil
 }
 
-// parseEntry reads "name(role):value" (src/common/resources.cpp:775).
-func parseEntry(entry, defaultRole string) (Resource, error) {
-	parts := fields(entry, ":")
-	if len(parts) != 2 {
-		return Resource{}, fmt.Errorf("%w: missing or extra ':'", ErrSyntax)
+// check says whether amount of name can be added to what there is already.
+func check(name string, amount, before Milli) error {
+	switch {
+	case name == "":
+		return errors.New("empty resource name")
+	case amount+before < 0:
+		return errors.New("the amounts add up to more than a scalar can hold")
+	case name == "gpus" && amount > 0:
+		return errors.New("gpus would hide the agent from all frameworks that do not use GPUs")
 	}
-	name, role := parts[0], defaultRole
+	return nil
+}
+
+// parseText reads "name(role):value" (src/common/resources.cpp:775). Runs of
+// colons count as one, and blanks within a value as none, like there.
+func parseText(entry string) (name string, amount Milli, err error) {
+	parts := slices.DeleteFunc(strings.Split(entry, ":"), func(s string) bool { return s == "" })
+	if len(parts) != 2 {
+		return "", 0, errors.New("missing or extra ':'")
+	}
+	name, role, value := parts[0], anyRole, strings.ReplaceAll(parts[1], " ", "")
 	if open := strings.IndexByte(name, '('); open >= 0 {
 		end := strings.IndexByte(name, ')')
 		if end < open {
-			return Resource{}, fmt.Errorf("%w: mismatched parentheses", ErrSyntax)
+			return "", 0, errors.New("mismatched parentheses")
 		}
 		name, role = name[:open], strings.Trim(name[open+1:end], space)
 	}
-	r, err := parseValue(parts[1])
-	if err != nil {
-		return Resource{}, err
-	}
-	r.Name = strings.Trim(name, space)
-	if role != anyRole {
-		r.Reservation = &Reservation{Role: role}
-	}
-	return r, nil
-}
-
-// parseValue reads a scalar, ranges or a set (src/common/values.cpp:676).
-func parseValue(text string) (Resource, error) {
-	value := strings.ReplaceAll(text, " ", "")
 	switch {
 	case value == "":
-		return Resource{}, fmt.Errorf("%w: expecting a non-empty value", ErrSyntax)
-	case !balanced(value, '{', '}') || !balanced(value, '[', ']') || !balanced(value, '(', ')'):
-		return Resource{}, fmt.Errorf("%w: mismatched brackets", ErrSyntax)
+		return "", 0, errors.New("expecting a non-empty value")
+	case value[0] == '[':
+		return "", 0, errNoScalar("RANGES")
+	case value[0] == '{':
+		return "", 0, errNoScalar("SET")
 	}
-	switch strings.IndexByte(value, '[') {
-	case 0:
-		return parseRanges(value)
-	case -1:
-	default:
-		return Resource{}, fmt.Errorf("%w: unexpected '['", ErrSyntax)
+	if err := checkReservation(role); err != nil {
+		return "", 0, err
 	}
-	switch strings.IndexByte(value, '{') {
-	case 0:
-		return Resource{Kind: Set, Set: fields(value, "{},\n")}, nil
-	case -1:
-		m, err := parseScalar(value)
-		return Resource{Kind: Scalar, Amount: m}, err
-	default:
-		return Resource{}, fmt.Errorf("%w: unexpected '{'", ErrSyntax)
-	}
+	amount, err = parseScalar(value)
+	return strings.Trim(name, space), amount, err
 }
 
-func parseRanges(value string) (Resource, error) {
-	bounds := fields(value, "[]-,\n")
-	if len(bounds)%2 != 0 {
-		return Resource{}, fmt.Errorf("%w: expecting one or more ranges \"begin-end\"", ErrSyntax)
-	}
-	ranges := make([]Range, 0, len(bounds)/2)
-	for pair := range slices.Chunk(bounds, 2) {
-		begin, err := parseWhole(pair[0])
-		if err != nil {
-			return Resource{}, err
-		}
-		end, err := parseWhole(pair[1])
-		if err != nil {
-			return Resource{}, err
-		}
-		ranges = append(ranges, Range{Begin: begin, End: end})
-	}
-	return Resource{Kind: Ranges, Ranges: coalesce(ranges)}, nil
+// inJSON are the fields of a Resource message of which none can be offered as
+// revocable, with the reason.
+var inJSON = []struct{ key, reason string }{
+	{"reservation", "dynamic reservations are not allowed here"},
+	{"revocable", "revocable resources are not allowed here"},
+	{"disk", "it is tied to a disk source or volume; persistent volumes are not allowed here"},
+	{"shared", "only persistent volumes can be shared, and those are not allowed here"},
+	{"provider_id", "it belongs to a resource provider"},
+	{"allocation_info", "it is allocated to a role"},
 }
 
-// fields splits s at every character of seps and leaves out what is empty.
-func fields(s, seps string) []string {
-	return strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune(seps, c) })
+// parseJSON reads one Resource message. Unknown keys are ignored, known ones
+// are case-sensitive and must have the right type (stout/protobuf.hpp, parse).
+func parseJSON(entry string) (name string, amount Milli, err error) {
+	var m, scalar message
+	if err := json.Unmarshal([]byte(entry), &m); err != nil || m == nil {
+		return "", 0, errors.New("expecting an object")
+	}
+	for _, f := range inJSON {
+		if m[f.key] != nil {
+			return "", 0, errors.New(f.reason)
+		}
+	}
+	var kind string
+	var reservations []message
+	role := anyRole
+	if err := errors.Join(m.required("name", &name), m.required("type", &kind), m.field("role", &role), m.field("reservations", &reservations)); err != nil {
+		return "", 0, err
+	}
+	for _, r := range reservations {
+		var kind string
+		if err := errors.Join(r.required("type", &kind), r.required("role", &role)); err != nil {
+			return "", 0, err
+		}
+		if kind != "STATIC" || len(reservations) > 1 {
+			return "", 0, errors.New("dynamic reservations are not allowed here, and a refined one must be DYNAMIC")
+		}
+		if role == anyRole {
+			return "", 0, errors.New(`role "*" cannot have a reservation`)
+		}
+	}
+	if err := checkReservation(role); err != nil {
+		return "", 0, err
+	}
+	switch {
+	case kind == "RANGES" || kind == "SET":
+		return "", 0, errNoScalar(kind)
+	case kind != "SCALAR":
+		return "", 0, errors.New("unsupported resource type")
+	case m["scalar"] == nil || m["ranges"] != nil || m["set"] != nil:
+		return "", 0, errors.New("the type SCALAR and the value that is given do not go together")
+	}
+	// The agent also takes a number as a string (stout/protobuf.hpp).
+	var value json.Number
+	if err := errors.Join(m.required("scalar", &scalar), scalar.required("value", &value)); err != nil {
+		return "", 0, err
+	}
+	amount, err = parseScalar(value.String())
+	return name, amount, err
 }
 
-// balanced reports whether every bracket closes one that was opened before.
-func balanced(s string, open, end byte) bool {
-	depth := 0
-	for i := range len(s) {
-		switch s[i] {
-		case open:
-			depth++
-		case end:
-			depth--
-		}
-		if depth < 0 {
-			return false
-		}
-	}
-	return depth == 0
-}
+// message is one JSON object that stands for a protobuf message.
+type message map[string]json.RawMessage
 
-// check refuses what the agent's validation refuses in a single entry and can
-// still be said in a Resource (src/common/resources.cpp:838).
-func (r *Resource) check() error {
-	if r.Name == "" {
-		return fmt.Errorf("%w: empty resource name in %q", ErrSyntax, r.String())
+// field reads a field, if there is one. JSON null is no value of any type.
+func (m message) field(key string, to any) error {
+	text, ok := m[key]
+	if !ok {
+		return nil
 	}
-	for i, a := range r.Ranges {
-		if a.Begin > a.End {
-			return fmt.Errorf("%w: range %d-%d of %q begins after its end", ErrSyntax, a.Begin, a.End, r.Name)
-		}
-		for _, b := range r.Ranges[i+1:] {
-			if a.Begin <= b.End && b.Begin <= a.End {
-				return fmt.Errorf("%w: ranges %d-%d and %d-%d of %q overlap", ErrSyntax, a.Begin, a.End, b.Begin, b.End, r.Name)
-			}
-		}
-	}
-	for i, item := range r.Set {
-		if slices.Contains(r.Set[i+1:], item) {
-			return fmt.Errorf("%w: duplicated element %q in set %q", ErrSyntax, item, r.Name)
-		}
-	}
-	if r.Reservation != nil {
-		if r.Reservation.Role == anyRole {
-			return fmt.Errorf("%w: %q is reserved to role \"*\"", ErrSyntax, r.Name)
-		}
-		if err := checkRole(r.Reservation.Role); err != nil {
-			return fmt.Errorf("%w in %q", err, r.Name)
-		}
-	}
-	if r.Disk != nil && r.Name != "disk" {
-		return fmt.Errorf("%w: disk information on %q", ErrSyntax, r.Name)
+	if err := json.Unmarshal(text, to); err != nil || string(text) == "null" {
+		return fmt.Errorf("%q has a value of the wrong type", key)
 	}
 	return nil
+}
+
+func (m message) required(key string, to any) error {
+	if m[key] == nil {
+		return fmt.Errorf("missing %q", key)
+	}
+	return m.field(key, to)
+}
+
+func errNoScalar(kind string) error {
+	return fmt.Errorf("it is of type %s, and only unreserved scalars can be offered as revocable", kind)
+}
+
+func checkReservation(role string) error {
+	if err := CheckRole(role); err != nil {
+		return fmt.Errorf("its role %w", err)
+	}
+	if role != anyRole {
+		return errors.New("it is reserved to a role, and only unreserved scalars can be offered as revocable")
+	}
+	return nil
+}
+
+// parseScalar reads a decimal number as the agent does (boost::lexical_cast).
+//
+// The agent converts the text to the nearest double and that to thousandths
+// with llround(value · 1000) (src/common/values.cpp, convertToFixed). The
+// product is a double too, so a decimal half may go either way: 1.5015 becomes
+// 1.502, but 0.5005 becomes 0.5. To get the agent's number for every input,
+// this takes the same two steps on doubles: strconv and the C library round to
+// the nearest alike, and so does the product.
+func parseScalar(text string) (Milli, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	// Not the other forms that strconv knows: hexadecimal, underscores, words.
+	if err != nil || v < 0 || strings.Trim(text, "0123456789+-.eE") != "" {
+		return 0, errors.New("expecting a decimal number of zero or more")
+	}
+	m, ok := FromWire(v)
+	switch {
+	case !ok:
+		return 0, errors.New("out of the range of a scalar")
+	case m == 0 && v != 0:
+		// The agent refuses these too (src/common/resources.cpp:838, validate).
+		return 0, errors.New("rounds to zero, a scalar has three decimals")
+	}
+	return m, nil
 }

@@ -145,11 +145,7 @@ func TestQuantitiesKeepOrderAndSums(t *testing.T) {
 				t.Fatalf("more taken away than there is leaves %v", e)
 			}
 		}
-		back, err := resources.Parse(q.String(), "*")
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := back.Quantities()
+		again, err := resources.Parse(q.String())
 		if err != nil || again.String() != q.String() {
 			t.Fatalf("%q reads back as %q, %v", q, again, err)
 		}

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -11,25 +12,26 @@ const anyRole = "*"
 // roleSpace are the characters that no role contains (src/common/roles.cpp).
 const roleSpace = "\b\t\n\v\f\r \x7f"
 
-// checkRole says whether role may name a role; "*" may
-// (src/common/roles.cpp:85, validate).
-func checkRole(role string) error {
+// CheckRole says what keeps role from being the name of a role; "*" is one
+// (src/common/roles.cpp:85, validate). The error continues a sentence that
+// begins with the role: "is empty".
+func CheckRole(role string) error {
 	switch {
 	case role == "":
-		return fmt.Errorf("%w: empty role name", ErrSyntax)
+		return errors.New("is empty")
 	case role == anyRole:
 		return nil
 	case strings.ContainsAny(role, roleSpace):
-		return fmt.Errorf("%w: role %q contains whitespace or a control character", ErrSyntax, role)
+		return errors.New("contains whitespace or a control character")
 	}
 	for part := range strings.SplitSeq(role, "/") {
 		switch {
 		case part == "":
-			return fmt.Errorf("%w: role %q starts or ends with a slash or has two in a row", ErrSyntax, role)
+			return errors.New("starts or ends with a slash or has two in a row")
 		case part == "." || part == ".." || part == anyRole:
-			return fmt.Errorf("%w: role %q has the component %q", ErrSyntax, role, part)
+			return fmt.Errorf("has the component %q", part)
 		case part[0] == '-':
-			return fmt.Errorf("%w: role %q has a component that starts with a dash", ErrSyntax, role)
+			return errors.New("has a component that starts with a dash")
 		}
 	}
 	return nil
