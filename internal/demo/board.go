@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/workload"
 	"github.com/estimatord/estimatord/internal/resources"
 )
@@ -32,18 +32,11 @@ type board struct {
 // notes collects what happened, for the story to wait for and to measure.
 type notes struct {
 	mu     sync.Mutex
-	events []fakeagent.Event
-	lines  []line
+	lines  []process.Line
 	boards []board
 }
 
-func (n *notes) event(e fakeagent.Event) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.events = append(n.events, e)
-}
-
-func (n *notes) line(l line) {
+func (n *notes) line(l process.Line) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lines = append(n.lines, l)
@@ -55,20 +48,8 @@ func (n *notes) board(b board) {
 	n.boards = append(n.boards, b)
 }
 
-// found is the first event of the kind about the task ("": any).
-func (n *notes) found(kind fakeagent.EventKind, task string) (fakeagent.Event, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, e := range n.events {
-		if e.Kind == kind && (task == "" || e.Task == task) {
-			return e, true
-		}
-	}
-	return fakeagent.Event{}, false
-}
-
 // killLine is the daemon's log line of the decision to kill the executor.
-func (n *notes) killLine(executor string) (line, bool) {
+func (n *notes) killLine(executor string) (process.Line, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, l := range n.lines {
@@ -76,12 +57,12 @@ func (n *notes) killLine(executor string) (line, bool) {
 			return l, true
 		}
 	}
-	return line{}, false
+	return process.Line{}, false
 }
 
 // promisesNothing is the daemon's log line from which on it promises no cpus;
 // ok is false while it promises some.
-func (n *notes) promisesNothing() (since line, ok bool) {
+func (n *notes) promisesNothing() (since process.Line, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, l := range n.lines {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 	"github.com/estimatord/estimatord/internal/resources"
 )
@@ -65,7 +66,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 
 // run sets the stage and tells the story.
 func (s *story) run(ctx context.Context, command []string) (err error) {
-	if s.daemon, err = newDaemon(s.logged); err != nil {
+	if s.daemon, err = newDaemon(command); err != nil {
 		return err
 	}
 	total, err := fakeagent.DetectTotal()
@@ -90,10 +91,7 @@ func (s *story) run(ctx context.Context, command []string) (err error) {
 		version = "v2"
 	}
 	s.say("%d CPUs, cgroup %s, containers under %s in %s", s.plan.cpus, version, s.agent.Tree().Root(), s.agent.Tree().Mount())
-	if err := s.daemon.start(command, s.plan.configuration(), s.agent.Tree()); err != nil {
-		return err
-	}
-	if err := s.daemon.ready(ctx); err != nil {
+	if err := s.daemon.start(ctx, s.plan.configuration(), s.agent.Tree(), s.logged); err != nil {
 		return err
 	}
 	s.say("daemon runs: %s, a tick every %s", strings.Join(command, " "), tick)
@@ -141,7 +139,7 @@ func (s *story) cleanUp() error {
 
 // happened is told of what the agent does.
 func (s *story) happened(e fakeagent.Event) {
-	s.notes.event(e)
+	s.events.Observe(e)
 	s.mu.Lock()
 	over := s.over
 	s.mu.Unlock()
@@ -158,10 +156,10 @@ func (s *story) happened(e fakeagent.Event) {
 }
 
 // logged is told of the daemon's log: what it decided, and what is wrong.
-func (s *story) logged(l line) {
+func (s *story) logged(l process.Line) {
 	s.notes.line(l)
 	if l.Msg == "offer" || l.Msg == "kill" || l.Level == "WARN" || l.Level == "ERROR" {
-		s.say("%s", l)
+		s.say("%s", sentence(l))
 	}
 }
 

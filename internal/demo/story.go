@@ -36,6 +36,7 @@ type story struct {
 	began  time.Time
 	view   view
 	notes  notes
+	events fakeagent.Events
 	agent  *fakeagent.Agent
 	daemon *daemon
 	host   *host
@@ -96,17 +97,17 @@ func (s *story) until(ctx context.Context, timeout time.Duration, condition func
 		if condition() {
 			return true, nil
 		}
-		if e, ended := s.notes.found(fakeagent.TaskEnded, serviceTask); ended {
+		if e, ended := s.events.Find(fakeagent.TaskEnded, serviceTask); ended {
 			return false, fmt.Errorf("the service ended: %s", e)
 		}
-		if e, refused := s.notes.found(fakeagent.KillRefused, ""); refused {
+		if e, refused := s.events.Find(fakeagent.KillRefused, ""); refused {
 			return false, fmt.Errorf("the daemon asked to kill a regular task: %s", e)
 		}
 		select {
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
-		case <-s.daemon.ended:
-			return false, s.daemon.died()
+		case <-s.daemon.Ended():
+			return false, s.daemon.Died()
 		case <-limit.C:
 			return false, nil
 		case <-look.C:
@@ -289,7 +290,7 @@ func (s *story) passBesideHog(ctx context.Context, d time.Duration) (early *Poin
 	fromAt := s.since()
 	var e fakeagent.Event
 	ended, err := s.until(ctx, d, func() (ended bool) {
-		e, ended = s.notes.found(fakeagent.TaskEnded, s.hogTask)
+		e, ended = s.events.Find(fakeagent.TaskEnded, s.hogTask)
 		return ended
 	})
 	if err != nil || !ended {

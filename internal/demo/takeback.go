@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 )
 
 // raised: the service's load rises, and nothing is promised any more.
@@ -17,7 +18,7 @@ func (s *story) raised(ctx context.Context) error {
 	}
 	s.raisedAt = time.Now()
 	s.say("the service's load rises from %.2f to %.2f cpus", s.plan.low, s.plan.high)
-	var decided line
+	var decided process.Line
 	ok, err := s.until(ctx, preemptTimeout, func() (nothing bool) {
 		decided, nothing = s.notes.promisesNothing()
 		return nothing && s.free() == 0
@@ -42,7 +43,7 @@ func (s *story) raised(ctx context.Context) error {
 
 // preempted: the daemon has the hog killed, and the agent does it.
 func (s *story) preempted(ctx context.Context) error {
-	var decided line
+	var decided process.Line
 	ok, err := s.until(ctx, preemptTimeout, func() (found bool) {
 		decided, found = s.notes.killLine(s.hogTask)
 		return found
@@ -63,8 +64,8 @@ func (s *story) preempted(ctx context.Context) error {
 	}
 	var received, ended fakeagent.Event
 	ok, err = s.until(ctx, preemptTimeout, func() (gone bool) {
-		received, _ = s.notes.found(fakeagent.KillReceived, s.hogTask)
-		ended, gone = s.notes.found(fakeagent.TaskEnded, s.hogTask)
+		received, _ = s.events.Find(fakeagent.KillReceived, s.hogTask)
+		ended, gone = s.events.Find(fakeagent.TaskEnded, s.hogTask)
 		return gone
 	})
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *story) preempted(ctx context.Context) error {
 	})
 }
 
-func (s *story) seenDecision(decided line, ok bool) string {
+func (s *story) seenDecision(decided process.Line, ok bool) string {
 	if ok {
 		return decided.Why
 	}
@@ -101,7 +102,7 @@ func (s *story) kept(ctx context.Context) error {
 	if err := s.keeps("the service has its CPU back", from, fromAt); err != nil {
 		return err
 	}
-	ignored, odd := s.notes.found(fakeagent.KillIgnored, "")
+	ignored, odd := s.events.Find(fakeagent.KillIgnored, "")
 	seen := "one preemption, that of the hog; the service runs"
 	if odd {
 		seen = ignored.String()

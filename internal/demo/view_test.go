@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/workload"
 )
 
@@ -110,13 +111,9 @@ func TestLine(t *testing.T) {
 		`{"level":"WARN","msg":"kill","executor":"hog-1","rule":"r","why":"r: busy"}`:                                                  "daemon: kill hog-1: r: busy",
 		`{"level":"ERROR","msg":"serve","err":"broken"}`:                                                                               "daemon: serve: broken",
 	} {
-		l, err := parseLine([]byte(in))
-		if err != nil || l.String() != want {
-			t.Errorf("%s is %q, %v, want %q", in, l, err, want)
+		if got := sentence(process.Parse(in)); got != want {
+			t.Errorf("%s is %q, want %q", in, got, want)
 		}
-	}
-	if l, err := parseLine([]byte("panic: no JSON")); err == nil {
-		t.Errorf("no JSON is %+v", l)
 	}
 }
 

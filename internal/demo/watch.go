@@ -22,7 +22,7 @@ func (s *story) watch(ctx context.Context) {
 		step, driver, hogTask := s.step, s.driver, s.hogTask
 		s.mu.Unlock()
 		b := board{At: s.since(), Step: step, Why: s.notes.last().Why}
-		if m, err := scrape(ctx, s.client, s.daemon.addr); err == nil {
+		if m, err := scrape(ctx, s.client, s.daemon.Address); err == nil {
 			b.Metrics = m
 			if why := reason(before, m); why != "" {
 				b.Why = why

@@ -1,9 +1,11 @@
 package fakeagent
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/resources"
@@ -73,3 +75,64 @@ type Offer struct {
 
 // Free is what can be launched on: Total − Allocated.
 func (o Offer) Free() resources.Quantities { return o.Total.Minus(o.Allocated) }
+
+// Events keeps what happened, for who waits for it. The zero value is ready,
+// and safe for concurrent use.
+type Events struct {
+	mu   sync.Mutex
+	all  []Event
+	more chan struct{} // closed and replaced with each event
+}
+
+// Observe is a Config's Observe.
+func (l *Events) Observe(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, e)
+	if l.more != nil {
+		close(l.more)
+	}
+	l.more = make(chan struct{})
+}
+
+// after are the events from the i-th on, and what is closed with the next.
+func (l *Events) after(i int) ([]Event, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.more == nil {
+		l.more = make(chan struct{})
+	}
+	return l.all[i:], l.more
+}
+
+// Find returns the first event of the kind about the task, "" for any.
+func (l *Events) Find(kind EventKind, task string) (Event, bool) {
+	all, _ := l.after(0)
+	i := slices.IndexFunc(all, func(e Event) bool { return e.is(kind, task) })
+	if i < 0 {
+		return Event{}, false
+	}
+	return all[i], true
+}
+
+// Await is Find that waits; the error is why ctx ended.
+func (l *Events) Await(ctx context.Context, kind EventKind, task string) (Event, error) {
+	for i := 0; ; {
+		fresh, more := l.after(i)
+		for _, e := range fresh {
+			if e.is(kind, task) {
+				return e, nil
+			}
+		}
+		i += len(fresh)
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return Event{}, fmt.Errorf("no %s of %s: %w", kind, task, context.Cause(ctx))
+		}
+	}
+}
+
+func (e *Event) is(kind EventKind, task string) bool {
+	return e.Kind == kind && (task == "" || e.Task == task)
+}

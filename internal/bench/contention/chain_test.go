@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 	"github.com/estimatord/estimatord/internal/fakeagent/workload"
 	"github.com/estimatord/estimatord/internal/resources"
@@ -97,13 +98,13 @@ func daemonBinary(t *testing.T) string {
 }
 
 // run starts the daemon, and ends it with the test if need be.
-func (c *chain) run(policy string) *running {
+func (c *chain) run(policy string) *process.Process {
 	c.Helper()
-	r, err := c.start(policy, "--interval=200ms")
+	r, err := c.start(c.Context(), policy, "--interval=200ms")
 	if err != nil {
 		c.Fatal(err)
 	}
-	c.Cleanup(r.kill)
+	c.Cleanup(r.Kill)
 	return r
 }
 
@@ -231,7 +232,7 @@ func TestThrottleThroughTheWholeChain(t *testing.T) {
 			t.Errorf("%s the regular container has %s, before %s", when, now, regular)
 		}
 	}
-	if err := first.stop(); err != nil {
+	if err := first.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if now := c.values(c.files); now != before {
@@ -250,7 +251,7 @@ func TestThrottleThroughTheWholeChain(t *testing.T) {
 	unchanged("after an update")
 
 	// Nobody is there to give it back.
-	d.kill()
+	d.Kill()
 	throttled := c.values(c.files)
 	if !isThrottled(throttled) {
 		t.Fatalf("after kill -9 the container has %s, want it throttled", throttled)
@@ -265,14 +266,14 @@ func TestThrottleThroughTheWholeChain(t *testing.T) {
 		return ""
 	})
 	unchanged("after the restart")
-	if err := d.stop(); err != nil {
+	if err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
 
 	// One that is told to end does so before it ends.
 	d = c.run(alwaysThrottle)
 	c.untilThrottled(before)
-	if err := d.stop(); err != nil {
+	if err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if now := c.values(c.files); now != before {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 	"github.com/estimatord/estimatord/internal/resources"
 )
@@ -49,11 +50,11 @@ func boostedKills(ctx context.Context, o *options) (all []time.Duration, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
-	d, err := n.start("")
+	d, err := n.start(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+	defer func() { err = errors.Join(err, d.Stop()) }()
 	for i := range o.kills {
 		hog := "hog-" + strconv.Itoa(i)
 		if err := n.launchHogs([]string{hog}, dyingProcesses); err != nil {
@@ -69,13 +70,13 @@ func boostedKills(ctx context.Context, o *options) (all []time.Duration, err err
 		if err := n.tell(order{Spin: true, Seconds: 8}); err != nil {
 			return nil, err
 		}
-		if err := d.stop(); err != nil {
+		if err := d.Stop(); err != nil {
 			return nil, err
 		}
-		if d, err = n.start(killPolicy + anyUse); err != nil {
+		if d, err = n.start(ctx, killPolicy+anyUse); err != nil {
 			return nil, err
 		}
-		got, err := n.await("kill of "+hog, func(e *fakeagent.Event) bool { return e.Kind == fakeagent.KillReceived && e.Task == hog })
+		got, err := n.await(ctx, fakeagent.KillReceived, hog)
 		if err != nil {
 			return nil, err
 		}
@@ -91,10 +92,10 @@ func boostedKills(ctx context.Context, o *options) (all []time.Duration, err err
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if err := d.stop(); err != nil {
+		if err := d.Stop(); err != nil {
 			return nil, err
 		}
-		if d, err = n.start(""); err != nil {
+		if d, err = n.start(ctx, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -177,7 +178,7 @@ func reap(cmd *exec.Cmd) {
 
 // awaitEmpty waits until no process is left.
 func awaitEmpty(c *tree.Container) {
-	for limit := time.Now().Add(startTimeout); time.Now().Before(limit); time.Sleep(500 * time.Microsecond) {
+	for limit := time.Now().Add(process.Timeout); time.Now().Before(limit); time.Sleep(500 * time.Microsecond) {
 		if pids, err := c.Pids(); err != nil || len(pids) == 0 {
 			return
 		}

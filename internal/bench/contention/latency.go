@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 )
 
 // latencyCase is one row of the table.
@@ -134,11 +135,11 @@ func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err er
 		return s, err
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
-	d, err := n.start("")
+	d, err := n.start(ctx, "")
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+	defer func() { err = errors.Join(err, d.Stop()) }()
 	var hogs []string
 	for i := range o.hogs {
 		hogs = append(hogs, "hog-"+strconv.Itoa(i))
@@ -173,14 +174,14 @@ func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err er
 			}
 			policy = string(b)
 		}
-		if err := d.stop(); err != nil {
+		if err := d.Stop(); err != nil {
 			return s, err
 		}
 		keep, err := n.keep(o, c.name)
 		if err != nil {
 			return s, err
 		}
-		if d, err = n.start(policy, keep...); err != nil {
+		if d, err = n.start(ctx, policy, keep...); err != nil {
 			return s, err
 		}
 		reached := make(chan error, 1)
@@ -294,7 +295,7 @@ func (n *node) usage(hogs []string) (sum time.Duration) {
 }
 
 func notOffered(ctx context.Context, n *node, _ []string) error {
-	for deadline := time.Now().Add(startTimeout); !n.agent.Offer().Free().IsZero(); {
+	for deadline := time.Now().Add(process.Timeout); !n.agent.Offer().Free().IsZero(); {
 		if time.Now().After(deadline) {
 			return errors.New("something is offered for too long")
 		}
@@ -328,12 +329,9 @@ func frozen(ctx context.Context, n *node, hogs []string) error {
 	return n.awaitAll(ctx, hogs, "freezer.state", func(v string) bool { return v == "FROZEN" })
 }
 
-func killed(_ context.Context, n *node, hogs []string) error {
+func killed(ctx context.Context, n *node, hogs []string) error {
 	for _, h := range hogs {
-		_, err := n.await("end of "+h, func(e *fakeagent.Event) bool {
-			return e.Kind == fakeagent.TaskEnded && e.Task == h
-		})
-		if err != nil {
+		if _, err := n.await(ctx, fakeagent.TaskEnded, h); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 	"github.com/estimatord/estimatord/internal/resources"
 )
@@ -33,10 +34,7 @@ type node struct {
 	guard  *guard
 	in     io.WriteCloser
 	out    *json.Decoder
-
-	mu     sync.Mutex
-	events []fakeagent.Event
-	more   chan struct{}
+	events fakeagent.Events
 }
 
 // nodeConfig says what differs between measurements.
@@ -53,7 +51,7 @@ func newNode(o *options, c nodeConfig) (n *node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n = &node{more: make(chan struct{})}
+	n = &node{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close(), os.RemoveAll(dir))
@@ -67,7 +65,7 @@ func newNode(o *options, c nodeConfig) (n *node, err error) {
 		return n, err
 	}
 	c.Socket, c.Purpose, c.Total, c.Below = socketIn(dir), "contention", total, n.guard.name
-	c.EstimateInterval, c.Observe, c.Log = 200*time.Millisecond, n.happened, slog.New(slog.DiscardHandler)
+	c.EstimateInterval, c.Observe, c.Log = 200*time.Millisecond, n.events.Observe, slog.New(slog.DiscardHandler)
 	if n.agent, err = fakeagent.New(c.Config); err != nil {
 		return n, err
 	}
@@ -108,34 +106,11 @@ func (n *node) close() error {
 	return errors.Join(errs...)
 }
 
-func (n *node) happened(e fakeagent.Event) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.events = append(n.events, e)
-	close(n.more)
-	n.more = make(chan struct{})
-}
-
-// await returns the first event that matches.
-func (n *node) await(what string, match func(*fakeagent.Event) bool) (fakeagent.Event, error) {
-	limit := time.NewTimer(startTimeout)
-	defer limit.Stop()
-	for i := 0; ; {
-		n.mu.Lock()
-		fresh, more := n.events[i:], n.more
-		i = len(n.events)
-		n.mu.Unlock()
-		for k := range fresh {
-			if match(&fresh[k]) {
-				return fresh[k], nil
-			}
-		}
-		select {
-		case <-more:
-		case <-limit.C:
-			return fakeagent.Event{}, fmt.Errorf("no %s within %s", what, startTimeout)
-		}
-	}
+// await returns the first event of the kind about the task.
+func (n *node) await(ctx context.Context, kind fakeagent.EventKind, task string) (fakeagent.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, process.Timeout)
+	defer cancel()
+	return n.events.Await(ctx, kind, task)
 }
 
 func (n *node) launchService() error {
@@ -202,7 +177,7 @@ func (n *node) launchHogs(names []string, processes int) error {
 }
 
 func (n *node) launchRevocable(name string, cmd *exec.Cmd) error {
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(process.Timeout); ; time.Sleep(10 * time.Millisecond) {
 		err := n.agent.Launch(fakeagent.Task{ID: name, Revocable: cpus(resources.Unit), Command: cmd})
 		if !errors.Is(err, fakeagent.ErrNotOffered) || time.Now().After(deadline) {
 			return err
@@ -211,7 +186,7 @@ func (n *node) launchRevocable(name string, cmd *exec.Cmd) error {
 }
 
 func awaitProcesses(c *tree.Container, want int) error {
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(process.Timeout); ; time.Sleep(5 * time.Millisecond) {
 		pids, err := c.Pids()
 		if err == nil && len(pids) == want {
 			return nil
@@ -282,7 +257,7 @@ func (n *node) get(task, name string) (string, error) {
 
 // awaitAll waits until the file of all tasks is as it should be.
 func (n *node) awaitAll(ctx context.Context, tasks []string, name string, ok func(value string) bool) error {
-	for deadline := time.Now().Add(startTimeout); ; {
+	for deadline := time.Now().Add(process.Timeout); ; {
 		var values []string
 		for _, task := range tasks {
 			v, err := n.get(task, name)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 )
 
 // The policy of the kills.
@@ -80,11 +81,11 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 	if err != nil {
 		return err
 	}
-	d, err := n.start(policy, keep...)
+	d, err := n.start(ctx, policy, keep...)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+	defer func() { err = errors.Join(err, d.Stop()) }()
 	hogs := []string{"hog-0", "hog-1"}
 	if err := n.launchHogs(hogs, 2); err != nil {
 		return err
@@ -291,11 +292,11 @@ func measureDecidedKills(ctx context.Context, o *options, where string, out io.W
 		return err
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
-	d, err := n.start(slowKillRule)
+	d, err := n.start(ctx, slowKillRule)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+	defer func() { err = errors.Join(err, d.Stop()) }()
 	var all []decidedKill
 	for i := range o.kills {
 		k, err := oneDecidedKill(ctx, n, d, "hog-"+strconv.Itoa(i))
@@ -316,7 +317,7 @@ func measureDecidedKills(ctx context.Context, o *options, where string, out io.W
 	return nil
 }
 
-func oneDecidedKill(ctx context.Context, n *node, d *running, hog string) (k decidedKill, err error) {
+func oneDecidedKill(ctx context.Context, n *node, d *process.Process, hog string) (k decidedKill, err error) {
 	hogs := []string{hog}
 	if err := n.launchHogs(hogs, 4); err != nil {
 		return k, err
@@ -334,12 +335,12 @@ func oneDecidedKill(ctx context.Context, n *node, d *running, hog string) (k dec
 	if err := n.signal(hogs, syscall.SIGCONT); err != nil {
 		return k, err
 	}
-	l, err := d.await(startTimeout, func(l *line) bool { return l.Msg == "kill" && l.Executor == hog })
+	l, err := d.Await(ctx, func(l process.Line) bool { return l.Msg == "kill" && l.Executor == hog })
 	if err != nil {
 		return k, err
 	}
 	of := func(kind fakeagent.EventKind) (time.Duration, error) {
-		e, err := n.await(string(kind), func(e *fakeagent.Event) bool { return e.Kind == kind && e.Task == hog })
+		e, err := n.await(ctx, kind, hog)
 		return e.At.Sub(began), err
 	}
 	k.decided = l.Time.Sub(began)
