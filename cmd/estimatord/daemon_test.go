@@ -239,7 +239,7 @@ func TestMetricsAndHealthOfTheRunningDaemon(t *testing.T) {
 	}
 	body := get("/metrics")
 	for _, want := range []string{
-		`estimatord_promised{resource="cpus",unit="cores"} 4`, `estimatord_agent_connected 1`,
+		`estimatord_revocable_total_cores{resource="cpus"} 4`, `estimatord_agent_connected 1`,
 		`estimatord_agent_rpcs_total{code="OK",method="Estimate"} 1`, `estimatord_sampled_containers`, `process_cpu_seconds_total`,
 	} {
 		if !strings.Contains(body, want) {

@@ -13,13 +13,13 @@ import (
 // fastSampler looks between two ticks whether regular tasks wait for CPU, and
 // wakes the loop when they begin to be. It is a tick.Watcher.
 type fastSampler struct {
-	fast  *monitor.Fast
-	shown *metrics.FastSampler
-	wake  chan struct{}
+	fast   *monitor.Fast
+	counts *metrics.FastSampler
+	wake   chan struct{}
 }
 
 func newFastSampler(fast *monitor.Fast) *fastSampler {
-	return &fastSampler{fast: fast, shown: metrics.NewFastSampler(fast.Triggers), wake: make(chan struct{}, 1)}
+	return &fastSampler{fast: fast, counts: metrics.NewFastSampler(), wake: make(chan struct{}, 1)}
 }
 
 // Watch tells which containers are regular.
@@ -34,11 +34,10 @@ func (f *fastSampler) run(ctx context.Context) error {
 		var s snapshot.Contention
 		if f.fast.Wait() {
 			s = f.fast.Glance(time.Now())
-			f.shown.Glanced(s)
 		} else {
 			s = f.fast.Poll(time.Now())
-			f.shown.Observe(s)
 		}
+		f.counts.Observe(s)
 		if !s.Wake {
 			continue
 		}

@@ -112,8 +112,11 @@ func assemble(cfg *config.Config, opts *Options, log *slog.Logger) (_ *parts, er
 // newRegistry makes what /metrics shows, and returns those of it that count
 // ticks.
 func (p *parts) newRegistry() []tick.Observer {
-	sampling, ladder := metrics.NewSampling(p.mon.Stats), metrics.NewLadder(p.last)
-	all := []prometheus.Collector{sampling, ladder, metrics.NewAgentAPI(p.agent.Status), p.policy, metrics.NewThrottle(p.actuator.last)}
+	ticks, sampling := metrics.NewTicks(), metrics.NewSampling(p.mon.Stats)
+	all := []prometheus.Collector{
+		ticks, metrics.NewRecord(p.last), sampling, metrics.NewAgentAPI(p.agent.Status),
+		metrics.NewPolicy(p.policy.Status), metrics.NewThrottle(p.actuator.last),
+	}
 	if p.recording != nil {
 		all = append(all, metrics.NewRecording(p.recording.writer.Stats))
 	}
@@ -121,11 +124,10 @@ func (p *parts) newRegistry() []tick.Observer {
 		all = append(all, metrics.NewDecisions(p.decisions.Stats))
 	}
 	if p.fast != nil {
-		all = append(all, p.fast.shown)
+		all = append(all, p.fast.counts)
 	}
-	var ticks *metrics.Metrics
-	ticks, p.registry = metrics.NewMetrics(p.last, p.build, all...)
-	return []tick.Observer{ticks, ladder, sampling}
+	p.registry = metrics.NewRegistry(p.build, all...)
+	return []tick.Observer{ticks, sampling}
 }
 
 // last is the newest record, nil before the first tick.

@@ -15,12 +15,12 @@ import (
 var errMetrics = errors.New("unusable metrics")
 
 // metrics are the daemon's samples, by name with labels as in the text:
-// `estimatord_slack{resource="cpus",unit="cores"}`.
+// `estimatord_slack_cores{resource="cpus"}`.
 type metrics map[string]float64
 
 // cpus is the amount of that name for cpus.
 func (m metrics) cpus(name string) (float64, bool) {
-	v, ok := m["estimatord_"+name+`{resource="cpus",unit="cores"}`]
+	v, ok := m["estimatord_"+name+`_cores{resource="cpus"}`]
 	return v, ok
 }
 

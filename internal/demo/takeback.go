@@ -26,7 +26,7 @@ func (s *story) raised(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen := fmt.Sprintf("%s cpus promised, %s offered", s.notes.last().cpus("promised"), s.free())
+	seen := fmt.Sprintf("%s cpus promised, %s offered", s.notes.last().cpus("revocable_total"), s.free())
 	took := decided.Time.Sub(s.raisedAt)
 	switch {
 	case ok && took < 0:

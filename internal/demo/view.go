@@ -57,7 +57,7 @@ func (v *plainView) show(b board) {
 		"service " + b.service(), "hog " + b.hog(), fmt.Sprintf("others %.2f", b.Others),
 		"| allocated " + b.cpus("regular_allocated"), "usage " + b.cpus("regular_usage"),
 		"peak " + b.cpus("regular_predicted_peak"), "slack " + b.cpus("slack"),
-		"promised " + b.cpus("promised"), "offered " + b.cpus("offered"), "(" + words(b.Why) + ")",
+		"promised " + b.cpus("revocable_total"), "offered " + b.cpus("offered"), "(" + words(b.Why) + ")",
 		"| busy " + b.busy(),
 	}, " "))
 }
@@ -135,7 +135,7 @@ func (b board) table(p plan) []string {
 		fmt.Sprintf("       slack   %s = allocated %s − peak %s − margin %s − unmanaged %s",
 			b.cpus("slack"), b.cpus("regular_allocated"), b.cpus("regular_predicted_peak"), b.cpus("margin"), b.cpus("unmanaged_usage")),
 		fmt.Sprintf("       offer   %s = promised %s − held %s  (%s)",
-			b.cpus("offered"), b.cpus("promised"), b.cpus("revocable_allocated"), words(b.Why)),
+			b.cpus("offered"), b.cpus("revocable_total"), b.cpus("revocable_allocated"), words(b.Why)),
 		fmt.Sprintf("       rule    %s busy, limit %.0f %% for %s", b.busy(), 100*above, holds),
 	}
 }

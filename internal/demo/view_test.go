@@ -15,9 +15,9 @@ func someBoard(at time.Duration) board {
 	return board{
 		At: at, Step: "2. something", Why: "raise_step",
 		Metrics: metrics{
-			`estimatord_regular_allocated{resource="cpus",unit="cores"}`: 1.6,
-			`estimatord_slack{resource="cpus",unit="cores"}`:             1.1,
-			`estimatord_rule_signal{rule="cpu-contended"}`:               0.5,
+			`estimatord_regular_allocated_cores{resource="cpus"}`: 1.6,
+			`estimatord_slack_cores{resource="cpus"}`:             1.1,
+			`estimatord_rule_signal{rule="cpu-contended"}`:        0.5,
 		},
 		Service: workload.Report{Asked: 0.3, Achieved: 0.25}, Serving: true,
 		HogCores: 0.75, HogRuns: true, Others: 0.1,
@@ -60,9 +60,9 @@ func TestTable(t *testing.T) {
 }
 
 func TestParseMetrics(t *testing.T) {
-	m, err := parseMetrics(strings.NewReader(`# HELP estimatord_slack Some text.
-# TYPE estimatord_slack gauge
-estimatord_slack{resource="cpus",unit="cores"} 1.25
+	m, err := parseMetrics(strings.NewReader(`# HELP estimatord_slack_cores Some text.
+# TYPE estimatord_slack_cores gauge
+estimatord_slack_cores{resource="cpus"} 1.25
 estimatord_ticks_total 7
 go_goroutines many
 `))

@@ -28,9 +28,9 @@ type constMetrics struct{ rows []snapshot.Container }
 func (c constMetrics) Describe(chan<- *prometheus.Desc) {} // unchecked: labels differ
 
 func (c constMetrics) Collect(ch chan<- prometheus.Metric) {
-	help := map[string]*family{}
-	for i := range families {
-		help[families[i].name] = &families[i]
+	help := map[string]*containerFamily{}
+	for i := range containerFamilies {
+		help[containerFamilies[i].name] = &containerFamilies[i]
 	}
 	for i := range c.rows {
 		row := &c.rows[i]
@@ -116,9 +116,9 @@ func same(t interface{ Fatal(args ...any) }, url string, rows []snapshot.Contain
 	if w.Code != http.StatusOK {
 		t.Fatal("the reference: ", w.Body.String())
 	}
-	names := make([]string, len(families))
-	for i := range families {
-		names[i] = familyPrefix + families[i].name
+	names := make([]string, len(containerFamilies))
+	for i := range containerFamilies {
+		names[i] = familyPrefix + containerFamilies[i].name
 	}
 	if err := testutil.ScrapeAndCompare(url, w.Body, names...); err != nil {
 		t.Fatal(err)

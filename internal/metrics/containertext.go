@@ -8,8 +8,8 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// family is one metric of containers.
-type family struct {
+// containerFamily is one metric of containers.
+type containerFamily struct {
 	name, kind, help string
 	// whole: its labels are all there are. The others carry those by which a
 	// container is found and summed up; the rest are long, and would be half
@@ -19,7 +19,7 @@ type family struct {
 	value func(b []byte, c *snapshot.Container) ([]byte, bool)
 }
 
-var families = []family{
+var containerFamilies = []containerFamily{
 	{name: "info", kind: "gauge", help: "Always 1; the labels say whose container it is.", whole: true, value: func(b []byte, _ *snapshot.Container) ([]byte, bool) {
 		return append(b, '1'), true
 	}},
@@ -96,8 +96,8 @@ func (t *containerText) render(w io.Writer, p *containerCopy, limit int) error {
 	t.out = t.head(t.out[:0], "left_out", "gauge", "Containers that are not on this page, since there are too many.")
 	t.out = append(append(t.out, familyPrefix...), "left_out "...)
 	t.out = append(strconv.AppendInt(t.out, int64(left), 10), '\n')
-	for i := range families {
-		f := &families[i]
+	for i := range containerFamilies {
+		f := &containerFamilies[i]
 		headed := false
 		for _, s := range t.shown {
 			at := len(t.out)

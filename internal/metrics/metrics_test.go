@@ -59,9 +59,10 @@ func record(t *testing.T) *decision.Record {
 
 func TestMetricsShowTheLastRecord(t *testing.T) {
 	r := record(t)
-	m, registry := NewMetrics(func() *decision.Record { return r }, Build{Version: "v1", Revision: "abc", GoVersion: "go"})
-	m.Observe(r)
-	m.Observe(r)
+	ticks := NewTicks()
+	registry := NewRegistry(Build{Version: "v1", Revision: "abc", GoVersion: "go"}, ticks, NewRecord(func() *decision.Record { return r }))
+	ticks.Observe(r)
+	ticks.Observe(r)
 
 	const want = `
 # HELP estimatord_agent_reported 1 once an agent has reported its usage, 0 before.
@@ -73,9 +74,9 @@ estimatord_agent_usage_age_seconds 2.5
 # HELP estimatord_build_info Always 1; the labels say which build runs.
 # TYPE estimatord_build_info gauge
 estimatord_build_info{goversion="go",revision="abc",version="v1"} 1
-# HELP estimatord_cap The operator's limit on what may be revocable; absent without one.
-# TYPE estimatord_cap gauge
-estimatord_cap{resource="cpus",unit="cores"} 1.8
+# HELP estimatord_cap_cores The operator's limit on what may be revocable; absent without one.
+# TYPE estimatord_cap_cores gauge
+estimatord_cap_cores{resource="cpus"} 1.8
 # HELP estimatord_containers Top-level containers by class: regular, revocable, shared (revocable, but runs a regular task too), unknown_to_agent.
 # TYPE estimatord_containers gauge
 estimatord_containers{class="regular"} 2
@@ -89,25 +90,31 @@ estimatord_last_tick_timestamp_seconds 1.7000000005e+09
 # TYPE estimatord_offer_decisions_total counter
 estimatord_offer_decisions_total{reason="cap",resource="cpus"} 2
 estimatord_offer_decisions_total{reason="slack",resource="mem"} 2
-# HELP estimatord_offered Offered to the agent on top of what is allocated as revocable: promised - revocable_allocated.
-# TYPE estimatord_offered gauge
-estimatord_offered{resource="cpus",unit="cores"} 0.8
-estimatord_offered{resource="mem",unit="bytes"} 5.36870912e+08
-# HELP estimatord_predictor_judged_slack_total Slack by the predictions that were judged, summed: divided by estimatord_predictor_judged_allocated_total, the savings.
-# TYPE estimatord_predictor_judged_slack_total counter
-estimatord_predictor_judged_slack_total{predictor="latest",resource="mem"} 2.097152e+06
-estimatord_predictor_judged_slack_total{predictor="tce",resource="cpus"} 900
-# HELP estimatord_predictor_promises_broken_total Those that demand rose above: divided by estimatord_predictor_promises_total, the violation rate.
-# TYPE estimatord_predictor_promises_broken_total counter
-estimatord_predictor_promises_broken_total{predictor="latest",resource="mem"} 1
-estimatord_predictor_promises_broken_total{predictor="tce",resource="cpus"} 3
+# HELP estimatord_offered_bytes Offered to the agent on top of what is allocated as revocable: revocable total - revocable allocated.
+# TYPE estimatord_offered_bytes gauge
+estimatord_offered_bytes{resource="mem"} 5.36870912e+08
+# HELP estimatord_offered_cores Offered to the agent on top of what is allocated as revocable: revocable total - revocable allocated.
+# TYPE estimatord_offered_cores gauge
+estimatord_offered_cores{resource="cpus"} 0.8
+# HELP estimatord_prediction_slack_bytes_total Slack by the predictions that were scored, summed: divided by the allocated sum, the savings.
+# TYPE estimatord_prediction_slack_bytes_total counter
+estimatord_prediction_slack_bytes_total{predictor="latest",resource="mem"} 2.097152e+06
+# HELP estimatord_prediction_slack_cores_total Slack by the predictions that were scored, summed: divided by the allocated sum, the savings.
+# TYPE estimatord_prediction_slack_cores_total counter
+estimatord_prediction_slack_cores_total{predictor="tce",resource="cpus"} 900
+# HELP estimatord_prediction_violations_total Those that demand rose above: divided by estimatord_predictions_total, the violation rate.
+# TYPE estimatord_prediction_violations_total counter
+estimatord_prediction_violations_total{predictor="latest",resource="mem"} 1
+estimatord_prediction_violations_total{predictor="tce",resource="cpus"} 3
 # HELP estimatord_qos_kills_total Revocable containers that were decided to be killed, by rule.
 # TYPE estimatord_qos_kills_total counter
 estimatord_qos_kills_total{rule="busy"} 2
-# HELP estimatord_regular_usage Used by regular containers; an unknown use counts as the allocation.
-# TYPE estimatord_regular_usage gauge
-estimatord_regular_usage{resource="cpus",unit="cores"} 1.25
-estimatord_regular_usage{resource="mem",unit="bytes"} 0
+# HELP estimatord_regular_usage_bytes Used by regular containers; an unknown use counts as the allocation.
+# TYPE estimatord_regular_usage_bytes gauge
+estimatord_regular_usage_bytes{resource="mem"} 0
+# HELP estimatord_regular_usage_cores Used by regular containers; an unknown use counts as the allocation.
+# TYPE estimatord_regular_usage_cores gauge
+estimatord_regular_usage_cores{resource="cpus"} 1.25
 # HELP estimatord_rule_signal Reading of a policy rule, in the rule's own unit; absent while it is unknown.
 # TYPE estimatord_rule_signal gauge
 estimatord_rule_signal{rule="busy"} 0.97
@@ -115,13 +122,7 @@ estimatord_rule_signal{rule="busy"} 0.97
 # TYPE estimatord_ticks_total counter
 estimatord_ticks_total 2
 `
-	names := []string{
-		"estimatord_agent_reported", "estimatord_agent_usage_age_seconds", "estimatord_build_info", "estimatord_cap",
-		"estimatord_containers", "estimatord_last_tick_timestamp_seconds", "estimatord_offer_decisions_total",
-		"estimatord_offered", "estimatord_predictor_judged_slack_total", "estimatord_predictor_promises_broken_total", "estimatord_qos_kills_total", "estimatord_regular_usage", "estimatord_rule_signal",
-		"estimatord_ticks_total",
-	}
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), names...); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), metricNames(want)...); err != nil {
 		t.Error(err)
 	}
 }
@@ -129,8 +130,9 @@ estimatord_ticks_total 2
 // GatherAndLint runs the checks of `promtool check metrics`.
 func TestMetricsFollowPrometheusConventions(t *testing.T) {
 	r := record(t)
-	m, registry := NewMetrics(func() *decision.Record { return r }, Build{})
-	m.Observe(r)
+	ticks := NewTicks()
+	registry := NewRegistry(Build{}, ticks, NewRecord(func() *decision.Record { return r }))
+	ticks.Observe(r)
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil {
 		t.Fatal(err)
@@ -141,8 +143,8 @@ func TestMetricsFollowPrometheusConventions(t *testing.T) {
 }
 
 func TestMetricsBeforeTheFirstTick(t *testing.T) {
-	_, registry := NewMetrics(func() *decision.Record { return nil }, Build{})
-	got, err := testutil.GatherAndCount(registry, "estimatord_offered", "estimatord_agent_reported", "estimatord_last_tick_timestamp_seconds")
+	registry := NewRegistry(Build{}, NewRecord(func() *decision.Record { return nil }))
+	got, err := testutil.GatherAndCount(registry, "estimatord_offered_cores", "estimatord_agent_reported", "estimatord_last_tick_timestamp_seconds")
 	if err != nil || got != 0 {
 		t.Errorf("%d series of a tick that never was, err %v; want 0, nil", got, err)
 	}
@@ -151,7 +153,7 @@ func TestMetricsBeforeTheFirstTick(t *testing.T) {
 func BenchmarkScrape(b *testing.B) {
 	r := &decision.Record{Offer: estimator.Offer{Resources: make([]estimator.ResourceOffer, 2)}}
 	r.Offer.Resources[0].Name, r.Offer.Resources[1].Name = "cpus", "mem"
-	_, registry := NewMetrics(func() *decision.Record { return r }, Build{})
+	registry := NewRegistry(Build{}, NewTicks(), NewRecord(func() *decision.Record { return r }))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := registry.Gather(); err != nil {

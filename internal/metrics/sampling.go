@@ -11,15 +11,21 @@ import (
 )
 
 // Sampling shows what reading the node costs and what could not be read. It is
-// a loop.Observer, since only the loop may ask the monitor, and a
+// a tick.Observer, since only the loop may ask the monitor, and a
 // prometheus.Collector, which answers from the copy made then.
 type Sampling struct {
+	prometheus.Collector
 	stats func() monitor.Stats
 	last  atomic.Pointer[monitor.Stats]
 }
 
 // NewSampling makes a Sampling that takes stats after each tick.
-func NewSampling(stats func() monitor.Stats) *Sampling { return &Sampling{stats: stats} }
+func NewSampling(stats func() monitor.Stats) *Sampling {
+	s := &Sampling{stats: stats}
+	source := func() (*monitor.Stats, bool) { st := s.last.Load(); return st, st != nil }
+	s.Collector = newCollector(source, samplingFamilies)
+	return s
+}
 
 // Observe takes the stats of the tick that was just done.
 func (s *Sampling) Observe(*decision.Record) {
@@ -27,45 +33,29 @@ func (s *Sampling) Observe(*decision.Record) {
 	s.last.Store(&st)
 }
 
-var (
-	descSampleSeconds = prometheus.NewDesc("estimatord_sample_duration_seconds", "Time the last sample of all containers and the host took.", nil, nil)
-	descSampled       = prometheus.NewDesc("estimatord_sampled_containers", "Containers in the last sample, nested ones and those without a cgroup included.", nil, nil)
-	descFilesOpen     = prometheus.NewDesc("estimatord_sample_files_open", "Kernel files kept open to be read at each tick.", nil, nil)
-	descFilesLimit    = prometheus.NewDesc("estimatord_sample_files_limit", "Kernel files that may be kept open.", nil, nil)
-	descCostShare     = prometheus.NewDesc("estimatord_sample_cpu_ratio", "Share of one CPU that sampling costs.", nil, nil)
-	descCostBudget    = prometheus.NewDesc("estimatord_sample_cpu_budget_ratio", "Share of one CPU that sampling may cost.", nil, nil)
-	descStretch       = prometheus.NewDesc("estimatord_sample_stretch_ratio", "How many times less often than set the expensive files are read, to stay within the budget.", nil, nil)
-	descAbsent        = prometheus.NewDesc("estimatord_readings_absent", "Readings of containers that were absent in the last sample, by reason.", []string{"reason"}, nil)
-)
-
-// Describe is for prometheus.Collector.
-func (s *Sampling) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descSampleSeconds, descSampled, descFilesOpen, descFilesLimit, descCostShare, descCostBudget, descStretch, descAbsent} {
-		ch <- d
-	}
-}
-
-// Collect is for prometheus.Collector.
-func (s *Sampling) Collect(ch chan<- prometheus.Metric) {
-	st := s.last.Load()
-	if st == nil {
-		return
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	gauge(descSampleSeconds, st.Took.Seconds())
-	gauge(descSampled, float64(st.Containers))
-	gauge(descFilesOpen, float64(st.OpenFiles))
-	gauge(descFilesLimit, float64(st.FileLimit))
-	if st.CostShare.OK() {
-		gauge(descCostShare, st.CostShare.V)
-	}
-	gauge(descCostBudget, st.CostBudget)
-	gauge(descStretch, float64(st.CostStretch))
-	for why, n := range st.Absent {
-		if a := snapshot.Absence(why); a != snapshot.Present {
-			gauge(descAbsent, float64(n), a.String())
+var samplingFamilies = []family[*monitor.Stats]{
+	number("sample_duration_seconds", "Time the last sample of all containers and the host took.",
+		func(st *monitor.Stats) float64 { return st.Took.Seconds() }),
+	number("sampled_containers", "Containers in the last sample, nested ones and those without a cgroup included.",
+		func(st *monitor.Stats) float64 { return float64(st.Containers) }),
+	number("sample_files_open", "Kernel files kept open to be read at each tick.",
+		func(st *monitor.Stats) float64 { return float64(st.OpenFiles) }),
+	number("sample_files_limit", "Kernel files that may be kept open.",
+		func(st *monitor.Stats) float64 { return float64(st.FileLimit) }),
+	{name: "sample_cpu_ratio", help: "Share of one CPU that sampling costs.", read: func(st *monitor.Stats, show show) {
+		if st.CostShare.OK() {
+			show(st.CostShare.V)
 		}
-	}
+	}},
+	number("sample_cpu_budget_ratio", "Share of one CPU that sampling may cost.",
+		func(st *monitor.Stats) float64 { return st.CostBudget }),
+	number("sample_stretch_ratio", "How many times less often than set the expensive files are read, to stay within the budget.",
+		func(st *monitor.Stats) float64 { return float64(st.CostStretch) }),
+	{name: "readings_absent", help: "Readings of containers that were absent in the last sample, by reason.", labels: []string{"reason"}, read: func(st *monitor.Stats, show show) {
+		for why, n := range st.Absent {
+			if a := snapshot.Absence(why); a != snapshot.Present {
+				show(float64(n), a.String())
+			}
+		}
+	}},
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve runs a Server until the test ends and returns its base URL.
 func serve(t *testing.T, last func() *decision.Record) string {
 	t.Helper()
-	_, registry := NewMetrics(last, Build{Version: "v1"})
+	registry := NewRegistry(Build{Version: "v1"}, NewRecord(last))
 	s, err := Listen(Config{
 		Listen: "127.0.0.1:0", Registry: registry, Last: last, Unhealthy: time.Minute, Log: slog.New(slog.DiscardHandler),
 	})

@@ -16,7 +16,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
 	"github.com/estimatord/estimatord/internal/config"
@@ -120,18 +119,12 @@ func TestABadFileChangesNothing(t *testing.T) {
 			if s.Current() != was || st.Err == nil || !st.Good.Equal(good) || !strings.Contains(log.String(), "policy refused") {
 				t.Errorf("policy %v, status %+v, log %s", s.Current(), st, log)
 			}
-			if got := testutil.ToFloat64(only{s, "last_reload_successful"}); got != 0 {
-				t.Errorf("last_reload_successful %v", got)
-			}
 			if err := os.RemoveAll(path); err != nil {
 				t.Fatal(err)
 			}
 			write(t, path, one)
 			if err := s.Reload(); err != nil || s.Status().Err != nil || s.Current() != was {
 				t.Errorf("the old text again: %v, status %+v", err, s.Status())
-			}
-			if got := testutil.ToFloat64(only{s, "last_reload_successful"}); got != 1 {
-				t.Errorf("last_reload_successful %v after the file was repaired", got)
 			}
 		})
 	}
@@ -157,7 +150,7 @@ func TestABadFileAtStart(t *testing.T) {
 
 func TestWithoutAFile(t *testing.T) {
 	s, err := Open(Config{})
-	if err != nil || s.Current() != nil || s.File() != nil || testutil.CollectAndCount(s) != 0 {
+	if err != nil || s.Current() != nil || s.File() != nil {
 		t.Errorf("policy %v, err %v", s.Current(), err)
 	}
 	if err := s.Reload(); !errors.Is(err, ErrNoFile) {
@@ -166,26 +159,6 @@ func TestWithoutAFile(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Run(ctx); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestMetrics(t *testing.T) {
-	s, _, _ := opened(t, one)
-	s.mu.Lock()
-	s.status.Good = time.Unix(1700000000, 500e6)
-	s.mu.Unlock()
-	if err := testutil.CollectAndCompare(s, strings.NewReader(`
-# HELP estimatord_policy_info The policy in force: the begin of the SHA-256 of its text.
-# TYPE estimatord_policy_info gauge
-estimatord_policy_info{hash="c7ca5570c6b3"} 1
-# HELP estimatord_policy_last_reload_success_timestamp_seconds When the policy file was last read and found without fault.
-# TYPE estimatord_policy_last_reload_success_timestamp_seconds gauge
-estimatord_policy_last_reload_success_timestamp_seconds 1.7000000005e+09
-# HELP estimatord_policy_last_reload_successful 1 when the policy file was without fault when it was last read; 0: the policy in force is an older one.
-# TYPE estimatord_policy_last_reload_successful gauge
-estimatord_policy_last_reload_successful 1
-`)); err != nil {
 		t.Error(err)
 	}
 }

@@ -3,14 +3,12 @@ package metrics
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -32,8 +30,9 @@ func ladderRecord(t *testing.T) *decision.Record {
 
 func TestLadderShowsWhatIsDoneAndWhatWouldBe(t *testing.T) {
 	r := ladderRecord(t)
-	l := NewLadder(func() *decision.Record { return r })
-	l.Observe(r)
+	ticks := NewTicks()
+	l := group{ticks, NewRecord(func() *decision.Record { return r })}
+	ticks.Observe(r)
 	const want = `
 # HELP estimatord_kill_breaker_open 1 while the kill budget is spent: nothing is killed and nothing offered.
 # TYPE estimatord_kill_breaker_open gauge
@@ -67,9 +66,9 @@ estimatord_signal{signal="node_cpu"} 0.97
 # TYPE estimatord_signals_active gauge
 estimatord_signals_active{signal="load5"} 0
 estimatord_signals_active{signal="node_cpu"} 1
-# HELP estimatord_throttle_limit What all throttled containers may use together; absent while none is.
-# TYPE estimatord_throttle_limit gauge
-estimatord_throttle_limit{resource="cpus",unit="cores"} 1.5
+# HELP estimatord_throttle_limit_cores What all throttled containers may use together; absent while none is.
+# TYPE estimatord_throttle_limit_cores gauge
+estimatord_throttle_limit_cores{resource="cpus"} 1.5
 # HELP estimatord_throttled_containers Revocable containers that are to be throttled.
 # TYPE estimatord_throttled_containers gauge
 estimatord_throttled_containers 1
@@ -100,37 +99,4 @@ func metricNames(text string) (names []string) {
 		}
 	}
 	return names
-}
-
-func TestThrottleShowsWhatWasWritten(t *testing.T) {
-	report := throttle.Report{
-		At: time.Unix(1, 0), Counters: throttle.Counters{Applied: 5, Restored: 3, Overwritten: 2, Failed: 1}, Journal: throttle.InForce,
-		Containers: []throttle.Container{
-			{Settings: []throttle.Setting{{Name: "quota", Why: throttle.InForce}, {Name: "weight", Why: throttle.InForce}}},
-			{Settings: []throttle.Setting{{Name: "quota", Why: throttle.AgentOwnsQuota}, {Name: "weight", Why: throttle.InForce}}},
-		},
-	}
-	c := NewThrottle(func() throttle.Report { return report })
-	const want = `
-# HELP estimatord_throttle_files_total Control files of revocable containers by what happened to them: applied, restored, overwritten by somebody else, failed.
-# TYPE estimatord_throttle_files_total counter
-estimatord_throttle_files_total{event="applied"} 5
-estimatord_throttle_files_total{event="failed"} 1
-estimatord_throttle_files_total{event="overwritten"} 2
-estimatord_throttle_files_total{event="restored"} 3
-# HELP estimatord_throttle_journal_ok 1 while the journal of throttles can be written; without it nothing is throttled.
-# TYPE estimatord_throttle_journal_ok gauge
-estimatord_throttle_journal_ok 1
-# HELP estimatord_throttle_settings Control files that are to be held or given back, by setting and how that stands.
-# TYPE estimatord_throttle_settings gauge
-estimatord_throttle_settings{setting="quota",state="agent_owns_quota"} 1
-estimatord_throttle_settings{setting="quota",state="in_force"} 1
-estimatord_throttle_settings{setting="weight",state="in_force"} 2
-`
-	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
-		t.Error(err)
-	}
-	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) > 0 {
-		t.Errorf("%v %v", problems, err)
-	}
 }

@@ -1,0 +1,224 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/qos"
+)
+
+type recordFamily = family[*decision.Record]
+
+// NewRecord shows the newest record, nil before the first tick, at each scrape.
+func NewRecord(last func() *decision.Record) prometheus.Collector {
+	source := func() (*decision.Record, bool) { r := last(); return r, r != nil }
+	families := append(amountFamilies(), recordFamilies...)
+	return newCollector(source, families)
+}
+
+var recordFamilies = []recordFamily{
+	number("last_tick_timestamp_seconds", "When the last tick was done, in seconds since 1970.",
+		func(r *decision.Record) float64 { return float64(r.At.UnixNano()) / 1e9 }),
+	number("agent_reported", "1 once an agent has reported its usage, 0 before.",
+		func(r *decision.Record) float64 { return boolean(r.Agent != "") }),
+	{name: "agent_usage_age_seconds", help: "Age of the agent's last usage report at the last tick.", read: func(r *decision.Record, show show) {
+		if r.Agent != "" {
+			show(r.UsageAge.Seconds())
+		}
+	}},
+	{name: "containers", help: "Top-level containers by class: regular, revocable, shared (revocable, but runs a regular task too), unknown_to_agent.", labels: []string{"class"}, read: func(r *decision.Record, show show) {
+		show(float64(r.Containers.Regular), "regular")
+		show(float64(r.Containers.Revocable), "revocable")
+		show(float64(r.Containers.Shared), "shared")
+		show(float64(r.Containers.UnknownToAgent), "unknown_to_agent")
+	}},
+	number("containers_not_on_disk", "Containers the agent lists that have no cgroup.",
+		func(r *decision.Record) float64 { return float64(r.Containers.NotOnDisk) }),
+	number("containers_unreadable", "Containers on disk whose CPU use could not be read.",
+		func(r *decision.Record) float64 { return float64(r.Containers.Unreadable) }),
+	number("kills_in_flight", "Kills decided whose container is not gone yet.",
+		func(r *decision.Record) float64 { return float64(r.InFlight) }),
+
+	ofGrades("predictions_total", "Predictions of a predictor whose horizon is over and that were scored.",
+		func(g *estimator.Graded) float64 { return float64(g.Promises) }),
+	ofGrades("prediction_violations_total", "Those that demand rose above: divided by estimatord_predictions_total, the violation rate.",
+		func(g *estimator.Graded) float64 { return float64(g.Broken) }),
+
+	ofRules("rule_signal", "Reading of a policy rule, in the rule's own unit; absent while it is unknown.",
+		func(r *qos.RuleState) (float64, bool) { return r.Value.V, r.Value.OK() }),
+	ofRules("rule_threshold", "Threshold of a policy rule, in the rule's own unit.",
+		func(r *qos.RuleState) (float64, bool) { return r.Above, true }),
+	ofRules("rule_clear", "Level below which a policy rule has cleared, in the rule's own unit.",
+		func(r *qos.RuleState) (float64, bool) { return r.Clear, true }),
+	ofRules("rule_exceeded", "1 while a policy rule's reading is above its threshold.",
+		func(r *qos.RuleState) (float64, bool) { return boolean(r.Exceeded), true }),
+	ofRules("rule_active", "1 from when a policy rule was exceeded for its time until it has cleared.",
+		func(r *qos.RuleState) (float64, bool) { return boolean(r.Held), true }),
+
+	{name: "signals_active", help: "1 while this node gives a reading of the signal, 0 while it is unknown.", labels: []string{"signal"}, read: func(r *decision.Record, show show) {
+		for _, s := range r.QoS.Signals {
+			show(boolean(s.Value.OK()), string(s.Signal))
+		}
+	}},
+	{name: "signal", help: "Reading of a signal in its own unit; absent while it is unknown.", labels: []string{"signal"}, read: func(r *decision.Record, show show) {
+		for _, s := range r.QoS.Signals {
+			if s.Value.OK() {
+				show(s.Value.V, string(s.Signal))
+			}
+		}
+	}},
+	{name: "ladder_rung", help: "1 for the rung on which a resource's ladder stands, 0 for the others.", labels: rungLabels, read: func(r *decision.Record, show show) {
+		showRungs(r.QoS.Ladders, show)
+	}},
+	ofDecision("throttled_containers", "Revocable containers that are to be throttled.",
+		func(d *qos.Decision) float64 { return float64(len(d.Actions.Throttles)) }),
+	ofDecision("frozen_containers", "Revocable containers that are to be frozen.",
+		func(d *qos.Decision) float64 { return float64(len(d.Actions.Freezes)) }),
+	ofDecision("offer_stopped", "1 while the ladder or the kill budget has stopped the offer.",
+		func(d *qos.Decision) float64 { return boolean(d.StopOffering) }),
+	ofDecision("kill_budget_left", "Kills left in the budget.",
+		func(d *qos.Decision) float64 { return float64(d.Budget.Left) }),
+	ofDecision("kill_breaker_open", "1 while the kill budget is spent: nothing is killed and nothing offered.",
+		func(d *qos.Decision) float64 { return boolean(d.Budget.Open) }),
+
+	ofShadow("would_have_throttled_containers", "Revocable containers that rules in shadow mode would throttle.",
+		func(d *qos.ShadowDecision) float64 { return float64(len(d.Actions.Throttles)) }),
+	ofShadow("would_have_frozen_containers", "Revocable containers that rules in shadow mode would freeze.",
+		func(d *qos.ShadowDecision) float64 { return float64(len(d.Actions.Freezes)) }),
+	ofShadow("would_have_stopped_offer", "1 while rules in shadow mode would stop the offer.",
+		func(d *qos.ShadowDecision) float64 { return boolean(d.StopOffering) }),
+	ofShadow("would_have_deducted_containers", "Running containers that rules in shadow mode would have killed, and therefore do not see.",
+		func(d *qos.ShadowDecision) float64 { return float64(d.Deducted) }),
+	{name: "would_have_ladder_rung", help: "1 for the rung on which a resource's ladder would stand by the rules in shadow mode, 0 for the others.", labels: rungLabels, read: func(r *decision.Record, show show) {
+		if r.QoS.Shadow != nil {
+			showRungs(r.QoS.Shadow.Ladders, show)
+		}
+	}},
+}
+
+var rungLabels = []string{"resource", "rung"}
+
+func showRungs(ladders []qos.LadderState, show show) {
+	for _, s := range ladders {
+		for rung := qos.None; rung <= qos.Kill; rung++ {
+			show(boolean(s.Rung == rung), s.Resource.String(), rung.String())
+		}
+	}
+}
+
+// ofDecision shows a number of what is decided by a policy.
+func ofDecision(name, help string, get func(*qos.Decision) float64) recordFamily {
+	return recordFamily{name: name, help: help, read: func(r *decision.Record, show show) {
+		if len(r.QoS.Ladders) > 0 { // there is a policy
+			show(get(&r.QoS))
+		}
+	}}
+}
+
+func ofShadow(name, help string, get func(*qos.ShadowDecision) float64) recordFamily {
+	return recordFamily{name: name, help: help, read: func(r *decision.Record, show show) {
+		if r.QoS.Shadow != nil {
+			show(get(r.QoS.Shadow))
+		}
+	}}
+}
+
+func ofRules(name, help string, get func(*qos.RuleState) (float64, bool)) recordFamily {
+	return recordFamily{name: name, help: help, labels: []string{"rule"}, read: func(r *decision.Record, show show) {
+		for i := range r.QoS.Rules {
+			if v, ok := get(&r.QoS.Rules[i]); ok {
+				show(v, r.QoS.Rules[i].Name)
+			}
+		}
+	}}
+}
+
+func ofGrades(name, help string, get func(*estimator.Graded) float64) recordFamily {
+	return recordFamily{name: name, help: help, labels: []string{"resource", "predictor"}, read: func(r *decision.Record, show show) {
+		for i := range r.Offer.Grades {
+			g := &r.Offer.Grades[i]
+			show(get(g), g.Resource, g.Predictor)
+		}
+	}}
+}
+
+// units are the Prometheus base units of resources. A quantity is one metric in
+// each of them, since a metric has one unit.
+var units = []string{"cores", "bytes", "units"}
+
+// unitOf is the unit of a Mesos resource, and what one of Mesos's is in that.
+func unitOf(resource string) (unit string, scale float64) {
+	switch resource {
+	case resources.CPUs:
+		return "cores", 1
+	case resources.Mem, "disk":
+		return "bytes", resources.MemUnitBytes
+	}
+	return "units", 1 // gpus, and whatever else an operator offers in mode fixed
+}
+
+// amountFamilies are the terms of the offer in the order of the formula, and
+// what else has the unit of a resource.
+func amountFamilies() (all []recordFamily) {
+	for _, unit := range units {
+		for _, a := range amounts {
+			all = append(all, recordFamily{name: a.name + "_" + unit, help: a.help, labels: []string{"resource"}, read: func(r *decision.Record, show show) {
+				for i := range r.Offer.Resources {
+					o := &r.Offer.Resources[i]
+					of, scale := unitOf(o.Name)
+					if v, ok := a.get(o); ok && of == unit {
+						show(v.Float()*scale, o.Name)
+					}
+				}
+			}})
+		}
+		for _, s := range scored {
+			all = append(all, recordFamily{name: s.name + "_" + unit + "_total", help: s.help, labels: []string{"resource", "predictor"}, read: func(r *decision.Record, show show) {
+				for i := range r.Offer.Grades {
+					g := &r.Offer.Grades[i]
+					if of, scale := unitOf(g.Resource); of == unit {
+						show(s.get(g)*scale, g.Resource, g.Predictor)
+					}
+				}
+			}})
+		}
+	}
+	return append(all, limitFamily("cores", qos.CPU, resources.CPUs), limitFamily("bytes", qos.Memory, resources.Mem))
+}
+
+func limitFamily(unit string, of qos.Resource, name string) recordFamily {
+	return recordFamily{name: "throttle_limit_" + unit, help: "What all throttled containers may use together; absent while none is.", labels: []string{"resource"}, read: func(r *decision.Record, show show) {
+		for _, s := range r.QoS.Ladders {
+			if s.Resource == of && s.Limit > 0 {
+				show(s.Limit, name)
+			}
+		}
+	}}
+}
+
+var amounts = []struct {
+	name, help string
+	get        func(*estimator.ResourceOffer) (v resources.Milli, ok bool)
+}{
+	{"regular_allocated", "Allocated to regular containers.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Allocated, true }},
+	{"regular_usage", "Used by regular containers; an unknown use counts as the allocation.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Usage, true }},
+	{"regular_predicted_peak", "Predicted peak of what regular containers will use.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Peak, true }},
+	{"margin", "Kept back on top of the predicted peak.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Margin, true }},
+	{"unmanaged_usage", "Used outside the agent's containers beyond what the agent leaves to the node.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Unmanaged, true }},
+	{"slack", "Allocated to regular containers and not needed by them: allocated - peak - margin - unmanaged.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Slack, true }},
+	{"cap", "The operator's limit on what may be revocable; absent without one.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Cap, o.Capped }},
+	{"revocable_total", "All that may be revocable, after the governor.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Gross, true }},
+	{"revocable_allocated", "Allocated as revocable.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.AllocatedRevocable, true }},
+	{"offered", "Offered to the agent on top of what is allocated as revocable: revocable total - revocable allocated.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Free, true }},
+}
+
+// scored are sums over the predictions that were scored.
+var scored = []struct {
+	name, help string
+	get        func(*estimator.Graded) float64
+}{
+	{"prediction_allocated", "Allocated to regular containers, summed over the predictions that were scored.", func(g *estimator.Graded) float64 { return g.Allocated }},
+	{"prediction_slack", "Slack by the predictions that were scored, summed: divided by the allocated sum, the savings.", func(g *estimator.Graded) float64 { return g.Slack }},
+}
