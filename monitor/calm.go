@@ -1,8 +1,8 @@
 package monitor
 
 import (
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // On a host on which nobody waits for a CPU no container can be squeezed: one

@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // FastEvery is how far apart Wait keeps two calls of Poll.

@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // A pressure trigger has the kernel say that tasks of a cgroup waited for a part

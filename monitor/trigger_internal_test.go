@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // unprivileged takes CAP_SYS_RESOURCE from the thread of this test, which ends

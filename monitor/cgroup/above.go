@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
+	"github.com/estimatord/estimatord/internal/kernel"
 )
 
 // Above are the directories from rel, which is relative to the hierarchy

@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // Container is a container on disk, for as long as its cgroup lives.

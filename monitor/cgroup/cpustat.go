@@ -3,8 +3,8 @@ package cgroup
 import (
 	"math"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // cpu.stat on cgroup v1, of the cpu controller; times in ns:

@@ -1,7 +1,7 @@
 package cgroup
 
 import (
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
+	"github.com/estimatord/estimatord/internal/kernel"
 )
 
 // kind is one file that is read of each container. The order is that in which
@@ -57,7 +57,6 @@ var specsV2 = [numKinds]spec{
 // Files that are read at the check turn only: the quota, on v1 in two files,
 // which also tells whether cpu.stat is worth reading there.
 var (
-	quotaV1  = spec{kernel.NewPath("cpu.cfs_quota_us"), CPU}
-	periodV1 = spec{kernel.NewPath("cpu.cfs_period_us"), CPU}
-	quotaV2  = spec{kernel.NewPath("cpu.max"), CPU}
+	quotaV1 = kernel.QuotaFiles{Limit: kernel.NewPath("cpu.cfs_quota_us"), Period: kernel.NewPath("cpu.cfs_period_us")}
+	quotaV2 = kernel.QuotaFiles{Limit: kernel.NewPath("cpu.max")}
 )

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // addKernelFiles seeds a fuzz target with files of real kernels.

@@ -1,8 +1,8 @@
 package cgroup
 
 import (
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // memory.stat on cgroup v1: first the cgroup's own, then with total_ those of

@@ -1,8 +1,8 @@
 package cgroup
 
 import (
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // readQuota looks at c's check turn whether it has a quota, and which.
@@ -10,38 +10,21 @@ func (t *Tree) readQuota(c *Container) {
 	if !t.isCheckTurn(c) {
 		return
 	}
+	files := &quotaV1
 	if t.cfg.Layout.Mode == V2 {
-		c.slow.quotaCores = t.quotaOnV2(c)
-		return // throttling is in a file that is read anyway
+		files = &quotaV2
 	}
-	text, why := t.readOnce(c, quotaV1)
-	micros := snapshot.Count{Why: why}
-	if why == snapshot.Present {
-		micros = kernel.ParseQuotaMicros(text)
-	}
-	t.setQuota(c, micros.OK())
-	c.slow.quotaCores = snapshot.Value{Why: micros.Why}
-	if !micros.OK() {
-		return
-	}
-	text, why = t.readOnce(c, periodV1)
-	if why != snapshot.Present {
-		c.slow.quotaCores.Why = why
-		return
-	}
-	period := kernel.ParseNumber(text)
-	c.slow.quotaCores = snapshot.Value{Why: period.Why}
-	if period.OK() {
-		c.slow.quotaCores = kernel.QuotaCores(micros.N, period.N)
-	}
+	c.slow.quotaCores = files.Cores(func(name kernel.Path) ([]byte, snapshot.Absence) {
+		return t.readOnce(c, spec{name, CPU})
+	})
+	// On v2 throttling is in a file that is read anyway.
+	t.setQuota(c, t.cfg.Layout.Mode != V2 && hasQuota(c.slow.quotaCores.Why))
 }
 
-func (t *Tree) quotaOnV2(c *Container) snapshot.Value {
-	text, why := t.readOnce(c, quotaV2)
-	if why != snapshot.Present {
-		return snapshot.Value{Why: why}
-	}
-	return kernel.ParseCPUMax(text)
+// hasQuota reports whether there is a quota, whether or not it could be
+// understood.
+func hasQuota(why snapshot.Absence) bool {
+	return why == snapshot.Present || why == snapshot.Malformed || why == snapshot.Truncated
 }
 
 // readThrottle reads cpu.stat of v1, only where there is a quota.

@@ -3,8 +3,8 @@ package cgroup
 import (
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // Discovery without listing at each tick. On kernfs a directory's link count

@@ -1,8 +1,8 @@
 package cgroup
 
 import (
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // Where the ids of a container's threads are. On v2 its processes are in the

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 // What the agent's containers can use is what all of these leave:
@@ -74,24 +74,29 @@ type bounds struct {
 }
 
 type quotaFiles struct {
-	dir                  string
-	limit, period, usage kernel.Path
+	dir   string
+	quota kernel.QuotaFiles
+	usage kernel.Path
 }
 
 // Bound has r look for limits in b, at once and then every so many ticks.
 func (r *Reader) Bound(b Bounds) {
 	r.bounds = bounds{v2: b.V2, setWhy: snapshot.NoFile, quota: snapshot.Value{Why: snapshot.NoQuota}}
-	limit, period, usage, set := "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuacct.usage", "cpuset.effective_cpus"
+	usage, set := "cpuacct.usage", "cpuset.effective_cpus"
 	if b.V2 {
-		limit, period, usage, set = "cpu.max", "", "cpu.stat", "cpuset.cpus.effective"
+		usage, set = "cpu.stat", "cpuset.cpus.effective"
 	}
 	for _, d := range b.Quotas {
-		r.bounds.quotas = append(r.bounds.quotas, quotaFiles{
-			dir:    d.CPU,
-			limit:  kernel.NewPath(filepath.Join(d.CPU, limit)),
-			period: kernel.NewPath(filepath.Join(d.CPU, period)),
-			usage:  kernel.NewPath(filepath.Join(d.Usage, usage)),
-		})
+		path := func(name string) kernel.Path { return kernel.NewPath(filepath.Join(d.CPU, name)) }
+		files := quotaFiles{
+			dir:   d.CPU,
+			quota: kernel.QuotaFiles{Limit: path("cpu.cfs_quota_us"), Period: path("cpu.cfs_period_us")},
+			usage: kernel.NewPath(filepath.Join(d.Usage, usage)),
+		}
+		if b.V2 {
+			files.quota = kernel.QuotaFiles{Limit: path("cpu.max")}
+		}
+		r.bounds.quotas = append(r.bounds.quotas, files)
 	}
 	for _, dir := range b.CPUSets {
 		r.bounds.sets = append(r.bounds.sets, kernel.NewPath(filepath.Join(dir, set)))
@@ -163,28 +168,16 @@ func (r *Reader) deriveBounds() {
 
 // readQuota is the quota of one cgroup.
 func (r *Reader) readQuota(f *quotaFiles) snapshot.Value {
-	text, why := kernel.ReadOnce(unix.AT_FDCWD, f.limit, r.buf)
-	switch {
-	case gone(why):
+	none := false
+	q := f.quota.Cores(func(path kernel.Path) ([]byte, snapshot.Absence) {
+		text, why := kernel.ReadOnce(unix.AT_FDCWD, path, r.buf)
+		none = none || &path[0] == &f.quota.Limit[0] && gone(why)
+		return text, why
+	})
+	if none {
 		return snapshot.Value{Why: snapshot.NoQuota}
-	case why != snapshot.Present:
-		return snapshot.Value{Why: why}
-	case r.bounds.v2:
-		return kernel.ParseCPUMax(text)
 	}
-	micros := kernel.ParseQuotaMicros(text)
-	if !micros.OK() {
-		return snapshot.Value{Why: micros.Why}
-	}
-	text, why = kernel.ReadOnce(unix.AT_FDCWD, f.period, r.buf)
-	if why != snapshot.Present {
-		return snapshot.Value{Why: why}
-	}
-	period := kernel.ParseNumber(text)
-	if !period.OK() {
-		return snapshot.Value{Why: period.Why}
-	}
-	return kernel.QuotaCores(micros.N, period.N)
+	return q
 }
 
 // gone reports that there is no such cgroup, or no such file in it: the root

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor/internal/kernel"
 )
 
 func count(n uint64) snapshot.Count              { return snapshot.CountOf(n) }
@@ -100,7 +100,7 @@ func FuzzParseLimits(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if q := kernel.ParseCPUMax(file); q.Why == snapshot.NotRead || q.OK() && !(q.V > 0 && q.V <= math.MaxFloat64) || !q.OK() && q.V != 0 {
+		if q := (kernel.QuotaFiles{}).Cores(func(kernel.Path) ([]byte, snapshot.Absence) { return file, snapshot.Present }); q.Why == snapshot.NotRead || q.OK() && !(q.V > 0 && q.V <= math.MaxFloat64) || !q.OK() && q.V != 0 {
 			t.Errorf("%q: quota %+v", file, q)
 		}
 		var set cpuSet
