@@ -207,7 +207,9 @@ func TestRealAgentRestartsWithANewRoot(t *testing.T) {
 	r.Make("c1")
 	before := tree.refresh(t)[0].Key
 	r.Remove("c1")
-	r.RemoveRoot()
+	for _, dir := range r.Dirs() {
+		cgrouptest.RemoveTree(t, dir)
+	}
 	tree.mono += time.Second
 	if why := tree.Refresh(time.Unix(0, int64(tree.mono))); why != snapshot.NoFile || len(tree.Containers()) != 0 {
 		t.Errorf("without a root: %v, %d containers", why, len(tree.Containers()))
@@ -215,7 +217,11 @@ func TestRealAgentRestartsWithANewRoot(t *testing.T) {
 	if tree.OpenFiles() != 0 {
 		t.Errorf("%d descriptors without a root", tree.OpenFiles())
 	}
-	r.MakeRoot()
+	for _, dir := range r.Dirs() {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.Make("c1")
 	list := tree.refresh(t)
 	if len(list) != 1 || list[0].Key == before {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,17 +43,5 @@ func TestReportIsOfEveryContainer(t *testing.T) {
 	}
 	if !slices.Equal(ids, []string{"a", "b", "c"}) || r.GetTotal()[0].GetScalar().GetValue() != 3 {
 		t.Errorf("executors of %v, total %v", ids, r.GetTotal())
-	}
-}
-
-func TestTheToucherEndsWithItsInput(t *testing.T) {
-	var out strings.Builder
-	if err := touchForever(strings.NewReader("\n\n"), &out); err != nil || out.Len() != 2 {
-		t.Errorf("%d answers, %v; want 2", out.Len(), err)
-	}
-	r, w := io.Pipe()
-	_ = w.CloseWithError(io.ErrClosedPipe)
-	if err := touchForever(r, io.Discard); err == nil {
-		t.Error("an input that fails is no end")
 	}
 }

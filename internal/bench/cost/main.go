@@ -2,7 +2,7 @@
 // cgroups, runs the real daemon on them at one tick a second in a cgroup of its
 // own, reports to it as an agent does, and prints a table (docs/evidence/cost.md).
 //
-//	make build && go run ./bench/cost -daemon bin/estimatord
+//	make build && go run ./internal/bench/cost -daemon bin/estimatord
 //
 // It needs root, removes all it made when it ends, and takes some minutes.
 package main
@@ -20,12 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// The program is its own helper processes.
-const (
-	asToucher = "cost-toucher"
-	asEntry   = "cost-entry"
+	"github.com/estimatord/estimatord/internal/fakeagent"
 )
 
 // options are the flags.
@@ -35,16 +31,13 @@ type options struct {
 	settle  time.Duration
 	measure time.Duration
 	record  bool
-	// rival is a program to measure in the daemon's place.
-	rival string
+	// other is a program to measure in the daemon's place.
+	other string
 }
 
 func main() {
-	switch {
-	case len(os.Args) > 1 && os.Args[1] == asToucher:
-		exit(touchForever(os.Stdin, os.Stdout))
-	case len(os.Args) > 3 && os.Args[1] == asEntry:
-		exit(enterAndExec(strings.Split(os.Args[2], ","), os.Args[3:]))
+	if child, err := fakeagent.Child(); child {
+		exit(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -67,7 +60,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.settle, "settle", 15*time.Second, "time before the measurement")
 	fs.DurationVar(&o.measure, "measure", 45*time.Second, "time of the measurement")
 	fs.BoolVar(&o.record, "record", false, "have the daemon record, too")
-	fs.StringVar(&o.rival, "rival", "", "measure this program instead; its argument is the cgroup whose containers it samples")
+	fs.StringVar(&o.other, "other", "", "measure this program instead; its argument is the cgroup whose containers it samples")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/estimatord/estimatord/monitor/cgroup"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	mesosv1 "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
 )
@@ -58,7 +57,7 @@ func measure(ctx context.Context, o *options, containers int) (c cost, err error
 		return c, err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
-	if o.rival != "" {
+	if o.other != "" {
 		err = d.measureAlone(ctx, o, &c)
 	} else {
 		err = d.measure(ctx, o, &c)
@@ -78,36 +77,34 @@ type daemon struct {
 }
 
 func startDaemon(ctx context.Context, o *options, n *node, dir string) (*daemon, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	binary, err := filepath.Abs(o.daemon)
-	if err != nil {
-		return nil, err
-	}
-	if o.rival != "" {
-		if binary, err = filepath.Abs(o.rival); err != nil {
-			return nil, err
-		}
+	if o.other != "" {
 		d := &daemon{node: n}
-		d.cmd = exec.Command(self, asEntry, strings.Join(n.own, ","), binary, "/"+n.name)
-		d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
-		return d, d.cmd.Start()
+		return d, d.start(o.other, "/"+n.containers.Root())
 	}
 	d := &daemon{node: n, socket: filepath.Join(dir, "agent.sock"), report: report(n.ids)}
+	var err error
 	if d.listen, err = freePort(ctx); err != nil {
 		return nil, err
 	}
-	args := []string{asEntry, strings.Join(n.own, ","), binary}
+	var args []string
 	if o.record {
 		d.recorded = filepath.Join(dir, "recording")
 		args = append(args, "record", d.recorded, "--record-flush-every=10s")
 	}
-	args = append(args, "--mode=usage", "--mesos-cgroups-root="+n.name, "--socket="+d.socket, "--listen="+d.listen)
-	d.cmd = exec.Command(self, args...)
+	return d, d.start(o.daemon, append(args, "--mode=usage", "--cgroup-root="+n.containers.Mount(),
+		"--mesos-cgroups-root="+n.containers.Root(), "--socket="+d.socket, "--listen="+d.listen)...)
+}
+
+// start runs a program in the daemon's cgroup, so that all it uses is charged
+// to that.
+func (d *daemon) start(binary string, args ...string) error {
+	path, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	d.cmd = exec.Command(path, args...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
-	return d, d.cmd.Start()
+	return d.node.daemon.Start(d.cmd)
 }
 
 func freePort(ctx context.Context) (string, error) {
@@ -237,27 +234,16 @@ func reportFor(ctx context.Context, client agentv1.OversubscriptionClient, r *ag
 }
 
 // cpu is the CPU time of the daemon's cgroup.
-func (d *daemon) cpu() (time.Duration, error) {
-	if d.node.layout.Mode == cgroup.V2 {
-		n, err := keyed(filepath.Join(d.own("cpu"), "cpu.stat"), "usage_usec")
-		return time.Duration(n) * time.Microsecond, err //nolint:gosec // a CPU time
-	}
-	n, err := number(filepath.Join(d.own("cpuacct"), "cpuacct.usage"))
-	return time.Duration(n), err //nolint:gosec // a CPU time
-}
+func (d *daemon) cpu() (time.Duration, error) { return d.node.daemon.CPUTime() }
 
 // kernelMemory is what the kernel keeps for the daemon: descriptors and the
 // buffers of the files it reads, above all.
 func (d *daemon) kernelMemory() (uint64, error) {
-	if d.node.layout.Mode == cgroup.V2 {
-		return keyed(filepath.Join(d.own("memory"), "memory.stat"), "kernel")
+	dir := d.node.beside.Dir("memory", d.node.daemon.ID())
+	if d.node.beside.V2() {
+		return keyed(filepath.Join(dir, "memory.stat"), "kernel")
 	}
-	return number(filepath.Join(d.own("memory"), "memory.kmem.usage_in_bytes"))
-}
-
-// own is the daemon's cgroup.
-func (d *daemon) own(controller string) string {
-	return filepath.Join(d.node.layout.Mount(controller), d.node.name+"-daemon")
+	return number(filepath.Join(dir, "memory.kmem.usage_in_bytes"))
 }
 
 func (d *daemon) rss() (uint64, error) {

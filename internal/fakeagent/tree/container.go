@@ -60,31 +60,31 @@ func (t *Tree) NewContainer(id string, l Limits) (*Container, error) {
 
 func (c *Container) make(l Limits) error {
 	t := c.tree
-	for i, root := range t.Dirs() {
+	for _, root := range t.Dirs() {
 		dir := filepath.Join(root, c.id)
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
+		if _, err := os.Stat(dir); err == nil {
+			c.dirs = nil // somebody else's
+			return fmt.Errorf("%s: %w", dir, fs.ErrExist)
 		}
 		c.dirs = append(c.dirs, dir)
-		for _, s := range settings(t.place.v2, t.place.bases[i].controllers, l) {
+	}
+	if err := t.Make(c.id); err != nil {
+		return err
+	}
+	c.members = t.members(c.id)
+	c.procs = c.members[0]
+	return c.write(l)
+}
+
+// write writes the limits.
+func (c *Container) write(l Limits) error {
+	for i, dir := range c.dirs {
+		for _, s := range settings(c.tree.place.v2, c.tree.place.bases[i].controllers, l) {
 			if err := write(filepath.Join(dir, s.file), s.value); err != nil {
 				return err
 			}
 		}
-		if !t.place.v2 {
-			c.members = append(c.members, dir)
-			continue
-		}
-		if err := enable(dir, t.place.bases[i].controllers); err != nil {
-			return err
-		}
-		leaf := filepath.Join(dir, "leaf")
-		if err := os.Mkdir(leaf, 0o755); err != nil {
-			return err
-		}
-		c.members = append(c.members, leaf)
 	}
-	c.procs = c.members[0]
 	return nil
 }
 
@@ -119,12 +119,8 @@ func settings(v2 bool, controllers []string, l Limits) []setting {
 // container again: at each end of a task, at a launch into it, and after its
 // own restart (slave.cpp:3458, :5464, :6327). What others wrote is lost.
 func (c *Container) Update(l Limits) error {
-	for i, dir := range c.dirs {
-		for _, s := range settings(c.tree.place.v2, c.tree.place.bases[i].controllers, l) {
-			if err := write(filepath.Join(dir, s.file), s.value); err != nil {
-				return fmt.Errorf("update container %s: %w", c.id, err)
-			}
-		}
+	if err := c.write(l); err != nil {
+		return fmt.Errorf("update container %s: %w", c.id, err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ var ErrNoPlace = errors.New("no cgroup to work in")
 
 // wanted are the controllers that containers get; cpu (and cpuacct on v1) are
 // needed, the others are taken where they are.
-var wanted = []string{"cpu", "cpuacct", "memory", "freezer", "pids"}
+var wanted = []string{"cpu", "cpuacct", "memory", "freezer", "pids", "io"}
 
 // place is where roots can be made.
 type place struct {

@@ -1,5 +1,6 @@
 // Package workload holds the programs that the embedded agent runs as tasks:
-// a service whose load can be set while it runs, and a best-effort hog. They
+// a service whose load can be set while it runs, a best-effort hog, and processes
+// that use memory and CPU step by step for measurements and tests. They
 // are this same binary, run again with a mark in the environment, so that
 // nothing else is needed where the demo or a test runs.
 //
@@ -27,6 +28,8 @@ const env = "ESTIMATORD_LOCALAGENT_WORKLOAD"
 const (
 	kindService = "service"
 	kindHog     = "hog"
+	kindBurner  = "burner"
+	kindToucher = "toucher"
 )
 
 // Is reports whether this process was started to be a workload. The main
@@ -55,6 +58,10 @@ func Run() error {
 		b.set(*cores)
 		b.run(nil)
 		return nil
+	case kindBurner:
+		return runBurner(os.Stdin, os.Stdout)
+	case kindToucher:
+		return runToucher(os.Stdin, os.Stdout)
 	default:
 		return fmt.Errorf("workload: no kind %q", kind)
 	}
