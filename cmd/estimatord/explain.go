@@ -117,10 +117,15 @@ func (e *explaining) print(w io.Writer, a explanation) error {
 		_, err := io.WriteString(w, a.Text())
 		return err
 	}
+	return printJSON(w, a)
+}
+
+// printJSON writes v for people and scripts.
+func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(a)
+	return enc.Encode(v)
 }
 
 var errTime = errors.New("--at: neither a time like 2026-03-01T12:00:00Z nor a duration like 10m")

@@ -10,7 +10,6 @@ import (
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/control"
-	operatorv1 "github.com/estimatord/estimatord/proto/estimatord/operator/v1"
 )
 
 // operatorSocketEnv is the variable of the setting, which the commands go by
@@ -47,12 +46,12 @@ file is good. It needs root, or the user that the daemon runs as.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		st, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Status)
+		st, err := control.Client(*socket).Status(cmd.Context())
 		switch {
 		case err != nil:
 			return err
 		case asJSON:
-			return control.PrintJSON(cmd.OutOrStdout(), st)
+			return printJSON(cmd.OutOrStdout(), st)
 		default:
 			return control.Print(cmd.OutOrStdout(), st, time.Now())
 		}
@@ -74,15 +73,19 @@ func newBudget() *cobra.Command {
 	}
 	socket := socketFlag(reset)
 	reset.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.ResetBudget)
+		r, err := control.Client(*socket).ResetBudget(cmd.Context())
 		if err != nil {
 			return err
 		}
 		breaker := "it was not spent"
-		if r.GetBreakerWasOpen() {
+		if r.BreakerWasOpen {
 			breaker = "the breaker is closed"
 		}
-		return reply(cmd, "%d kills forgotten, %s", r.GetForgotten(), breaker)
+		kills := "kills"
+		if r.Forgotten == 1 {
+			kills = "kill"
+		}
+		return reply(cmd, "%d %s forgotten, %s", r.Forgotten, kills, breaker)
 	}
 	budget.AddCommand(reset)
 	return budget
@@ -100,11 +103,11 @@ What would be done goes on being shown by status and in the metrics.`,
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Pause)
+		r, err := control.Client(*socket).Pause(cmd.Context())
 		switch {
 		case err != nil:
 			return err
-		case r.GetWasPaused():
+		case r.WasPaused:
 			return reply(cmd, "it was paused already")
 		default:
 			return reply(cmd, "paused from the next tick on, until resume or a restart")
@@ -121,11 +124,11 @@ func newResume() *cobra.Command {
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, err := control.Call(cmd.Context(), *socket, operatorv1.OperatorClient.Resume)
+		r, err := control.Client(*socket).Resume(cmd.Context())
 		switch {
 		case err != nil:
 			return err
-		case !r.GetWasPaused():
+		case !r.WasPaused:
 			return reply(cmd, "it was not paused")
 		default:
 			return reply(cmd, "resumed from the next tick on")

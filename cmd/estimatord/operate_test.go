@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/estimatord/estimatord/internal/control"
 )
 
 // operate runs a command of the operator and returns its output.
@@ -33,25 +35,16 @@ func TestOperatorCommands(t *testing.T) {
 	p.await(t, "offer")
 
 	text := operate(t, "status", socket)
-	for _, want := range []string{"mode fixed", policy, "OFFER", "node_cpu", "unknown"} {
+	for _, want := range []string{"mode fixed", policy, "OFFERED", "node_cpu", "unknown"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("status lacks %q:\n%s", want, text)
 		}
 	}
-	var st struct {
-		Daemon struct {
-			Pid    int
-			Paused bool
-		}
-		Offers []struct {
-			Resource string
-			Free     float64
-		}
-	}
+	var st control.Status
 	if err := json.Unmarshal([]byte(operate(t, "status", "--json", socket)), &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Daemon.Pid != p.cmd.Process.Pid || st.Daemon.Paused || len(st.Offers) != 1 || st.Offers[0].Free != 4 {
+	if st.Daemon.PID != p.cmd.Process.Pid || !st.Daemon.PausedSince.IsZero() || len(st.Tick.Offer.Resources) != 1 || st.Tick.Offer.Resources[0].Free != 4000 {
 		t.Errorf("status %+v, want pid %d, 4 cpus", st, p.cmd.Process.Pid)
 	}
 

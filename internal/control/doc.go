@@ -1,7 +1,8 @@
-// Package control lets the operator of a node ask its daemon how things stand
-// and give it orders, over a Unix socket.
+// Package control serves people and their programs over HTTP: the operator's
+// API on a Unix socket, and /metrics and /healthz on a loopback port.
 //
 // The socket is for root and the user that the daemon runs as; the kernel says
-// who calls. An order is in the log with the process that gave it, and is
-// carried out at the next tick: the loop stays the only one that acts.
+// who calls. A command is in the log with the process that gave it, and is
+// carried out at the next tick: the loop stays the only one that acts. The port
+// is for everybody on the node, so it only reads.
 package control

@@ -23,7 +23,6 @@ import (
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/throttle"
-	operatorv1 "github.com/estimatord/estimatord/proto/estimatord/operator/v1"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -45,7 +44,7 @@ func clientOfNobody(socket string) int {
 		fmt.Println(err)
 		return 1
 	}
-	_, err := Call(context.Background(), socket, operatorv1.OperatorClient.Pause)
+	_, err := Client(socket).Pause(context.Background())
 	fmt.Println(errors.Is(err, ErrRefused), err)
 	return 0
 }
@@ -53,7 +52,7 @@ func clientOfNobody(socket string) int {
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // full is a server of which everything is to be told.
-func full(t *testing.T, log *bytes.Buffer) Config {
+func full(t *testing.T, log *bytes.Buffer) OperatorConfig {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "eo") // short: a socket's path has 107 bytes
 	if err != nil {
@@ -86,7 +85,7 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 			Budget: qos.BudgetState{Left: 0, Used: 10, Open: true, Since: now.Add(-time.Hour)},
 		},
 	}
-	return Config{
+	return OperatorConfig{
 		Socket: filepath.Join(dir, "o.sock"), ProcRoot: "/proc", Version: "v1.2.3", Mode: "usage",
 		Pending: &Pending{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return now },
 		Sources: Sources{
@@ -112,10 +111,10 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 }
 
 // serving runs a server until the test ends.
-func serving(t *testing.T, cfg Config) *Server {
+func serving(t *testing.T, cfg OperatorConfig) Client {
 	t.Helper()
-	s := New(cfg)
-	if err := s.Listen(); err != nil {
+	s, err := ListenOperator(cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -130,44 +129,44 @@ func serving(t *testing.T, cfg Config) *Server {
 			t.Errorf("the socket is left behind: %v", err)
 		}
 	})
-	return s
+	return Client(cfg.Socket)
 }
 
-func TestOrders(t *testing.T) {
+func TestCommands(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
-	serving(t, cfg)
+	client := serving(t, cfg)
 	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
-		t.Fatalf("orders before any: %+v", o)
+		t.Fatalf("commands before any: %+v", o)
 	}
-	reset, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.ResetBudget)
-	if err != nil || reset.GetForgotten() != 10 || !reset.GetBreakerWasOpen() {
+	reset, err := client.ResetBudget(t.Context())
+	if err != nil || reset.Forgotten != 10 || !reset.BreakerWasOpen {
 		t.Errorf("reset: %v, %v", reset, err)
 	}
 	if o := cfg.Pending.Take(); o != (qos.Orders{ResetBudget: true}) {
-		t.Errorf("orders after a reset: %+v", o)
+		t.Errorf("commands after a reset: %+v", o)
 	}
 	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
 		t.Errorf("a reset is carried out twice: %+v", o)
 	}
 	for i, was := range []bool{false, true} {
-		if p, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Pause); err != nil || p.GetWasPaused() != was {
+		if p, err := client.Pause(t.Context()); err != nil || p.WasPaused != was {
 			t.Errorf("pause %d: %v, %v", i, p, err)
 		}
 		if o := cfg.Pending.Take(); o != (qos.Orders{Paused: true}) {
-			t.Errorf("orders while paused: %+v", o)
+			t.Errorf("commands while paused: %+v", o)
 		}
 	}
-	if st, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status); err != nil || !st.GetDaemon().GetPaused() || !st.GetDaemon().GetPausedSince().AsTime().Equal(now) {
-		t.Errorf("status while paused: %v, %v", st.GetDaemon(), err)
+	if st, err := client.Status(t.Context()); err != nil || !st.Daemon.PausedSince.Equal(now) {
+		t.Errorf("status while paused: %+v, %v", st, err)
 	}
 	for i, was := range []bool{true, false} {
-		if p, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Resume); err != nil || p.GetWasPaused() != was {
+		if p, err := client.Resume(t.Context()); err != nil || p.WasPaused != was {
 			t.Errorf("resume %d: %v, %v", i, p, err)
 		}
 	}
 	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
-		t.Errorf("orders after resume: %+v", o)
+		t.Errorf("commands after resume: %+v", o)
 	}
 	for _, want := range []string{"kill budget is reset", "paused: nothing is offered", "resumed", fmt.Sprintf("pid %d of uid %d", os.Getpid(), os.Geteuid())} {
 		if !strings.Contains(log.String(), want) {
@@ -211,7 +210,7 @@ func TestOtherUsersAreRefused(t *testing.T) {
 	if o := cfg.Pending.Take(); o.Paused {
 		t.Error("another user has paused the daemon")
 	}
-	if !strings.Contains(log.String(), "an operator's call was refused") {
+	if !strings.Contains(log.String(), "an operator's request was refused") {
 		t.Errorf("log %s", &log)
 	}
 }
@@ -223,43 +222,33 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "o.sock")
-	if _, err := Call(t.Context(), path, operatorv1.OperatorClient.Status); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "is estimatord running") {
+	if _, err := Client(path).Status(t.Context()); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "is estimatord running") {
 		t.Errorf("no socket: %v", err)
 	}
 	var log bytes.Buffer
 	cfg := full(t, &log)
 	cfg.Socket = path
-	s := New(cfg)
-	if err := s.Listen(); err != nil {
+	s, err := ListenOperator(cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_ = s.socket.Close() // as after kill -9
-	if _, err := Call(t.Context(), path, operatorv1.OperatorClient.Status); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "left behind") {
+	_ = s.listener.Close() // as after kill -9
+	if _, err := Client(path).Status(t.Context()); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "left behind") {
 		t.Errorf("stale socket: %v", err)
 	}
-	s.grpc.Stop()
 }
 
 func TestAPanicIsAnError(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
 	cfg.Sources.Throttles = nil
-	serving(t, cfg)
-	if _, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status); err == nil || !strings.Contains(err.Error(), "see its log") {
+	client := serving(t, cfg)
+	if _, err := client.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "see its log") {
 		t.Errorf("err %v", err)
 	}
-	if _, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Pause); err != nil {
+	if _, err := client.Pause(t.Context()); err != nil {
 		t.Errorf("the next call: %v", err)
 	}
-}
-
-func TestServeNeedsListen(t *testing.T) {
-	var log bytes.Buffer
-	s := New(full(t, &log))
-	if err := s.Serve(t.Context()); !errors.Is(err, ErrNotListening) {
-		t.Errorf("err %v", err)
-	}
-	s.grpc.Stop()
 }
 
 // golden compares with a file; UPDATE_GOLDEN=1 writes it, to be read then.
@@ -283,18 +272,22 @@ func golden(t *testing.T, name, got string) {
 func TestPrint(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
-	serving(t, cfg)
-	st, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status)
+	client := serving(t, cfg)
+	st, err := client.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.Daemon.Pid, st.Daemon.PausedSince, st.Daemon.Paused = 4242, st.GetTick().GetAt(), true
-	var text, js bytes.Buffer
-	if err := errors.Join(Print(&text, st, now), PrintJSON(&js, st)); err != nil {
+	st.Daemon.PID, st.Daemon.PausedSince = 4242, st.Tick.At
+	var text bytes.Buffer
+	if err := Print(&text, st, now); err != nil {
+		t.Fatal(err)
+	}
+	js, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "full.txt", text.String())
-	golden(t, "full.json", js.String())
+	golden(t, "full.json", string(js)+"\n")
 	for line := range strings.Lines(text.String()) {
 		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > width {
 			t.Errorf("%d columns: %s", n, line)
@@ -304,7 +297,7 @@ func TestPrint(t *testing.T) {
 		t.Error("an escape sequence reaches the terminal")
 	}
 	var fields map[string]any
-	if err := json.Unmarshal(js.Bytes(), &fields); err != nil || fields["daemon"].(map[string]any)["paused_since"] == nil {
+	if err := json.Unmarshal(js, &fields); err != nil || fields["daemon"].(map[string]any)["paused_since"] == nil {
 		t.Errorf("json: %v, %v", err, fields)
 	}
 }
@@ -317,15 +310,37 @@ func TestPrintOfAYoungDaemon(t *testing.T) {
 		Last: func() *decision.Record { return nil }, Policy: func() policyfile.Status { return policyfile.Status{} },
 		InFlight: func() []qos.InFlight { return nil }, Throttles: func() throttle.Report { return throttle.Report{} },
 	}
-	serving(t, cfg)
-	st, err := Call(t.Context(), cfg.Socket, operatorv1.OperatorClient.Status)
+	client := serving(t, cfg)
+	st, err := client.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.Daemon.Pid = 4242
+	st.Daemon.PID = 4242
 	var text bytes.Buffer
 	if err := Print(&text, st, now); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "young.txt", text.String())
+}
+
+func TestBadRequests(t *testing.T) {
+	var log bytes.Buffer
+	cfg := full(t, &log)
+	client := serving(t, cfg)
+	for _, c := range []struct {
+		method, path string
+		want         string
+	}{
+		{"GET", "/api/v1/nothing", `there is no "/api/v1/nothing"`},
+		{"GET", "/", `there is no "/"`},
+		{"GET", pathPause, "takes POST, not GET"},
+		{"DELETE", pathStatus, "takes GET, not DELETE"},
+	} {
+		if _, err := ask[Status](t.Context(), client, c.method, c.path); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v, want %q", c.method, c.path, err, c.want)
+		}
+	}
+	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
+		t.Errorf("bad requests have left %+v", o)
+	}
 }

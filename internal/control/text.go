@@ -6,13 +6,12 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 	"unicode"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	operatorv1 "github.com/estimatord/estimatord/proto/estimatord/operator/v1"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos"
 )
 
 // width is that of a terminal which nobody has made wider.
@@ -20,16 +19,20 @@ const width = 80
 
 // Print writes how things stand at time now for people, in lines of at most 80
 // columns: what is longer is cut, and whole in the JSON form.
-func Print(out io.Writer, st *operatorv1.StatusResponse, now time.Time) error {
+func Print(out io.Writer, st *Status, now time.Time) error {
 	p := &printer{w: bufio.NewWriter(out), now: now}
 	p.daemon(st)
-	p.policy(st.GetPolicy())
-	p.node(st)
-	p.offers(st.GetOffers())
-	p.ladders(st.GetLadders())
-	p.rules(st.GetRules())
-	p.taken(st)
-	p.signals(st.GetSignals())
+	p.policy(st.Policy)
+	p.tick(st)
+	if t := st.Tick; t != nil {
+		p.offers(st)
+		p.ladders(t.QoS.Ladders)
+		p.rules(&t.QoS)
+	}
+	p.throttlesAndKills(st)
+	if t := st.Tick; t != nil {
+		p.signals(t.QoS.Signals)
+	}
 	return p.w.Flush()
 }
 
@@ -43,178 +46,194 @@ func (p *printer) line(format string, args ...any) {
 	_, _ = p.w.WriteString(clip(strings.TrimRight(fmt.Sprintf(format, args...), " "), width) + "\n")
 }
 
-func (p *printer) daemon(st *operatorv1.StatusResponse) {
-	d := st.GetDaemon()
-	p.line("%-9s%s, pid %d, up %s, mode %s", "daemon", d.GetVersion(), d.GetPid(), p.since(d.GetStarted()), d.GetMode())
-	if d.GetPaused() {
-		p.line("%-9sPAUSED for %s: nothing is offered or taken until it is resumed", "", p.since(d.GetPausedSince()))
+// entry writes a line of the head: a title and what there is to say of it.
+func (p *printer) entry(title, format string, args ...any) {
+	p.line("%-9s%s", title, fmt.Sprintf(format, args...))
+}
+
+// table writes rows in columns below a header. A row is longer than the header
+// by nothing, and a cell than 38 columns by nothing.
+func (p *printer) table(header string, rows [][]string) {
+	if len(rows) == 0 {
+		return
 	}
-	if b := st.GetBudget(); b.GetBreakerOpen() {
-		p.line("%-9sKILL BUDGET SPENT %s ago: nothing is offered or killed", "", p.since(b.GetOpenSince()))
+	var text strings.Builder
+	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(columns, strings.ReplaceAll(header, "|", "\t"))
+	for _, cells := range rows {
+		for i := range cells {
+			cells[i] = clip(cells[i], cellWidth)
+		}
+		_, _ = fmt.Fprintln(columns, strings.Join(cells, "\t"))
+	}
+	_ = columns.Flush() // to memory
+	p.line("")
+	for line := range strings.Lines(text.String()) {
+		p.line("%s", strings.TrimSuffix(line, "\n"))
 	}
 }
 
-func (p *printer) policy(pol *operatorv1.Policy) {
+// cellWidth has room for a UUID.
+const cellWidth = 37
+
+func (p *printer) daemon(st *Status) {
+	d := &st.Daemon
+	p.entry("daemon", "%s, pid %d, up %s, mode %s", d.Version, d.PID, p.since(d.Started), d.Mode)
+	if !d.PausedSince.IsZero() {
+		p.entry("", "PAUSED for %s: nothing is offered or taken until it is resumed", p.since(d.PausedSince))
+	}
+	if t := st.Tick; t != nil && t.QoS.Budget.Open {
+		p.entry("", "KILL BUDGET SPENT %s ago: nothing is offered or killed", p.since(t.QoS.Budget.Since))
+	}
+}
+
+func (p *printer) policy(pol *Policy) {
 	if pol == nil {
-		p.line("%-9snone: nothing is ever taken back", "policy")
+		p.entry("policy", "none: nothing is ever taken back")
 		return
 	}
 	mode := ""
-	if pol.GetShadow() {
+	if pol.Shadow {
 		mode = ", in shadow mode"
 	}
-	p.line("%-9s%s", "policy", pol.GetFile())
-	p.line("%-9s%s, rules: %d%s, in force for %s", "", pol.GetHash(), pol.GetRules(), mode, p.since(pol.GetSince()))
-	if text := pol.GetError(); text != "" {
-		p.line("%-9sTHE FILE IS REFUSED (%s ago), the text above stays in force:", "", p.since(pol.GetChecked()))
-		for fault := range strings.SplitSeq(text, "\n") {
-			p.wrap("         ", fault)
+	p.entry("policy", "%s", pol.File)
+	p.entry("", "%s, rules: %d%s, in force for %s", pol.Hash, pol.Rules, mode, p.since(pol.Since))
+	if pol.Err != "" {
+		p.entry("", "THE FILE IS REFUSED (%s ago), the text above stays in force:", p.since(pol.Checked))
+		for fault := range strings.SplitSeq(pol.Err, "\n") {
+			p.wrap(fault)
 		}
 	}
-	for _, w := range pol.GetWarnings() {
-		p.wrap("         ", "warning: "+w)
+	for _, w := range pol.Warnings {
+		p.wrap("warning: " + w)
 	}
 }
 
-func (p *printer) node(st *operatorv1.StatusResponse) {
-	t := st.GetTick()
+func (p *printer) tick(st *Status) {
+	t := st.Tick
 	if t == nil {
-		p.line("%-9snone yet", "tick")
+		p.entry("tick", "none yet")
 		return
 	}
-	p.line("%-9s%s, %s ago, took %s", "tick", t.GetWhy(), short(t.GetAge().AsDuration()), t.GetTook().AsDuration().Round(10*time.Microsecond))
-	if a := st.GetAgent(); a.GetId() == "" {
-		p.line("%-9snone has reported yet", "agent")
+	p.entry("tick", "%s, %s ago, took %s", t.QoS.Why, p.since(t.At), t.Took.Round(10*time.Microsecond))
+	if t.Agent == "" {
+		p.entry("agent", "none has reported yet")
 	} else {
-		p.line("%-9s%s, reported %s ago", "agent", a.GetId(), ago(a.GetUsageAge()))
+		p.entry("agent", "%s, reported %s ago", t.Agent, short(t.UsageAge))
 	}
-	p.line("%-9s%d regular, %d revocable, %d shared, %d unknown, %d unreadable", "tasks",
-		t.GetRegularContainers(), t.GetRevocableContainers(), t.GetSharedContainers(), t.GetUnknownContainers(), t.GetUnreadableContainers())
-	if b := st.GetBudget(); b != nil {
-		p.line("%-9s%d kills left, %d used", "budget", b.GetLeft(), b.GetUsed())
-	}
+	c := &t.Containers
+	p.entry("tasks", "%d regular, %d revocable, %d shared, %d unknown, %d unreadable", c.Regular, c.Revocable, c.Shared, c.UnknownToAgent, c.Unreadable)
+	p.entry("budget", "%d kills left, %d used", t.QoS.Budget.Left, t.QoS.Budget.Used)
 }
 
-func (p *printer) offers(offers []*operatorv1.Offer) {
-	if len(offers) == 0 {
-		return
+func (p *printer) offers(st *Status) {
+	var rows [][]string
+	for i := range st.Tick.Offer.Resources {
+		o := &st.Tick.Offer.Resources[i]
+		rows = append(rows, []string{o.Name, number(o.Free.Float()), number(o.AllocatedRevocable.Float()), number(o.Gross.Float()), number(o.Slack.Float()), string(o.Why)})
 	}
-	p.line("\n%-9s%11s%11s%11s%11s  %s", "OFFER", "FREE", "HANDED OUT", "TOTAL", "SLACK", "WHY")
-	for _, o := range offers {
-		p.line("%-9s%11s%11s%11s%11s  %s", o.GetResource(), number(o.GetFree()), number(o.GetAllocatedRevocable()),
-			number(o.GetGross()), number(o.GetSlack()), o.GetWhy())
-	}
+	p.table("RESOURCE|OFFERED|REVOCABLE ALLOCATED|REVOCABLE TOTAL|SLACK|WHY", rows)
 }
 
-func (p *printer) ladders(ladders []*operatorv1.Ladder) {
-	if len(ladders) == 0 {
-		return
-	}
-	p.line("\n%-9s%-15s%-15s%8s  %-12s%s", "LADDER", "STANDS AT", "WANTED", "FOR", "LIMIT", "RULE")
-	for _, l := range ladders {
+func (p *printer) ladders(ladders []qos.LadderState) {
+	var rows [][]string
+	for i := range ladders {
+		l := &ladders[i]
 		limit := ""
 		switch {
-		case l.GetLimit() > 0 && l.GetResource() == "memory":
-			limit = number(l.GetLimit()/(1<<20)) + " MiB"
-		case l.GetLimit() > 0:
-			limit = number(l.GetLimit()) + " cores"
+		case l.Limit > 0 && l.Resource == qos.Memory:
+			limit = number(l.Limit/(1<<20)) + " MiB"
+		case l.Limit > 0:
+			limit = number(l.Limit) + " cores"
 		}
-		p.line("%-9s%-15s%-15s%8s  %-12s%s", l.GetResource(), l.GetRung(), l.GetWanted(), p.since(l.GetSince()), limit, l.GetRule())
+		rows = append(rows, []string{l.Resource.String(), l.Rung.String(), l.Wanted.String(), p.since(l.Since), limit, clip(l.Rule, nameWidth)})
 	}
+	p.table("LADDER|STANDS AT|WANTED|FOR|LIMIT|RULE", rows)
 }
 
-func (p *printer) rules(rules []*operatorv1.Rule) {
-	if len(rules) == 0 {
-		return
-	}
-	p.line("\n%-20s%-21s%8s%8s%8s  %s", "RULE", "SIGNAL", "READS", "ABOVE", "CLEAR", "STATE")
-	for _, r := range rules {
-		state := r.GetWhy()
-		if r.GetShadow() {
-			state = "shadow:" + state
+// nameWidth is how much of a rule's name is shown.
+const nameWidth = 19
+
+func (p *printer) rules(d *qos.Decision) {
+	var rows [][]string
+	add := func(rules []qos.RuleState, mode string) {
+		for i := range rules {
+			r := &rules[i]
+			rows = append(rows, []string{clip(r.Name, nameWidth), string(r.Signal), value(r.Value), number(r.Above), number(r.Clear), mode + string(r.Why)})
 		}
-		p.line("%-20s%-21s%8s%8s%8s  %s", clip(r.GetName(), 19), clip(r.GetSignal(), 20),
-			optional(r.Value), number(r.GetAbove()), number(r.GetClear()), state)
 	}
+	add(d.Rules, "")
+	if d.Shadow != nil {
+		add(d.Shadow.Rules, "shadow:")
+	}
+	p.table("RULE|SIGNAL|READS|ABOVE|CLEAR|STATE", rows)
 }
 
-// taken is what is held and what dies.
-func (p *printer) taken(st *operatorv1.StatusResponse) {
-	if held := st.GetHeld(); len(held) > 0 {
-		p.line("\n%-38s%-12s%-16s%s", "HELD", "SETTING", "VALUE", "STATE")
-		for _, h := range held {
-			p.line("%-38s%-12s%-16s%s", clip(h.GetContainerId(), 37), clip(h.GetSetting(), 11), clip(h.GetValue(), 15), h.GetWhy())
+func (p *printer) throttlesAndKills(st *Status) {
+	var throttles, kills [][]string
+	for i := range st.Throttles {
+		c := &st.Throttles[i]
+		for j := range c.Settings {
+			s := &c.Settings[j]
+			throttles = append(throttles, []string{c.ID, s.Name, s.Value, string(s.Why)})
 		}
 	}
-	if kills := st.GetKills(); len(kills) > 0 {
-		p.line("\n%-38s%s", "DYING", "FOR")
-		for _, k := range kills {
-			p.line("%-38s%s", clip(k.GetContainerId(), 37), p.since(k.GetSince()))
-		}
+	p.table("THROTTLED|SETTING|VALUE|STATE", throttles)
+	for i := range st.Kills {
+		kills = append(kills, []string{st.Kills[i].ID, p.since(st.Kills[i].Since)})
 	}
+	p.table("DYING|FOR", kills)
 }
 
-func (p *printer) signals(signals []*operatorv1.Signal) {
-	var live, dark []string
+func (p *printer) signals(signals []qos.SignalReading) {
+	var known, unknown []string
 	for _, s := range signals {
-		if s.Value != nil {
-			live = append(live, s.GetName()+" "+number(s.GetValue()))
+		if s.Value.OK() {
+			known = append(known, string(s.Signal)+" "+number(s.Value.V))
 		} else {
-			dark = append(dark, s.GetName()+" ("+s.GetAbsent()+")")
+			unknown = append(unknown, string(s.Signal)+" ("+s.Value.Why.String()+")")
 		}
 	}
-	if len(live)+len(dark) == 0 {
-		return
+	if len(signals) > 0 {
+		p.line("")
 	}
-	p.line("")
-	for _, of := range []struct {
-		title string
-		words []string
-	}{{"signals", live}, {"unknown", dark}} {
-		if len(of.words) > 0 {
-			p.list(of.title, of.words)
-		}
-	}
+	p.list("signals", known)
+	p.list("unknown", unknown)
 }
 
 // list writes words in as many lines as they need.
 func (p *printer) list(title string, words []string) {
-	text := fmt.Sprintf("%-9s", title)
+	line := ""
 	for i, w := range words {
 		if i < len(words)-1 {
-			w += ", "
+			w += ","
 		}
-		if len(text)+len(strings.TrimRight(w, " ")) > width && len(text) > 9 {
-			p.line("%s", text)
-			text = strings.Repeat(" ", 9)
+		if line != "" && len(line)+len(" ")+len(w) > width-9 {
+			p.entry(title, "%s", line)
+			title, line = "", ""
 		}
-		text += w
+		line = strings.TrimPrefix(line+" "+w, " ")
 	}
-	p.line("%s", text)
+	if line != "" {
+		p.entry(title, "%s", line)
+	}
 }
 
-// wrap writes text behind indent in as many lines as it needs.
-func (p *printer) wrap(indent, text string) {
+// wrap writes an entry in as many lines as it needs.
+func (p *printer) wrap(text string) {
 	r := []rune(printable(text))
-	for room := width - len(indent); len(r) > 0; {
-		n := min(room, len(r))
-		p.line("%s%s", indent, strings.TrimSpace(string(r[:n])))
+	for len(r) > 0 {
+		n := min(width-9, len(r))
+		p.entry("", "%s", strings.TrimSpace(string(r[:n])))
 		r = r[n:]
 	}
 }
 
-func (p *printer) since(t *timestamppb.Timestamp) string {
-	if t == nil {
+func (p *printer) since(t time.Time) string {
+	if t.IsZero() {
 		return "-"
 	}
-	return short(p.now.Sub(t.AsTime()))
-}
-
-func ago(d *durationpb.Duration) string {
-	if d == nil {
-		return "-"
-	}
-	return short(d.AsDuration())
+	return short(p.now.Sub(t))
 }
 
 // short is d in two units at most.
@@ -244,11 +263,11 @@ func number(v float64) string {
 	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
 }
 
-func optional(v *float64) string {
-	if v == nil {
+func value(v snapshot.Value) string {
+	if !v.OK() {
 		return "?"
 	}
-	return number(*v)
+	return number(v.V)
 }
 
 // clip cuts s to n columns. Nothing in it can move the cursor.
@@ -260,10 +279,11 @@ func clip(s string, n int) string {
 	return string(r)
 }
 
-// printable leaves line breaks, which the caller means.
+// printable replaces what moves a terminal's cursor or changes the direction of
+// the text.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r

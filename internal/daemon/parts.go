@@ -154,14 +154,14 @@ func (p *parts) open(ctx context.Context, cfg *config.Config) (services []func(c
 	services = append(services, p.agent.Serve)
 	p.actuator.open(cfg, p.mon.Layout())
 	if cfg.OperatorSocket != config.Off {
-		srv := p.newControlServer(cfg)
-		if err := srv.Listen(); err != nil {
+		api, err := p.listenToOperators(cfg)
+		if err != nil {
 			return services, fmt.Errorf("operator_socket: %w", err)
 		}
-		services = append(services, srv.Serve)
+		services = append(services, api.Serve)
 	}
 	if cfg.Listen != config.Off {
-		page, err := metrics.Listen(metrics.Config{
+		page, err := control.ListenLoopback(control.LoopbackConfig{
 			Listen: cfg.Listen, Registry: p.registry, Containers: p.containers, Last: p.last, Unhealthy: cfg.SampleStaleAfter, Log: p.log,
 		})
 		if err != nil {
@@ -226,12 +226,12 @@ func lookUp(name string) (uint32, error) {
 	return uint32(uid), nil
 }
 
-func (p *parts) newControlServer(cfg *config.Config) *control.Server {
+func (p *parts) listenToOperators(cfg *config.Config) (*control.Server, error) {
 	socket := cfg.OperatorSocket
 	if socket == "" {
 		socket = filepath.Join(filepath.Dir(cfg.Socket), "operator.sock")
 	}
-	return control.New(control.Config{
+	return control.ListenOperator(control.OperatorConfig{
 		Socket: socket, ProcRoot: cfg.ProcRoot, Version: p.build.Version, Mode: string(cfg.Mode),
 		Sources: control.Sources{Last: p.last, Policy: p.policy.Status, InFlight: p.agent.InFlight, Throttles: p.actuator.last},
 		Pending: &p.pending, Log: p.log, Now: time.Now,

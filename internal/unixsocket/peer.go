@@ -63,28 +63,37 @@ func (Credentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn,
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (p Credentials) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	peer, err := PeerOfConn(c, p.ProcRoot)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, peer, nil
+}
+
+// PeerOfConn is the process at the other end of a Unix socket's connection.
+func PeerOfConn(c net.Conn, procRoot string) (*Peer, error) {
 	uc, ok := c.(*net.UnixConn)
 	if !ok {
-		return nil, nil, fmt.Errorf("no Unix socket: %T", c)
+		return nil, fmt.Errorf("no Unix socket: %T", c)
 	}
 	raw, err := uc.SyscallConn()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var cred *unix.Ucred
 	var credErr error
 	if err := raw.Control(func(fd uintptr) {
 		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if credErr != nil {
-		return nil, nil, fmt.Errorf("SO_PEERCRED: %w", credErr)
+		return nil, fmt.Errorf("SO_PEERCRED: %w", credErr)
 	}
-	return c, &Peer{
+	return &Peer{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
 		PID:            cred.Pid, UID: cred.Uid, GID: cred.Gid,
-		Process: processID(p.ProcRoot, cred.Pid),
+		Process: processID(procRoot, cred.Pid),
 	}, nil
 }
 

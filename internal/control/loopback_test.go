@@ -1,4 +1,4 @@
-package metrics
+package control
 
 import (
 	"context"
@@ -11,19 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/metrics"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // serve runs a Server until the test ends and returns its base URL.
 func serve(t *testing.T, last func() *decision.Record) string {
 	t.Helper()
-	registry := NewRegistry(Build{Version: "v1"}, NewRecord(last))
-	s, err := Listen(Config{
+	registry := metrics.NewRegistry(metrics.Build{Version: "v1"}, metrics.NewRecord(last))
+	s, err := ListenLoopback(LoopbackConfig{
 		Listen: "127.0.0.1:0", Registry: registry, Last: last, Unhealthy: time.Minute, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -106,7 +103,7 @@ func TestServerRoutes(t *testing.T) {
 func TestListenOnAPortInUse(t *testing.T) {
 	base := serve(t, func() *decision.Record { return nil })
 	addr := strings.TrimPrefix(base, "http://")
-	_, err := Listen(Config{Listen: addr, Log: slog.New(slog.DiscardHandler)})
+	_, err := ListenLoopback(LoopbackConfig{Listen: addr, Log: slog.New(slog.DiscardHandler)})
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), addr) {
 		t.Errorf("error %v; want EADDRINUSE that names %s", err, addr)
 	}

@@ -1,0 +1,99 @@
+package control
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/estimatord/estimatord/internal/decision"
+)
+
+// LoopbackConfig is what everybody on the node may see.
+type LoopbackConfig struct {
+	// Listen is host:port; port 0 picks a free one.
+	Listen string
+	// Registry is what /metrics shows.
+	Registry *prometheus.Registry
+	// Containers is what /metrics/containers shows; nil: there is no such page.
+	Containers http.Handler
+	// Last is the newest record, nil before the first.
+	Last func() *decision.Record
+	// Unhealthy is how old the newest record may be before /healthz fails.
+	Unhealthy time.Duration
+	Log       *slog.Logger
+}
+
+// maxScrapes may be answered at a time.
+const maxScrapes = 4
+
+// ListenLoopback opens the port, so that a port in use is an error at start.
+func ListenLoopback(cfg LoopbackConfig) (*Server, error) {
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen for /metrics on %q: %w", cfg.Listen, err)
+	}
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		cfg.Log.Warn("metrics are readable from other hosts", "listen", l.Addr().String())
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{Registry: cfg.Registry, MaxRequestsInFlight: maxScrapes}))
+	if cfg.Containers != nil {
+		mux.Handle("GET /metrics/containers", atMost(maxScrapes, cfg.Containers))
+	}
+	mux.HandleFunc("GET /healthz", cfg.healthz)
+	mux.HandleFunc("GET /{$}", index)
+	return newServer("/metrics on "+l.Addr().String(), l, mux, cfg.Log), nil
+}
+
+// atMost lets next answer n requests at a time, and refuses others meanwhile.
+func atMost(n int, next http.Handler) http.Handler {
+	free := make(chan struct{}, n)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		select {
+		case free <- struct{}{}:
+			defer func() { <-free }()
+			next.ServeHTTP(w, req)
+		default:
+			http.Error(w, "too many requests at a time", http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// healthz answers 200 while ticks are fresh. An agent that does not report is
+// no failure of this daemon, so it is only said, not judged.
+func (cfg *LoopbackConfig) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	r := cfg.Last()
+	if r == nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "failing: no tick yet\n")
+		return
+	}
+	age := time.Since(r.At)
+	word := "ok"
+	if age > cfg.Unhealthy {
+		word = "failing"
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = fmt.Fprintf(w, "%s: last tick %s ago, limit %s\n", word, age.Round(time.Millisecond), cfg.Unhealthy)
+	if r.Agent == "" {
+		_, _ = io.WriteString(w, "agent: has not reported yet\n")
+	} else {
+		_, _ = fmt.Fprintf(w, "agent: %s, usage was %s old\n", r.Agent, r.UsageAge.Round(time.Millisecond))
+	}
+	_, _ = fmt.Fprintf(w, "container tree: %s, host: %s\n", r.TreeWhy, r.HostWhy)
+}
+
+func index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = io.WriteString(w, `<!doctype html><title>estimatord</title><h1>estimatord</h1>
+<p><a href="/metrics">/metrics</a> and, for each container, <a href="/metrics/containers">/metrics/containers</a>
+for Prometheus, <a href="/healthz">/healthz</a> for probes.</p>
+`)
+}
