@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"io"
 	"strconv"
 	"unicode/utf8"
 
@@ -23,30 +22,30 @@ var containerFamilies = []containerFamily{
 	{name: "info", kind: "gauge", help: "Always 1; the labels say whose container it is.", whole: true, value: func(b []byte, _ *snapshot.Container) ([]byte, bool) {
 		return append(b, '1'), true
 	}},
-	{name: "cpu_usage_seconds_total", kind: "counter", help: "CPU time used since the cgroup was made.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.CPU.UsageNanos, 9)
-	}},
+	decimal("cpu_usage_seconds_total", "counter", 9, "CPU time used since the cgroup was made.",
+		func(c *snapshot.Container) snapshot.Count { return c.CPU.UsageNanos }),
 	{name: "cpu_cores", kind: "gauge", help: "CPU use between the last two ticks; 1 is one busy core.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
 		return strconv.AppendFloat(b, c.CPU.Cores.V, 'g', -1, 64), c.CPU.Cores.OK()
 	}},
-	{name: "cpu_throttled_seconds_total", kind: "counter", help: "Time that tasks were held back by the container's CPU quota; absent without one.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.CPU.ThrottledNanos, 9)
-	}},
-	{name: "cpu_waiting_seconds_total", kind: "counter", help: "Time in which some task waited for a CPU (pressure); cgroup v2 only.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.Pressure.CPUSomeMicros, 6)
-	}},
-	{name: "memory_usage_bytes", kind: "gauge", help: "Memory used, the page cache included.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.Memory.UsageBytes, 0)
-	}},
-	{name: "memory_working_set_bytes", kind: "gauge", help: "Memory used without the page cache that the kernel would reclaim first.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.Memory.UnreclaimableBytes, 0)
-	}},
-	{name: "memory_anon_bytes", kind: "gauge", help: "Anonymous memory used.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.Memory.AnonBytes, 0)
-	}},
-	{name: "threads", kind: "gauge", help: "Threads in the cgroup.", value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
-		return appendDecimal(b, c.Pids, 0)
-	}},
+	decimal("cpu_throttled_seconds_total", "counter", 9, "Time that tasks were held back by the container's CPU quota; absent without one.",
+		func(c *snapshot.Container) snapshot.Count { return c.CPU.ThrottledNanos }),
+	decimal("cpu_waiting_seconds_total", "counter", 6, "Time in which some task waited for a CPU (pressure); cgroup v2 only.",
+		func(c *snapshot.Container) snapshot.Count { return c.Pressure.CPUSomeMicros }),
+	decimal("memory_usage_bytes", "gauge", 0, "Memory used, the page cache included.",
+		func(c *snapshot.Container) snapshot.Count { return c.Memory.UsageBytes }),
+	decimal("memory_unreclaimable_bytes", "gauge", 0, "Memory used that the kernel cannot take back without swapping or killing.",
+		func(c *snapshot.Container) snapshot.Count { return c.Memory.UnreclaimableBytes }),
+	decimal("memory_anon_bytes", "gauge", 0, "Anonymous memory used.",
+		func(c *snapshot.Container) snapshot.Count { return c.Memory.AnonBytes }),
+	decimal("threads", "gauge", 0, "Threads in the cgroup.",
+		func(c *snapshot.Container) snapshot.Count { return c.Pids }),
+}
+
+// decimal is a family of counts whose last digits stand behind the point.
+func decimal(name, kind string, digits int, help string, get func(*snapshot.Container) snapshot.Count) containerFamily {
+	return containerFamily{name: name, kind: kind, help: help, value: func(b []byte, c *snapshot.Container) ([]byte, bool) {
+		return appendDecimal(b, get(c), digits)
+	}}
 }
 
 // appendDecimal appends n with its last digits behind a point, exactly.
@@ -72,10 +71,7 @@ func appendDecimal(b []byte, n snapshot.Count, digits int) ([]byte, bool) {
 
 const familyPrefix = "estimatord_container_"
 
-// chunk is how much is collected before it is written.
-const chunk = 64 << 10
-
-// containerText renders a page; its buffers are used again.
+// containerText renders pages; its buffers are used again.
 type containerText struct {
 	out []byte
 	// labels are those of each container that is shown, one after the other.
@@ -88,52 +84,41 @@ type shownContainer struct {
 	from, end int // of labels
 }
 
-func newContainerText() *containerText { return &containerText{out: make([]byte, 0, chunk+4<<10)} }
-
-// render writes the page of p, with limit containers at most.
-func (t *containerText) render(w io.Writer, p *containerCopy, limit int) error {
-	left := t.choose(p.rows, limit)
-	t.out = t.head(t.out[:0], "left_out", "gauge", "Containers that are not on this page, since there are too many.")
-	t.out = append(append(t.out, familyPrefix...), "left_out "...)
-	t.out = append(strconv.AppendInt(t.out, int64(left), 10), '\n')
+// render makes the page of rows, with limit containers at most.
+func (t *containerText) render(rows []snapshot.Container, limit int) {
+	left := t.choose(rows, limit)
+	t.out = appendHead(t.out[:0], "left_out", "gauge", "Containers that are not on this page, since there are too many.")
+	t.out = append(strconv.AppendInt(append(t.out, familyPrefix+"left_out "...), int64(left), 10), '\n')
 	for i := range containerFamilies {
 		f := &containerFamilies[i]
 		headed := false
 		for _, s := range t.shown {
 			at := len(t.out)
 			if !headed {
-				t.out = t.head(t.out, f.name, f.kind, f.help)
+				t.out = appendHead(t.out, f.name, f.kind, f.help)
 			}
 			t.out = append(append(t.out, familyPrefix...), f.name...)
 			if f.whole {
-				t.out = appendLabels(t.out, &p.rows[s.row], true)
+				t.out = appendLabels(t.out, &rows[s.row], true)
 			} else {
 				t.out = append(t.out, t.labels[s.from:s.end]...)
 			}
 			var ok bool
-			if t.out, ok = f.value(t.out, &p.rows[s.row]); !ok {
+			if t.out, ok = f.value(t.out, &rows[s.row]); !ok {
 				t.out = t.out[:at]
 				continue
 			}
 			headed = true
 			t.out = append(t.out, '\n')
-			if len(t.out) >= chunk {
-				if _, err := w.Write(t.out); err != nil {
-					return err
-				}
-				t.out = t.out[:0]
-			}
 		}
 	}
-	_, err := w.Write(t.out)
-	return err
 }
 
-func (t *containerText) head(b []byte, name, kind, help string) []byte {
-	b = append(append(append(b, "# HELP "...), familyPrefix...), name...)
-	b = append(append(append(b, ' '), help...), "\n# TYPE "...)
-	b = append(append(append(b, familyPrefix...), name...), ' ')
-	return append(append(b, kind...), '\n')
+func appendHead(b []byte, name, kind, help string) []byte {
+	for _, word := range [...]string{"# HELP ", familyPrefix, name, " ", help, "\n# TYPE ", familyPrefix, name, " ", kind, "\n"} {
+		b = append(b, word...)
+	}
+	return b
 }
 
 // choose picks the containers to show, those at top level first, and renders
@@ -180,21 +165,15 @@ func appendLabel(b []byte, name, value string) []byte {
 // appendEscaped appends a label's value as the exposition format wants it:
 // backslash, quote and line feed escaped, and valid UTF-8 only.
 func appendEscaped(b []byte, s string) []byte {
-	for i := 0; i < len(s); {
-		switch ch := s[i]; {
-		case ch == '\\' || ch == '"':
-			b = append(b, '\\', ch)
-		case ch == '\n':
-			b = append(b, '\\', 'n')
-		case ch < utf8.RuneSelf:
-			b = append(b, ch)
+	for _, r := range s { // a byte that is not valid UTF-8 is U+FFFD
+		switch r {
+		case '\\', '"':
+			b = append(b, '\\', byte(r))
+		case '\n':
+			b = append(b, `\n`...)
 		default:
-			r, size := utf8.DecodeRuneInString(s[i:])
-			b = utf8.AppendRune(b, r) // U+FFFD for what is not valid
-			i += size
-			continue
+			b = utf8.AppendRune(b, r)
 		}
-		i++
 	}
 	return b
 }
