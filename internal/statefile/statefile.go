@@ -1,0 +1,160 @@
+// Package statefile keeps a small file that a daemon must find again after it
+// was killed.
+//
+// The file is replaced whole or not at all, belongs to one process at a time,
+// and is only believed when nobody but that process's user, or root, can have
+// written it. The daemon runs as root and its files may be in a directory that
+// others write to: no symbolic link is followed.
+package statefile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	// ErrInUse says that another process has the file.
+	ErrInUse = errors.New("in use by another process")
+	// ErrUntrusted says that somebody else may have written the file.
+	ErrUntrusted = errors.New("not to be trusted")
+)
+
+// errSuperseded says that a newer content took the place.
+var errSuperseded = errors.New("superseded")
+
+// File is a state file that this process has locked. Its methods are for any
+// goroutine.
+type File struct {
+	path string
+	lock *os.File
+
+	mu sync.Mutex
+	// replaced counts the contents that took the path; temporary the files that
+	// were to do so.
+	replaced, temporary int
+}
+
+// Open locks the file, which need not exist, until Close or the end of the
+// process, and removes what an interrupted Replace has left.
+func Open(path string) (*File, error) {
+	lock, err := open(path+".lock", unix.O_RDWR|unix.O_CREAT)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrInUse
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	left, _ := filepath.Glob(path + ".new*") // a path that is a bad pattern leaves its files
+	for _, name := range left {
+		_ = os.Remove(name) // Replace would say what is wrong here
+	}
+	return &File{path: path, lock: lock}, nil
+}
+
+// open opens a file that only this user and root can write.
+func open(path string, flags int) (*os.File, error) {
+	fd, err := unix.Open(path, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), path)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		_ = f.Close()
+		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		err = errors.New("it is no regular file")
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+		err = fmt.Errorf("it belongs to uid %d", st.Uid)
+	case st.Mode&0o022 != 0:
+		err = fmt.Errorf("others may write to it (mode %#o)", st.Mode&0o777)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s: %w: %w", path, ErrUntrusted, err)
+	}
+	return f, nil
+}
+
+// Read is the content, of limit bytes at most. An error of class fs.ErrNotExist
+// says that there is no file.
+func (f *File) Read(limit int64) ([]byte, error) {
+	file, err := open(f.path, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s: more than %d bytes", f.path, limit)
+	}
+	return data, err
+}
+
+// Replace makes data the content. It does not wait for the disk: the content
+// outlives the process, not a power failure.
+func (f *File) Replace(data []byte) error { return f.replace(data, false) }
+
+// ReplaceSynced is Replace that waits for the disk. A Replace meanwhile goes
+// before it: then data, which is older, is dropped.
+func (f *File) ReplaceSynced(data []byte) error { return f.replace(data, true) }
+
+func (f *File) replace(data []byte, synced bool) (err error) {
+	f.mu.Lock()
+	before := f.replaced
+	f.temporary++
+	name := fmt.Sprintf("%s.new%d", f.path, f.temporary)
+	f.mu.Unlock()
+	file, err := open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(name)
+		}
+		if errors.Is(err, errSuperseded) {
+			err = nil
+		}
+	}()
+	_, err = file.Write(data)
+	if err == nil && synced {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if synced && f.replaced != before {
+		return errSuperseded
+	}
+	f.replaced++
+	return os.Rename(name, f.path)
+}
+
+// Remove removes the file.
+func (f *File) Remove() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.replaced++
+	if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Close unlocks the file.
+func (f *File) Close() error { return f.lock.Close() }
