@@ -37,7 +37,12 @@ file.`,
 		},
 	}
 	config.Flags(root.Flags())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if cmd == root { // a mistyped flag of the unit leaves nothing throttled either
+			daemon.Recover(settingsOf(cmd), cmd.ErrOrStderr())
+		}
+		return usageError{err}
+	})
 	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
 	return root
 }

@@ -54,7 +54,7 @@ type Provenance map[string]Origin
 // Load makes the configuration of the flags that were given, the variables of
 // environ that begin with EnvPrefix, the file that either of them names, and
 // the defaults. flags may be nil. The error holds every fault that was found,
-// as Errors.
+// as Errors; the settings without a fault are returned all the same.
 func Load(flags *pflag.FlagSet, environ []string, read ReadFile) (Config, Provenance, error) {
 	l := &loader{config: Default(), origins: Provenance{}, settings: Settings(), read: read}
 	for i := range l.settings {
@@ -78,7 +78,7 @@ func Load(flags *pflag.FlagSet, environ []string, read ReadFile) (Config, Proven
 		l.together()
 	}
 	if err := l.faults.err(); err != nil {
-		return Config{}, nil, err
+		return l.config, l.origins, err
 	}
 	return l.config, l.origins, nil
 }

@@ -2,34 +2,73 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/statefile"
 	"github.com/estimatord/estimatord/internal/throttle"
-	"github.com/estimatord/estimatord/monitor"
+	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/qos"
 )
 
-// actuator throttles and freezes. It is a tick.Actor. Nothing is touched before
-// open: throttles of an earlier run belong to another instance as long as that
-// one serves the socket.
+// actuator throttles and freezes. It is a tick.Actor.
 type actuator struct {
-	log    *slog.Logger
-	actor  atomic.Pointer[throttle.Actor]
-	report atomic.Pointer[throttle.Report]
-	// journal is how that stood at the last tick, so that a change is news.
-	journal reason.Code
+	log *slog.Logger
+	// actor is nil until the journal is ours and the cgroups are known.
+	actor *throttle.Actor
+	// journal is the lock of the journal, nil without one; journalErr is why there
+	// is none although there should be.
+	journal    *statefile.File
+	journalErr error
+	report     atomic.Pointer[throttle.Report]
+	// state is how the journal stood at the last tick, so that a change is news.
+	state reason.Code
 }
 
-// open undoes the throttles of an earlier run, and is ready from then on.
-func (a *actuator) open(cfg *config.Config, layout monitor.Layout) {
-	a.actor.Store(throttle.New(throttle.Config{
-		Layout: layout.Layout, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot,
-		JournalPath: journalOf(cfg), Log: a.log,
-	}))
+// recover undoes the throttles of an earlier run. This comes first at each
+// start, whatever else is wrong: cfg may be no more than what was understood of
+// faulty settings. Throttles of a daemon that runs are left alone.
+func (a *actuator) recover(cfg *config.Config) {
+	path := journalOf(cfg)
+	if _, err := os.Lstat(path); err != nil { // there is nothing to undo, or no telling what
+		return
+	}
+	if err := a.open(cfg); err != nil && !errors.Is(err, statefile.ErrInUse) {
+		a.log.Error("throttles of an earlier run are not undone", "journal", path, "err", err)
+	}
+}
+
+// open makes the actuator ready. An error of class statefile.ErrInUse says that
+// the journal belongs to a daemon that runs. With a journal that cannot be
+// written nothing will be throttled, but what it says is undone.
+func (a *actuator) open(cfg *config.Config) error {
+	if a.actor != nil {
+		return nil
+	}
+	path := journalOf(cfg)
+	if path != "" {
+		a.journal, a.journalErr = statefile.Open(path)
+		if errors.Is(a.journalErr, statefile.ErrInUse) {
+			return fmt.Errorf("journal of throttles: %w", a.journalErr)
+		}
+	}
+	layout, err := cgroup.Detect(cfg.CgroupRoot, cfg.ProcRoot)
+	if def := config.Default(); err != nil && cfg.CgroupRoot != def.CgroupRoot {
+		// A mistyped root is no reason to leave containers throttled.
+		layout, err = cgroup.Detect(def.CgroupRoot, def.ProcRoot)
+	}
+	if err != nil {
+		return errors.Join(err, a.close())
+	}
+	a.actor = throttle.New(throttle.Config{
+		Layout: layout, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot, JournalPath: path, Log: a.log,
+	})
+	return nil
 }
 
 // journalOf is where the journal of throttles is: by default beside the socket,
@@ -46,25 +85,20 @@ func journalOf(cfg *config.Config) string {
 
 // Apply implements tick.Actor.
 func (a *actuator) Apply(now time.Time, wanted qos.Actions, dying []qos.Victim) {
-	actor := a.actor.Load()
-	if actor == nil {
-		return
+	r := a.actor.Apply(now, wanted, dying)
+	if a.journalErr != nil {
+		r.Journal, r.JournalErr = throttle.JournalFailed, a.journalErr
 	}
-	r := actor.Apply(now, wanted, dying)
 	a.report.Store(&r)
-	if r.Journal != a.journal && (r.Journal == throttle.JournalFailed || a.journal == throttle.JournalFailed) {
+	if r.Journal != a.state && (r.Journal == throttle.JournalFailed || a.state == throttle.JournalFailed) {
 		a.log.Warn("the journal of throttles", "state", string(r.Journal), "err", r.JournalErr)
 	}
-	a.journal = r.Journal
+	a.state = r.Journal
 }
 
 // boost gives CPU to a container that the agent was told to kill: it needs some
 // to die.
-func (a *actuator) boost(v qos.Victim) {
-	if actor := a.actor.Load(); actor != nil {
-		actor.Boost(time.Now(), v)
-	}
-}
+func (a *actuator) boost(v qos.Victim) { a.actor.Boost(time.Now(), v) }
 
 // last is the newest report.
 func (a *actuator) last() throttle.Report {
@@ -76,12 +110,15 @@ func (a *actuator) last() throttle.Report {
 
 // close undoes everything. What cannot be undone stays in the journal.
 func (a *actuator) close() error {
-	actor := a.actor.Load()
-	if actor == nil {
-		return nil
+	var err error
+	if a.actor != nil {
+		if err = a.actor.Close(); err != nil {
+			err = errors.Join(errors.New("some containers stay throttled until the next start"), err)
+		}
 	}
-	if err := actor.Close(); err != nil {
-		return errors.Join(errors.New("some containers stay throttled until the next start"), err)
+	if a.journal != nil {
+		err = errors.Join(err, a.journal.Close())
+		a.journal = nil
 	}
-	return nil
+	return err
 }

@@ -44,19 +44,38 @@ type Daemon struct {
 }
 
 // New loads the settings and makes all parts. What cannot work is found here,
-// before anything is visible to others.
+// before anything is visible to others; what an earlier run has throttled is
+// given back all the same.
 func New(opts Options) (*Daemon, error) {
 	d := &Daemon{opts: opts, hup: hangups()}
 	var err error
-	if d.cfg, d.origins, err = opts.Load(); err == nil {
-		d.log = newLogger(opts.Log, d.cfg)
-		d.parts, err = assemble(&d.cfg, &opts, d.log)
+	d.cfg, d.origins, err = opts.Load()
+	d.log = newLogger(opts.Log, d.cfg)
+	act := &actuator{log: d.log}
+	act.recover(&d.cfg)
+	if err == nil {
+		d.parts, err = assemble(&d.cfg, &opts, act, d.log)
 	}
 	if err != nil {
 		signal.Stop(d.hup)
+		if err := act.close(); err != nil {
+			d.log.Error("throttles", "err", err)
+		}
 		return nil, err
 	}
 	return d, nil
+}
+
+// Recover does no more than undo the throttles of an earlier run, as New does
+// first.
+func Recover(load LoadSettings, log io.Writer) {
+	cfg, _, _ := load() // what was understood will do
+	l := newLogger(log, cfg)
+	act := &actuator{log: l}
+	act.recover(&cfg)
+	if err := act.close(); err != nil {
+		l.Error("throttles", "err", err)
+	}
 }
 
 // Run runs the daemon until ctx ends. It is called once.

@@ -28,7 +28,8 @@ func everything(t *testing.T) *parts {
 	cfg.Socket = filepath.Join(dir, "agent.sock")
 	cfg.Policy, cfg.StateFile = policy, filepath.Join(dir, "state")
 	cfg.Decisions.Dir = filepath.Join(dir, "decisions")
-	a, err := assemble(&cfg, &Options{Recording: &Recording{Dir: filepath.Join(dir, "recording")}}, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	a, err := assemble(&cfg, &Options{Recording: &Recording{Dir: filepath.Join(dir, "recording")}}, &actuator{log: log}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

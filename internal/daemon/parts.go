@@ -45,8 +45,8 @@ type parts struct {
 
 // assemble makes the parts from the settings. It opens nothing that others
 // could see.
-func assemble(cfg *config.Config, opts *Options, log *slog.Logger) (_ *parts, err error) {
-	p := &parts{log: log, build: opts.Build, actuator: &actuator{log: log}}
+func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger) (_ *parts, err error) {
+	p := &parts{log: log, build: opts.Build, actuator: act}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -152,7 +152,9 @@ func (p *parts) open(ctx context.Context, cfg *config.Config) (services []func(c
 		return nil, err
 	}
 	services = append(services, p.agent.Serve)
-	p.actuator.open(cfg, p.mon.Layout())
+	if err := p.actuator.open(cfg); err != nil {
+		return services, err
+	}
 	if cfg.OperatorSocket != config.Off {
 		api, err := p.listenToOperators(cfg)
 		if err != nil {
