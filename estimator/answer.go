@@ -3,14 +3,15 @@ package estimator
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// Answer is what the agent may be told at time now that it has free, with the
+// Answer is what the agent may be told at time now that is offered, with the
 // report u that came with its request and is newer than the one of the tick:
 //
-//	free = max(0, gross − Σ regular that left − Σ revocable now)
+//	offered = max(0, revocable total − Σ regular that left − Σ revocable now)
 //
 // A regular container that left since the tick takes its slack with it, and
 // one that came may need all of its allocation. How much slack the one had is
@@ -18,7 +19,7 @@ import (
 // safe bound. One that came changes nothing, since it adds to the allocation
 // what it adds to the peak.
 //
-// Of a resource whose offer was stopped nothing is free, also when a task has
+// Of a resource whose offer was stopped nothing is offered, also when a task has
 // ended since. The answer is empty when the offer is older than ValidFor, or from a clock
 // that far ahead. Without a report nothing counts as allocated, which only an
 // offer that does not depend on one may be answered with.
@@ -29,25 +30,25 @@ func (o Offer) Answer(u *snapshot.Usage, now time.Time) resources.Quantities {
 	if u == nil && o.Report != nil {
 		return nil
 	}
-	var held, left resources.Quantities
+	var revocable, left resources.Quantities
 	if u != nil {
-		held = u.Revocable()
+		revocable = u.Revocable()
 		if o.Report != nil && o.Report != u {
 			left = departed(o.Report, u)
 		}
 	}
-	var free resources.Quantities
+	var offered resources.Quantities
 	for i := range o.Resources {
 		r := &o.Resources[i]
-		if r.Governor.Stopped {
+		if r.Why == reason.Stopped {
 			continue
 		}
-		amount := r.Gross.Plus(-left.Get(r.Name)).Plus(-max(0, held.Get(r.Name)))
+		amount := r.RevocableTotal.Plus(-left.Get(r.Resource)).Plus(-max(0, revocable.Get(r.Resource)))
 		if amount > 0 {
-			free.Set(r.Name, amount)
+			offered.Set(r.Resource, amount)
 		}
 	}
-	return free
+	return offered
 }
 
 // departed is Σ over the containers of then by how much their regular

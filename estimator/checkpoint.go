@@ -27,8 +27,8 @@ type Checkpoint struct {
 // ResourceCheckpoint is the state of one resource.
 type ResourceCheckpoint struct {
 	Name string `json:"name"`
-	// Gross is what was promised, in thousandths of the unit.
-	Gross resources.Milli `json:"gross"`
+	// RevocableTotal is what was promised.
+	RevocableTotal resources.Milli `json:"revocable_total"`
 	// HoldUntil is when raises may begin again after an action.
 	HoldUntil time.Time `json:"hold_until,omitzero"`
 	// Predictor is what it has learned; nil when it has nothing to keep.
@@ -53,7 +53,7 @@ func (u *usage) Save() *Checkpoint {
 	c := &Checkpoint{Version: CheckpointVersion, At: u.last}
 	for _, r := range u.resources {
 		c.Resources = append(c.Resources, ResourceCheckpoint{
-			Name: r.cfg.Name, Gross: r.governor.Gross(), HoldUntil: r.governor.HeldUntil(), Predictor: predict.Save(r.rivals[0].predictor),
+			Name: r.cfg.Name, RevocableTotal: r.governor.Total(), HoldUntil: r.governor.HeldUntil(), Predictor: predict.Save(r.predictors[0].predictor),
 		})
 	}
 	return c
@@ -91,11 +91,11 @@ func (r *slack) restore(c *Checkpoint, now time.Time) error {
 		if c.Resources[i].Name != r.cfg.Name {
 			continue
 		}
-		r.governor.Remember(now, c.Resources[i].Gross, c.Resources[i].HoldUntil)
+		r.governor.Remember(now, c.Resources[i].RevocableTotal, c.Resources[i].HoldUntil)
 		if c.Resources[i].Predictor == nil {
 			return nil
 		}
-		return predict.Restore(r.rivals[0].predictor, c.Resources[i].Predictor, now)
+		return predict.Restore(r.predictors[0].predictor, c.Resources[i].Predictor, now)
 	}
 	return errors.New("it is not in it")
 }

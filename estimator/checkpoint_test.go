@@ -3,6 +3,7 @@ package estimator_test
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	}
 	gross := func(k estimator.Keeper, web, db float64) resources.Milli {
 		at = at.Add(time.Second)
-		return k.Estimate(scene(at, []actor{{id: "a", uses: web, regular: 4000, class: 1, age: old}, {id: "b", uses: db, regular: 2000, class: 1, age: old}}...)).Resources[0].Gross
+		return k.Estimate(scene(at, []actor{{id: "a", uses: web, regular: 4000, class: 1, age: old}, {id: "b", uses: db, regular: 2000, class: 1, age: old}}...)).Resources[0].RevocableTotal
 	}
 	// Hours of steady use, with a rise that is still within the hold.
 	for range 2 * 3600 {
@@ -115,8 +116,8 @@ func TestARestartDoesNotEndAHold(t *testing.T) {
 		if err := restored.Restore(saved, start); err != nil {
 			t.Fatal(err)
 		}
-		if r := restored.Estimate(scene(start, web(1))).Resources[0]; max(0, r.Governor.HoldUntil.Sub(start)) != tc.held {
-			t.Errorf("%s: held until %s after the restart, want %s", tc.name, r.Governor.HoldUntil.Sub(start), tc.held)
+		if r := restored.Estimate(scene(start, web(1))).Resources[0]; r.Governor.HoldSeconds != tc.held.Seconds() {
+			t.Errorf("%s: no raise for %v s after the restart, want %s", tc.name, r.Governor.HoldSeconds, tc.held)
 		}
 	}
 }
@@ -168,17 +169,17 @@ func TestShadowsAreGradedAndChangeNothing(t *testing.T) {
 		}
 		want := plain.Estimate(scene(at, web(use))).Resources[0]
 		last = shadowed.Estimate(scene(at, web(use)))
-		if got := last.Resources[0]; got != want {
+		if got := last.Resources[0]; !reflect.DeepEqual(got, want) {
 			t.Fatalf("tick %d: %+v with shadows, %+v without", i, got, want)
 		}
 	}
-	grades := map[string]estimator.Graded{}
-	for _, g := range last.Grades {
-		grades[g.Predictor] = g
+	scores := map[string]estimator.PredictorScore{}
+	for _, s := range last.Scores {
+		scores[s.Predictor] = s
 	}
-	latest, highest := grades["latest"], grades["container-max"]
-	if len(grades) != 3 || latest.Promises == 0 || latest.Broken == 0 || highest.Broken >= latest.Broken {
-		t.Errorf("grades %+v: want three, latest with broken promises, container-max with fewer", last.Grades)
+	latest, highest := scores["latest"], scores["container-max"]
+	if len(scores) != 3 || latest.Predictions == 0 || latest.Violations == 0 || highest.Violations >= latest.Violations {
+		t.Errorf("scores %+v: want three, latest with violations, container-max with fewer", last.Scores)
 	}
 	cfg.Resources[0].Shadows = []string{"tce"}
 	if _, err := estimator.NewUsage(cfg); !errors.Is(err, estimator.ErrConfig) {

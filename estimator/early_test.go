@@ -25,11 +25,11 @@ func TestEarlyTicksAreNoSamples(t *testing.T) {
 		e.Estimate(scene(at(float64(i)), web(0.3)))
 	}
 	before := one(e.Estimate(scene(at(3), web(0.3))))
-	if before.Peak != 300 || before.Free != 3700 {
+	if before.Peak != 300 || before.Offered != 3700 {
 		t.Fatalf("before: %+v", before)
 	}
 	woken := one(e.Estimate(scene(at(3.03), web(2), batch(0.5))))
-	if woken.Peak != 300 || woken.Usage != 300 || woken.AllocatedRevocable != 1000 || woken.Free != before.Gross-1000 {
+	if woken.Peak != 300 || woken.Usage != 300 || woken.RevocableAllocated != 1000 || woken.Offered != before.RevocableTotal-1000 {
 		t.Errorf("30 ms later: %+v, want the terms of before with 1 cpu held", woken)
 	}
 	if next := one(e.Estimate(scene(at(4), web(0.4)))); next.Peak != 400 {
@@ -44,13 +44,13 @@ func TestEarlyTicksAreNoSamples(t *testing.T) {
 	}
 
 	e.Feedback(estimator.Feedback{At: at(5.03), StopOffer: true})
-	if stopped := one(e.Estimate(scene(at(5.03), web(3)))); stopped.Free != 0 || stopped.Why != reason.Stopped {
+	if stopped := one(e.Estimate(scene(at(5.03), web(3)))); stopped.Offered != 0 || stopped.Why != reason.Stopped {
 		t.Errorf("stopped at an early tick: %+v", stopped)
 	}
 	e.Feedback(estimator.Feedback{At: at(5.06)})
 	blind := scene(at(5.06), web(3))
 	blind.Host.BusyCores.Why = snapshot.Failed
-	if cut := one(e.Estimate(blind)); cut.Gross != 0 || cut.Why != reason.NoHost {
+	if cut := one(e.Estimate(blind)); cut.RevocableTotal != 0 || cut.Why != reason.NoHost {
 		t.Errorf("blind at an early tick: %+v", cut)
 	}
 	if sees := one(e.Estimate(scene(at(5.09), web(1)))); sees.Why.IsBlind() || sees.Peak != 1000 {

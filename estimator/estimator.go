@@ -3,22 +3,22 @@
 //
 // Per resource, in thousandths of its unit:
 //
-//	slack  = Σ allocated to regular containers − P − margin − unmanaged
-//	target = min(slack, cap)
-//	gross  = governor(target)                    what the node promises in all
-//	free   = max(0, gross − Σ allocated revocable)  what the agent is answered
+//	slack           = Σ allocated to regular containers − P − margin − unmanaged
+//	target          = min(slack, cap)
+//	revocable total = governor(target)
+//	offered         = max(0, revocable total − Σ allocated revocable)
 //
 // The agent adds what is already allocated as revocable to our answer and
 // sends the sum to the master, where any change of 0.001 rescinds offers
-// (slave.cpp:8611, master.cpp:8033). The governor therefore works on gross, not
-// on free: launching or ending a revocable task then changes nothing that the
+// (slave.cpp:8611, master.cpp:8033). The governor therefore works on the
+// revocable total: launching or ending a revocable task then changes nothing that the
 // master sees.
 //
 // Invariants:
 //   - Pure: no I/O, no clock, no gRPC, no Prometheus (a test enforces it), so
 //     the daemon and a replay run the same code.
 //   - Blindness cuts the offer: without an agent's fresh report, a readable
-//     container tree or the host's own readings, gross is 0.
+//     container tree or the host's own readings, the revocable total is 0.
 package estimator
 
 import (
@@ -43,7 +43,7 @@ type Feedback struct {
 	// At is when.
 	At time.Time
 	// StopOffer: nothing new may be handed out until a Feedback without it.
-	// What is held as revocable stays promised.
+	// What is allocated as revocable stays promised.
 	StopOffer bool
 	// Acted: capacity was taken back. Nothing is raised for a while, and for
 	// longer each time that it happens again; actions less than a minute apart
@@ -53,57 +53,70 @@ type Feedback struct {
 
 // Offer is what one tick decided to promise, with every term that led to it.
 type Offer struct {
-	// Seq and At are those of the Snapshot.
-	Seq uint64
-	At  time.Time
+	// At is the time of the Snapshot.
+	At time.Time `json:"-"`
 	// Resources are sorted by name.
-	Resources []ResourceOffer
-	// Regular is Σ allocated to regular containers in the report that the
-	// offer was made from; nil when the offer does not depend on it.
-	Regular resources.Quantities
-	// Report is that report, nil when there was none or the offer does not
-	// depend on it. Answer compares it with a newer one, container by container.
-	Report *snapshot.Usage
+	Resources []ResourceOffer `json:"resources"`
+	// Report is the report of the agent that the offer was made from, nil when
+	// there was none or the offer does not depend on it. Answer compares it with
+	// a newer one, container by container.
+	Report *snapshot.Usage `json:"-"`
 	// ValidFor is how long after At the offer may be answered with; past it
 	// the answer is empty. 0: for ever (it depends on no reading).
-	ValidFor time.Duration
-	// Grades is how each predictor has kept its promises since the start,
-	// shadows included.
-	Grades []Graded
+	ValidFor time.Duration `json:"-"`
+	// Scores are how well each predictor has done since the start, shadows
+	// included.
+	Scores []PredictorScore `json:"-"`
 }
 
-// ResourceOffer holds the terms for one resource; all amounts in its unit.
+// ResourceOffer is the offer of one resource with its terms. All amounts are in
+// the resource's own unit. What was not computed is absent: its pointer is nil,
+// and its fields are not in the JSON.
 type ResourceOffer struct {
-	Name string
-	// Allocated is Σ allocated to regular containers.
-	Allocated resources.Milli
-	// Usage is what they use now; unknown readings count as their allocation.
-	Usage resources.Milli
+	Resource string `json:"resource"`
+	*Allocated
+	*Estimate
+	// Cap is the operator's limit; nil without one.
+	Cap *resources.Milli `json:"cap,omitempty"`
+	// Target is the lesser of Slack and Cap, or the total that the operator
+	// fixed; 0 when the slack is not known.
+	Target resources.Milli `json:"target"`
+	// Governor is what RevocableTotal was decided from beside Target and
+	// RevocableAllocated; nil when no governor decided.
+	Governor *Terms `json:"governor,omitempty"`
+	// RevocableTotal is all that may be revocable: Target after the governor.
+	RevocableTotal resources.Milli `json:"revocable_total"`
+	// Offered is RevocableTotal − RevocableAllocated, never below zero.
+	Offered resources.Milli `json:"offered"`
+	// Why is what decided RevocableTotal.
+	Why reason.Code `json:"why"`
+}
+
+// Allocated is what the agent's report says of one resource; absent before the
+// first report.
+type Allocated struct {
+	// RegularAllocated is Σ allocated to containers as regular.
+	RegularAllocated resources.Milli `json:"regular_allocated"`
+	// RevocableAllocated is Σ allocated to containers as revocable.
+	RevocableAllocated resources.Milli `json:"revocable_allocated"`
+}
+
+// Estimate is how the slack of one resource was estimated; absent when it was
+// not, by mode or for lack of readings.
+type Estimate struct {
+	// Usage is what regular containers use now; an unknown reading counts as the
+	// allocation.
+	Usage resources.Milli `json:"regular_usage"`
 	// Demand is what they want now: Usage, and what they waited for.
-	Demand resources.Milli
-	// Peak is their predicted peak demand, never below Demand capped at Allocated.
-	Peak resources.Milli
-	// Margin is what is kept back on top of the peak.
-	Margin resources.Milli
+	Demand resources.Milli `json:"regular_demand"`
+	// Peak is their predicted peak demand, never below Demand capped at
+	// RegularAllocated.
+	Peak resources.Milli `json:"regular_predicted_peak"`
+	// Margin is kept back on top of the peak.
+	Margin resources.Milli `json:"margin"`
 	// Unmanaged is what processes outside the agent's containers use beyond
 	// the part of the node that the agent does not manage.
-	Unmanaged resources.Milli
-	// Slack is Allocated − Peak − Margin − Unmanaged, never below zero.
-	Slack resources.Milli
-	// Cap is the operator's limit for this resource; valid when Capped.
-	Cap    resources.Milli
-	Capped bool
-	// Target is the lesser of Slack and Cap.
-	Target resources.Milli
-	// Gross is Target after the governor: all that may be revocable.
-	Gross resources.Milli
-	// Governor is what it was decided from beside Target and
-	// AllocatedRevocable; see Recompute.
-	Governor Terms
-	// AllocatedRevocable is Σ held as revocable.
-	AllocatedRevocable resources.Milli
-	// Free is Gross − AllocatedRevocable, never below zero.
-	Free resources.Milli
-	// Why is what decided Gross.
-	Why reason.Code
+	Unmanaged resources.Milli `json:"unmanaged_usage"`
+	// Slack is RegularAllocated − Peak − Margin − Unmanaged, never below zero.
+	Slack resources.Milli `json:"slack"`
 }

@@ -2,6 +2,7 @@ package estimator_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -21,23 +22,23 @@ func TestAStoppedOfferLeavesNothingFree(t *testing.T) {
 		o := e.Estimate(scene(at, cast...))
 		return o, o.Resources[0]
 	}
-	if _, r := estimate(web(1), batch(0.5)); r.Gross != 3000 || r.Free != 2000 {
+	if _, r := estimate(web(1), batch(0.5)); r.RevocableTotal != 3000 || r.Offered != 2000 {
 		t.Fatalf("before: %+v", r)
 	}
 	e.Feedback(estimator.Feedback{At: at, StopOffer: true})
 	o, r := estimate(web(1), batch(0.5))
-	if r.Gross != 1000 || r.Free != 0 || r.Why != reason.Stopped {
+	if r.RevocableTotal != 1000 || r.Offered != 0 || r.Why != reason.Stopped {
 		t.Errorf("stopped: %+v, want what the batch task holds and no more", r)
 	}
 	// The task ends before the agent asks again: its share is not free either.
 	if got := o.Answer(scene(at, web(1)).Usage, at); len(got) != 0 {
 		t.Errorf("stopped: answered %v", got)
 	}
-	if _, r := estimate(web(3.5), batch(0.5)); r.Gross != 500 || r.Why != reason.Stopped {
+	if _, r := estimate(web(3.5), batch(0.5)); r.RevocableTotal != 500 || r.Why != reason.Stopped {
 		t.Errorf("stopped, with less slack than is held: %+v", r)
 	}
 	e.Feedback(estimator.Feedback{At: at})
-	if _, r := estimate(web(1)); r.Gross != 3000 || r.Why != reason.Slack {
+	if _, r := estimate(web(1)); r.RevocableTotal != 3000 || r.Why != reason.Slack {
 		t.Errorf("afterwards: %+v", r)
 	}
 }
@@ -49,11 +50,11 @@ func TestAFixedOfferCanBeStopped(t *testing.T) {
 	e.Feedback(estimator.Feedback{At: start, StopOffer: true})
 	s := scene(start, web(1), batch(0.5))
 	o := e.Estimate(s)
-	if r := o.Resources[0]; r.Gross != 1000 || r.Free != 0 || r.Why != reason.Stopped || len(o.Answer(s.Usage, start)) != 0 {
+	if r := o.Resources[0]; r.RevocableTotal != 1000 || r.Offered != 0 || r.Why != reason.Stopped || len(o.Answer(s.Usage, start)) != 0 {
 		t.Errorf("stopped: %+v", r)
 	}
 	e.Feedback(estimator.Feedback{At: start})
-	if r := e.Estimate(s).Resources[0]; r.Gross != 4000 || r.Free != 3000 || r.Why != reason.Fixed {
+	if r := e.Estimate(s).Resources[0]; r.RevocableTotal != 4000 || r.Offered != 3000 || r.Why != reason.Fixed {
 		t.Errorf("afterwards: %+v", r)
 	}
 }
@@ -68,7 +69,7 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := start
-	g.Next(estimator.Round{At: at, Target: 0, Held: 0})
+	g.Next(estimator.Round{At: at, Target: 0, RevocableAllocated: 0})
 	for i, step := range []struct {
 		after, held time.Duration // since the last action; for how long it is held
 	}{
@@ -87,15 +88,15 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 		{time.Minute, 10 * time.Minute},
 	} {
 		at = at.Add(step.after)
-		g.Hear(estimator.Feedback{At: at, Acted: true})
-		if _, why, terms := g.Next(estimator.Round{At: at, Target: 1000, Held: 0}); why != reason.Hold || terms.HoldUntil.Sub(at) != step.held {
-			t.Errorf("action %d: %s until %s later, want a hold of %s", i, why, terms.HoldUntil.Sub(at), step.held)
+		g.Apply(estimator.Feedback{At: at, Acted: true})
+		if _, why, terms := g.Next(estimator.Round{At: at, Target: 1000, RevocableAllocated: 0}); why != reason.Hold || terms.HoldSeconds != step.held.Seconds() {
+			t.Errorf("action %d: %s for %v s, want a hold of %s", i, why, terms.HoldSeconds, step.held)
 		}
 	}
-	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10*time.Minute - 1), Target: 1000, Held: 0}); gross != 0 {
+	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10*time.Minute - 1), Target: 1000, RevocableAllocated: 0}); gross != 0 {
 		t.Errorf("raised before the time: %v", gross)
 	}
-	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10 * time.Minute), Target: 1000, Held: 0}); gross != 1000 {
+	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10 * time.Minute), Target: 1000, RevocableAllocated: 0}); gross != 1000 {
 		t.Errorf("not raised when the time has come: %v", gross)
 	}
 }
@@ -134,18 +135,39 @@ func TestATickCanBeRecomputedFromItsTerms(t *testing.T) {
 			if err := json.Unmarshal(b, &written); err != nil {
 				t.Fatal(err)
 			}
-			want := [2]any{r.Gross, r.Why}
-			written.Gross, written.Free = -1, -1
-			if !r.Why.IsBlind() {
-				written.Why = ""
+			if !reflect.DeepEqual(written, r) {
+				t.Fatalf("read back %+v, written was %+v: %s", written, r, b)
+			}
+			if r.Why.IsBlind() {
+				if r.RevocableTotal != 0 || r.Estimate != nil || r.Governor != nil {
+					t.Fatalf("blind, and not without terms: %s", b)
+				}
+			} else {
 				if r.Governor.Before != before {
 					t.Fatalf("the terms begin from %v, promised was %v", r.Governor.Before, before)
 				}
+				if total, why := recompute(&written); total != r.RevocableTotal || why != r.Why {
+					t.Fatalf("recomputed %v for %s, promised was %v for %s: %s", total, why, r.RevocableTotal, r.Why, b)
+				}
 			}
-			if gross, why := written.Recompute(); want != [2]any{gross, why} {
-				t.Fatalf("recomputed %v for %s, promised was %v for %s: %s", gross, why, r.Gross, r.Why, b)
-			}
-			before = r.Gross
+			before = r.RevocableTotal
 		}
 	})
+}
+
+// recompute finds again, from an offer's terms alone, what was promised and why.
+func recompute(r *estimator.ResourceOffer) (resources.Milli, reason.Code) {
+	target := max(0, r.RegularAllocated-r.Peak-r.Margin-r.Unmanaged)
+	if r.Cap != nil {
+		target = min(target, *r.Cap)
+	}
+	total, why := r.Governor.Decide(target, r.RevocableAllocated)
+	switch {
+	case why != reason.Slack:
+	case target < r.Slack:
+		why = reason.Cap
+	case total == 0:
+		why = reason.NoSlack
+	}
+	return total, why
 }

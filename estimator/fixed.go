@@ -8,7 +8,7 @@ import (
 
 // fixed promises the operator's total:
 //
-//	free = max(0, total − Σ allocated revocable)
+//	offered = max(0, total − Σ allocated revocable)
 //
 // which is what Mesos's fixed estimator answers
 // (src/slave/resource_estimators/fixed.cpp).
@@ -24,14 +24,15 @@ func NewFixed(total resources.Quantities) Estimator { return &fixed{total: total
 
 // Estimate implements Estimator.
 func (f *fixed) Estimate(s *snapshot.Snapshot) Offer {
-	o := Offer{Seq: s.Seq, At: s.At, Resources: make([]ResourceOffer, 0, len(f.total))}
-	held := revocable(s)
+	o := Offer{At: s.At, Resources: make([]ResourceOffer, 0, len(f.total))}
+	allocated := allocatedOf(s.Usage)
 	for _, q := range f.total {
-		r := ResourceOffer{Name: q.Name, Target: q.Amount, Gross: q.Amount, Why: reason.Fixed}
-		r.hold(held.Get(q.Name))
+		r := ResourceOffer{Resource: q.Name, Allocated: allocated(q.Name), Target: q.Amount}
+		total, why := q.Amount, reason.Fixed
 		if f.stopped {
-			r.stop()
+			total, why = min(total, r.revocable()), reason.Stopped
 		}
+		r.promise(total, why)
 		o.Resources = append(o.Resources, r)
 	}
 	return o
@@ -49,30 +50,37 @@ func NewNoop() Estimator { return noop{} }
 
 // Estimate implements Estimator.
 func (noop) Estimate(s *snapshot.Snapshot) Offer {
-	r := ResourceOffer{Name: resources.CPUs, Why: reason.Noop}
-	r.hold(revocable(s).Get(r.Name))
-	return Offer{Seq: s.Seq, At: s.At, Resources: []ResourceOffer{r}}
+	r := ResourceOffer{Resource: resources.CPUs, Allocated: allocatedOf(s.Usage)(resources.CPUs)}
+	r.promise(0, reason.Noop)
+	return Offer{At: s.At, Resources: []ResourceOffer{r}}
 }
 
 // Feedback implements Estimator. Nothing is never less.
 func (noop) Feedback(Feedback) {}
 
-// revocable is Σ held as revocable, nothing before the first report.
-func revocable(s *snapshot.Snapshot) resources.Quantities {
-	if s.Usage == nil {
-		return nil
+// allocatedOf is what u says of each resource, nil without a report.
+func allocatedOf(u *snapshot.Usage) func(resource string) *Allocated {
+	if u == nil {
+		return func(string) *Allocated { return nil }
 	}
-	return s.Usage.Revocable()
+	regular, revocable := u.Regular(), u.Revocable()
+	return func(resource string) *Allocated {
+		return &Allocated{RegularAllocated: regular.Get(resource), RevocableAllocated: revocable.Get(resource)}
+	}
 }
 
-// stop promises no more than what is held.
-func (r *ResourceOffer) stop() {
-	r.Gross, r.Why, r.Governor.Stopped = min(r.Gross, max(0, r.AllocatedRevocable)), reason.Stopped, true
-	r.Free = 0
+// revocable is what is allocated as revocable, 0 before the first report.
+func (r *ResourceOffer) revocable() resources.Milli {
+	if r.Allocated == nil {
+		return 0
+	}
+	return max(0, r.RevocableAllocated)
 }
 
-// hold sets what is held as revocable and what is free besides.
-func (r *ResourceOffer) hold(held resources.Milli) {
-	r.AllocatedRevocable = held
-	r.Free = max(0, r.Gross-max(0, held))
+// promise sets what may be revocable in all and what is offered of it.
+func (r *ResourceOffer) promise(total resources.Milli, why reason.Code) {
+	r.RevocableTotal, r.Why, r.Offered = total, why, 0
+	if why != reason.Stopped {
+		r.Offered = max(0, total-r.revocable())
+	}
 }

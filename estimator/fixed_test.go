@@ -33,9 +33,9 @@ func TestFixed(t *testing.T) {
 			o := e.Estimate(&snapshot.Snapshot{Seq: 3, At: start, Usage: tc.usage})
 			var free resources.Quantities
 			for _, r := range o.Resources {
-				free.Set(r.Name, r.Free)
-				if r.Why != reason.Fixed {
-					t.Errorf("%s: why %s", r.Name, r.Why)
+				free.Set(r.Resource, r.Offered)
+				if r.Why != reason.Fixed || r.Estimate != nil || r.Governor != nil || (r.Allocated == nil) != (tc.usage == nil) {
+					t.Errorf("%+v: want why fixed and nothing that was not computed", r)
 				}
 			}
 			if free.String() != tc.want {
@@ -50,8 +50,11 @@ func TestFixed(t *testing.T) {
 
 func TestNoop(t *testing.T) {
 	o := estimator.NewNoop().Estimate(scene(start, web(1), batch(1)))
-	if len(o.Resources) != 1 || o.Resources[0].Why != reason.Noop || o.Resources[0].AllocatedRevocable != 1000 {
+	if len(o.Resources) != 1 || o.Resources[0].Why != reason.Noop || o.Resources[0].RevocableAllocated != 1000 {
 		t.Errorf("offer %+v", o)
+	}
+	if r := o.Resources[0]; r.Estimate != nil || r.Governor != nil {
+		t.Errorf("%+v: nothing was estimated", r)
 	}
 	if got := o.Answer(nil, start); len(got) != 0 {
 		t.Errorf("answer %v, want none", got)
@@ -82,6 +85,9 @@ func TestAnswer(t *testing.T) {
 			o := mustUsage(t, direct()).Estimate(scene(start, web(1), db(0.5)))
 			if got := o.Answer(scene(start, tc.cast...).Usage, start.Add(tc.after)).String(); got != tc.want {
 				t.Errorf("answer %q, want %q", got, tc.want)
+			}
+			if r := o.Resources[0]; r.Estimate != nil || r.Governor != nil {
+				t.Errorf("%+v: nothing was estimated", r)
 			}
 			if got := o.Answer(nil, start); len(got) != 0 {
 				t.Errorf("answer without a report %v", got)

@@ -12,14 +12,14 @@ import (
 // offer of the node that holds revocable resources, and what was raised too far
 // is paid for with a kill.
 type Governor struct {
-	cfg     GovernorConfig
-	least   extreme[resources.Milli]
-	unrest  unrest
-	gross   resources.Milli
-	last    time.Time
-	raised  time.Time
-	holdOff holdOff
-	stopped bool
+	cfg        GovernorConfig
+	least      extreme[resources.Milli]
+	volatility volatility
+	total      resources.Milli
+	last       time.Time
+	raised     time.Time
+	holdOff    holdOff
+	stopped    bool
 	// wanted is since when a raise is; rises counts such times.
 	wanted time.Time
 	rises  uint64
@@ -28,9 +28,9 @@ type Governor struct {
 // Round is what the governor is shown of one tick.
 type Round struct {
 	At time.Time
-	// Target is what could be promised, Held what is held as revocable and
-	// Allocated what is allocated to regular containers.
-	Target, Held, Allocated resources.Milli
+	// Target is what could be promised, RevocableAllocated and RegularAllocated
+	// are what is allocated.
+	Target, RevocableAllocated, RegularAllocated resources.Milli
 }
 
 // NewGovernor makes a Governor that promises nothing yet.
@@ -45,16 +45,16 @@ func NewGovernor(cfg GovernorConfig) (*Governor, error) {
 	}, nil
 }
 
-// Hear takes what was done for regular tasks since the last tick.
-func (g *Governor) Hear(f Feedback) {
+// Apply takes what was done for regular tasks since the last tick.
+func (g *Governor) Apply(f Feedback) {
 	g.stopped = f.StopOffer
 	if f.Acted {
 		g.holdOff.acted(f.At)
 	}
 }
 
-// Gross is what is promised.
-func (g *Governor) Gross() resources.Milli { return g.gross }
+// Total is what may be revocable in all.
+func (g *Governor) Total() resources.Milli { return g.total }
 
 // HeldUntil is when raises may begin again after an action.
 func (g *Governor) HeldUntil() time.Time { return g.holdOff.until }
@@ -63,7 +63,7 @@ func (g *Governor) HeldUntil() time.Time { return g.holdOff.until }
 // last: for Hold no more is promised than that, and nothing is raised before
 // heldUntil. One that is further off than an action can hold is a clock's
 // fault, and is cut to that.
-func (g *Governor) Remember(at time.Time, gross resources.Milli, heldUntil time.Time) {
+func (g *Governor) Remember(at time.Time, total resources.Milli, heldUntil time.Time) {
 	if most := at.Add(max(g.cfg.HoldOff, g.cfg.HoldOffMax)); heldUntil.After(most) {
 		heldUntil = most
 	}
@@ -71,16 +71,16 @@ func (g *Governor) Remember(at time.Time, gross resources.Milli, heldUntil time.
 		g.holdOff.until = at.Add(heldUntil.Sub(at)) // from now on by the clock of at
 	}
 	if g.cfg.Hold > 0 {
-		g.least.add(at, max(0, gross).FloorTo(g.cfg.Quantum))
+		g.least.add(at, max(0, total).FloorTo(g.cfg.Quantum))
 	}
 }
 
 // Cut promises nothing from now on, because the slack is not known. It says
-// nothing about the slack, so neither the Hold window nor the unrest remembers
+// nothing about the slack, so neither the Hold window nor the volatility remembers
 // it.
 func (g *Governor) Cut(at time.Time) {
 	g.follow(at)
-	g.gross = 0
+	g.total = 0
 }
 
 // Next takes a round and returns what is promised, why, and from which terms:
@@ -90,34 +90,34 @@ func (g *Governor) Cut(at time.Time) {
 func (g *Governor) Next(r Round) (resources.Milli, reason.Code, Terms) {
 	g.follow(r.At)
 	t := g.terms(r)
-	gross, why := t.decide(r.Target, r.Held)
-	if gross > g.gross {
+	total, why := t.Decide(r.Target, r.RevocableAllocated)
+	if total > g.total {
 		g.raised = r.At
 	}
-	g.gross = gross
-	return gross, why, t
+	g.total = total
+	return total, why, t
 }
 
 // terms are those of a round. They are rounded once, here, so that the record
 // holds what was decided from.
 func (g *Governor) terms(r Round) Terms {
 	share := func(v float64) resources.Milli {
-		return resources.FloorMilli(min(v, 1) * max(0, r.Allocated).Float())
+		return resources.FloorMilli(min(v, 1) * max(0, r.RegularAllocated).Float())
 	}
-	restless := g.unrest.add(r.At, max(0, r.Target), r.Allocated)
+	volatility := g.volatility.add(r.At, max(0, r.Target), r.RegularAllocated)
 	t := Terms{
-		At: r.At, Before: g.gross, Least: max(0, r.Target).FloorTo(g.cfg.Quantum),
-		HoldUntil: g.holdOff.until, Stopped: g.stopped,
+		Before: g.total, Least: max(0, r.Target).FloorTo(g.cfg.Quantum),
+		HoldSeconds: left(r.At, g.holdOff.until), Stopped: g.stopped,
 		Quantum:  g.cfg.Quantum,
 		Step:     max(g.cfg.Step, share(g.cfg.StepShare)),
-		DeadBand: max(g.cfg.DeadBand, share(min(g.cfg.BandMost, max(g.cfg.BandLeast, g.cfg.BandFactor*restless)))),
-		Reserve:  share(min(g.cfg.ReserveMost, g.cfg.ReserveFactor*restless)),
+		DeadBand: max(g.cfg.DeadBand, share(min(g.cfg.BandMost, max(g.cfg.BandLeast, g.cfg.BandFactor*volatility)))),
+		Reserve:  share(min(g.cfg.ReserveMost, g.cfg.ReserveFactor*volatility)),
 	}
 	if g.cfg.Hold > 0 {
 		t.Least = g.least.add(r.At, t.Least)
 	}
 	if !g.raised.IsZero() {
-		t.RaiseFrom = g.raised.Add(g.cfg.RaiseEvery)
+		t.RaiseSeconds = left(r.At, g.raised.Add(g.cfg.RaiseEvery))
 	}
 	if !t.rises() {
 		g.wanted = time.Time{}
@@ -127,11 +127,12 @@ func (g *Governor) terms(r Round) Terms {
 		g.wanted = r.At
 		g.rises++
 	}
-	if from := g.wanted.Add(g.jitter()); from.After(t.RaiseFrom) {
-		t.RaiseFrom = from
-	}
+	t.RaiseSeconds = max(t.RaiseSeconds, left(r.At, g.wanted.Add(g.jitter())))
 	return t
 }
+
+// left is for how many seconds after at until is, 0 when it is not.
+func left(at, until time.Time) float64 { return max(0, until.Sub(at).Seconds()) }
 
 // jitter is how long this rise waits before its first raise: evenly spread over
 // RaiseEvery among nodes with other seeds, and among the rises of one.
@@ -152,7 +153,7 @@ func (g *Governor) follow(at time.Time) {
 	if back := g.last.Sub(at); back > 0 && !g.last.IsZero() {
 		g.least.shift(-back)
 		g.holdOff.shift(-back)
-		g.unrest.shift(-back)
+		g.volatility.shift(-back)
 		for _, t := range []*time.Time{&g.raised, &g.wanted} {
 			if !t.IsZero() {
 				*t = t.Add(-back)

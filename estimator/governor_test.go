@@ -62,12 +62,12 @@ func TestGovernorStory(t *testing.T) {
 		{name: "a negative target is nothing", at: 342 - 3600, target: -5, gross: 0, why: reason.Slack},
 	} {
 		at := start.Add(time.Duration(step.at) * time.Second)
-		g.Hear(estimator.Feedback{At: at, Acted: step.acted, StopOffer: step.stop})
+		g.Apply(estimator.Feedback{At: at, Acted: step.acted, StopOffer: step.stop})
 		if step.cut {
 			g.Cut(at)
 			continue
 		}
-		if gross, why, _ := g.Next(estimator.Round{At: at, Target: step.target, Held: step.held}); gross != step.gross || why != step.why {
+		if gross, why, _ := g.Next(estimator.Round{At: at, Target: step.target, RevocableAllocated: step.held}); gross != step.gross || why != step.why {
 			t.Fatalf("%s: %v, %s, want %v, %s", step.name, gross, why, step.gross, step.why)
 		}
 	}
@@ -98,11 +98,11 @@ func TestGovernorKeepsItsWord(t *testing.T) {
 			at = at.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "gap")) * time.Second)
 			if rapid.IntRange(0, 9).Draw(t, "action") == 0 {
 				holdUntil = at.Add(20 * time.Second)
-				g.Hear(estimator.Feedback{At: at, Acted: true})
+				g.Apply(estimator.Feedback{At: at, Acted: true})
 			}
 			target := resources.Milli(rapid.Int64Range(-100, 8000).Draw(t, "target"))
 			seen = append(seen, tick{at, target})
-			now, _, _ := g.Next(estimator.Round{At: at, Target: target, Held: 0})
+			now, _, _ := g.Next(estimator.Round{At: at, Target: target, RevocableAllocated: 0})
 			if now%cfg.Quantum != 0 || now < 0 || now > max(0, target) {
 				t.Fatalf("promised %v of a target of %v", now, target)
 			}

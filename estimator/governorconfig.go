@@ -26,11 +26,11 @@ type GovernorConfig struct {
 	// to offer what has become free.
 	RaiseEvery time.Duration
 	// DeadBand: a rise by less is left alone. As a share of what is allocated
-	// it is BandFactor times the slack's unrest, from BandLeast to BandMost; the
+	// it is BandFactor times the slack's volatility, from BandLeast to BandMost; the
 	// higher of the two holds.
 	DeadBand                        resources.Milli
 	BandFactor, BandLeast, BandMost float64
-	// ReserveFactor times the unrest, at most ReserveMost, is how far below the
+	// ReserveFactor times the volatility, at most ReserveMost, is how far below the
 	// target a changed promise is put, as a share of what is allocated, so that
 	// the next small fall is no change.
 	ReserveFactor, ReserveMost float64
@@ -60,7 +60,7 @@ type GovernorConfig struct {
 //     among those that send the master a twentieth of what a raw estimator
 //     would; docs/internals/estimators.md has the measurements.
 //   - Hold 15 s, one of the agent's intervals. Ten minutes, in place of the
-//     dead-band's unrest, cost twice as much for twice the messages.
+//     dead-band's volatility, cost twice as much for twice the messages.
 //   - HoldOff 5 min, as kubelet, Heracles, crane and Katalyst wait; up to an
 //     hour where it keeps happening, and an hour of peace to take a doubling
 //     back.

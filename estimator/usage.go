@@ -6,6 +6,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator/predict"
 	"github.com/estimatord/estimatord/internal/demand"
+	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
@@ -23,15 +24,14 @@ type usage struct {
 
 // slack is the state of one resource.
 type slack struct {
-	cfg    ResourceConfig
-	cap    resources.Milli
-	capped bool
-	read   reading
-	// rivals are the predictor that counts, then its shadows.
-	rivals    []rival
-	governor  *Governor
-	demands   demand.Tracker
-	unmanaged extreme[float64]
+	cfg  ResourceConfig
+	cap  *resources.Milli
+	read reading
+	// predictors are the predictor that counts, then its shadows.
+	predictors []scored
+	governor   *Governor
+	demands    demand.Tracker
+	unmanaged  extreme[float64]
 	// outside is the last value of unmanaged; letOff: that tick had newcomers.
 	outside float64
 	letOff  bool
@@ -61,23 +61,23 @@ func NewUsage(cfg UsageConfig) (Estimator, error) {
 }
 
 func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) {
-	var rivals []rival
+	var predictors []scored
 	for _, name := range append([]string{rc.Predictor}, rc.Shadows...) {
-		one, err := newRival(name, rc.Peak)
+		one, err := newScored(name, rc.Peak)
 		if err != nil {
 			return nil, err
 		}
-		rivals = append(rivals, one)
+		predictors = append(predictors, one)
 	}
 	governor, err := NewGovernor(rc.Governor)
 	if err != nil {
 		return nil, err
 	}
 	greater := func(a, b float64) bool { return a > b }
-	r := &slack{cfg: rc, read: read, rivals: rivals, governor: governor, unmanaged: newExtreme(cfg.UnmanagedWindow, greater)}
+	r := &slack{cfg: rc, read: read, predictors: predictors, governor: governor, unmanaged: newExtreme(cfg.UnmanagedWindow, greater)}
 	for _, q := range cfg.Cap {
 		if q.Name == rc.Name {
-			r.cap, r.capped = q.Amount, true
+			r.cap = &q.Amount
 		}
 	}
 	return r, nil
@@ -86,50 +86,37 @@ func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) 
 // Feedback implements Estimator.
 func (u *usage) Feedback(f Feedback) {
 	for _, r := range u.resources {
-		r.governor.Hear(f)
+		r.governor.Apply(f)
 	}
 }
 
 // Estimate implements Estimator.
 func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
-	o := Offer{
-		Seq: s.Seq, At: s.At,
-		Resources: make([]ResourceOffer, len(u.resources)),
-		Regular:   resources.Quantities{},
-		ValidFor:  u.cfg.SampleStaleAfter,
-	}
+	o := Offer{At: s.At, Report: s.Usage, ValidFor: u.cfg.SampleStaleAfter, Resources: make([]ResourceOffer, len(u.resources))}
 	u.last = s.At
 	blind := u.cfg.blind(s)
 	if blind == "" && u.isEarly(s) {
 		return u.again(s)
 	}
 	u.whole = nil
-	var held resources.Quantities
-	if s.Usage != nil {
-		o.Regular.AddAll(s.Usage.Regular())
-		held = s.Usage.Revocable()
-		o.Report = s.Usage
-	}
 	whole := true
+	allocated := allocatedOf(s.Usage)
 	for i, r := range u.resources {
 		t := &o.Resources[i]
-		t.Name, t.Cap, t.Capped = r.cfg.Name, r.cap, r.capped
-		t.Allocated = o.Regular.Get(t.Name)
-		t.AllocatedRevocable = held.Get(t.Name)
-		t.Why = blind
-		if blind == "" {
-			t.Why = u.cfg.blindHost(&r.read, s)
+		t.Resource, t.Cap, t.Allocated = r.cfg.Name, r.cap, allocated(r.cfg.Name)
+		why := blind
+		if why == "" {
+			why = u.cfg.blindHost(&r.read, s)
 		}
-		if t.Why == "" {
+		if why == "" {
 			r.estimate(t, s, &u.cfg)
 		} else {
 			whole = false
 			// Nothing is shown to the predictor: it counts the gap itself.
-			t.Usage, t.Demand, t.Peak = t.Allocated, t.Allocated, t.Allocated
 			r.governor.Cut(s.At)
+			t.promise(0, why)
 		}
-		t.hold(held.Get(t.Name))
-		o.Grades = r.grades(o.Grades)
+		o.Scores = r.scores(o.Scores)
 	}
 	if whole {
 		kept := o
@@ -157,21 +144,22 @@ func (u *usage) isEarly(s *snapshot.Snapshot) bool {
 }
 
 // again is the offer of the last whole tick, with what has been decided since,
-// and what is held by now. It is of the report of that tick; Answer compares it
-// with the newest.
+// and what is allocated as revocable by now. It is of the report of that tick;
+// Answer compares it with the newest.
 func (u *usage) again(s *snapshot.Snapshot) Offer {
 	o := *u.whole
-	o.Seq, o.At = s.Seq, s.At
+	o.At = s.At
 	o.Resources = append([]ResourceOffer(nil), o.Resources...)
-	o.Grades = nil
-	held := s.Usage.Revocable()
+	o.Scores = nil
+	allocated := allocatedOf(s.Usage)
 	for i, r := range u.resources {
 		t := &o.Resources[i]
-		t.AllocatedRevocable = held.Get(t.Name)
-		_, _, t.Governor = r.governor.Next(Round{At: s.At, Target: t.Target, Held: t.AllocatedRevocable, Allocated: t.Allocated})
-		t.Gross, t.Why = t.Recompute()
-		t.hold(held.Get(t.Name))
-		o.Grades = r.grades(o.Grades)
+		t.Allocated = &Allocated{
+			RegularAllocated:   t.RegularAllocated,
+			RevocableAllocated: allocated(t.Resource).RevocableAllocated,
+		}
+		r.govern(t, s.At)
+		o.Scores = r.scores(o.Scores)
 	}
 	return o
 }
@@ -182,35 +170,51 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	// Whatever of the allocation is not a readable regular container counts as
 	// used: revocable and shared executors' regular part, containers that are
 	// not on disk or were dropped.
-	unseen := max(0, t.Allocated-seen.allocated)
+	unseen := max(0, t.RegularAllocated-seen.allocated)
+	t.Estimate = &Estimate{}
 	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
 	t.Demand = resources.CeilMilli(seen.wanted).Plus(unseen)
 
 	step := predict.Step{At: s.At, Containers: r.containers}
-	predicted := r.rivals[0].predict(step)
-	for k := range r.rivals[1:] {
-		r.rivals[1+k].predict(step)
+	predicted := r.predictors[0].predict(step)
+	for k := range r.predictors[1:] {
+		r.predictors[1+k].predict(step)
 	}
-	t.Peak = t.Allocated
+	t.Peak = t.RegularAllocated
 	if !math.IsNaN(predicted) {
 		// Use above an allocation is as real as any: it is taken from the rest.
 		// A prediction is rounded to the nearest thousandth, not up: predictors
 		// keep their peaks in float32, and 2.4 that comes back as 2.4000001
 		// must not cost a whole quantum. Demand, the floor, is rounded up.
-		t.Peak = min(t.Allocated, max(t.Demand, resources.FloorMilli(predicted+0.0005).Plus(unseen)))
+		t.Peak = min(t.RegularAllocated, max(t.Demand, resources.FloorMilli(predicted+0.0005).Plus(unseen)))
 	}
 	// What counts as used in full needs no margin; taking one of it would cut
 	// the promise whenever a revocable task's regular overhead comes along.
 	t.Margin = resources.CeilMilli(seen.allocated.Float() * r.cfg.Margin)
-	t.Unmanaged = r.beyond(seen, s, t.Allocated.Float())
+	t.Unmanaged = r.beyond(seen, s, t.RegularAllocated.Float())
 
-	t.Slack = max(0, t.Allocated-t.Peak-t.Margin.Plus(t.Unmanaged))
+	t.Slack = max(0, t.RegularAllocated-t.Peak-t.Margin.Plus(t.Unmanaged))
 	t.Target = t.Slack
-	if t.Capped {
-		t.Target = min(t.Slack, t.Cap)
+	if t.Cap != nil {
+		t.Target = min(t.Slack, *t.Cap)
 	}
-	_, _, t.Governor = r.governor.Next(Round{At: s.At, Target: t.Target, Held: t.AllocatedRevocable, Allocated: t.Allocated})
-	t.Gross, t.Why = t.Recompute()
+	r.govern(t, s.At)
+}
+
+// govern lets the governor decide what is promised of the target.
+func (r *slack) govern(t *ResourceOffer, at time.Time) {
+	total, why, terms := r.governor.Next(Round{
+		At: at, Target: t.Target, RevocableAllocated: t.RevocableAllocated, RegularAllocated: t.RegularAllocated,
+	})
+	t.Governor = &terms
+	switch {
+	case why != reason.Slack:
+	case t.Target < t.Slack:
+		why = reason.Cap
+	case total == 0:
+		why = reason.NoSlack
+	}
+	t.promise(total, why)
 }
 
 // sums are of the containers of one tick.

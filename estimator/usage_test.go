@@ -172,7 +172,7 @@ func TestUsageTerms(t *testing.T) {
 		}, usage: 1000, unmanaged: 1500, gross: 1500, free: 1500, why: reason.Slack},
 		{name: "a quota that could not be read", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Host.UsableCPUs.Why = snapshot.Malformed
-		}, usage: 4000, why: reason.NoHost},
+		}, why: reason.NoHost},
 		{name: "margin", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Resources[0].Margin = 0.25 }, usage: 1000, gross: 2000, free: 2000, why: reason.Slack},
 		{name: "cap", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 1200) }, usage: 1000, gross: 1200, free: 1200, why: reason.Cap},
 		{name: "cap above the slack", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 7000) }, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
@@ -196,8 +196,14 @@ func TestUsageTerms(t *testing.T) {
 				tc.change(s)
 			}
 			r := mustUsage(t, cfg).Estimate(s).Resources[0]
-			if r.Usage != tc.usage || r.Gross != tc.gross || r.Free != tc.free || r.Why != tc.why {
-				t.Errorf("usage %v gross %v free %v why %s, want %v %v %v %s\n%+v", r.Usage, r.Gross, r.Free, r.Why, tc.usage, tc.gross, tc.free, tc.why, r)
+			if tc.why.IsBlind() != (r.Estimate == nil) {
+				t.Fatalf("%+v: what is blind estimates nothing", r)
+			}
+			if r.Estimate == nil {
+				r.Estimate = &estimator.Estimate{}
+			}
+			if r.Usage != tc.usage || r.RevocableTotal != tc.gross || r.Offered != tc.free || r.Why != tc.why {
+				t.Errorf("usage %v gross %v free %v why %s, want %v %v %v %s\n%+v", r.Usage, r.RevocableTotal, r.Offered, r.Why, tc.usage, tc.gross, tc.free, tc.why, r)
 			}
 			if tc.name != "two cgroups of one id count fully, once" && r.Unmanaged != tc.unmanaged {
 				t.Errorf("unmanaged %v, want %v", r.Unmanaged, tc.unmanaged)
@@ -224,19 +230,19 @@ func TestBlindnessOffersNothing(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e := mustUsage(t, direct())
-			if got := e.Estimate(scene(start, web(1), batch(0.5))).Resources[0].Gross; got != 3000 {
+			if got := e.Estimate(scene(start, web(1), batch(0.5))).Resources[0].RevocableTotal; got != 3000 {
 				t.Fatalf("sighted: gross %v, want 3", got)
 			}
 			s := scene(start.Add(time.Second), web(1), batch(0.5))
 			tc.blind(s)
 			o := e.Estimate(s)
-			if r := o.Resources[0]; r.Gross != 0 || r.Free != 0 || r.Why != tc.why || !r.Why.IsBlind() {
+			if r := o.Resources[0]; r.RevocableTotal != 0 || r.Offered != 0 || r.Why != tc.why || !r.Why.IsBlind() {
 				t.Errorf("blind: %+v, want nothing for %s", r, tc.why)
 			}
 			if got := o.Answer(s.Usage, s.At); len(got) != 0 {
 				t.Errorf("blind: answer %v", got)
 			}
-			if got := e.Estimate(scene(start.Add(2*time.Second), web(1), batch(0.5))).Resources[0].Gross; got <= 0 {
+			if got := e.Estimate(scene(start.Add(2*time.Second), web(1), batch(0.5))).Resources[0].RevocableTotal; got <= 0 {
 				t.Errorf("sighted again: gross %v", got)
 			}
 		})
@@ -278,8 +284,8 @@ func TestUsageStory(t *testing.T) {
 			}
 			o = e.Estimate(scene(start.Add(time.Duration(sec)*time.Second), step.cast...))
 		}
-		if r := o.Resources[0]; r.Gross != step.gross || r.Free != step.free || r.Why != step.why {
-			t.Fatalf("%s: gross %v free %v why %s, want %v %v %s", step.name, r.Gross, r.Free, r.Why, step.gross, step.free, step.why)
+		if r := o.Resources[0]; r.RevocableTotal != step.gross || r.Offered != step.free || r.Why != step.why {
+			t.Fatalf("%s: gross %v free %v why %s, want %v %v %s", step.name, r.RevocableTotal, r.Offered, r.Why, step.gross, step.free, step.why)
 		}
 	}
 }
@@ -316,23 +322,24 @@ func TestUsageKeepsItsPromises(t *testing.T) {
 			o := e.Estimate(s)
 			r := o.Resources[0]
 			switch {
-			case r.Gross < 0 || r.Free < 0:
+			case r.RevocableTotal < 0 || r.Offered < 0:
 				t.Fatalf("below zero: %+v", r)
-			case blind && r.Gross != 0:
+			case blind && r.RevocableTotal != 0:
 				t.Fatalf("blind: %+v", r)
-			case r.Gross > max(0, r.Allocated-min(r.Usage, r.Allocated)):
+			case blind:
+			case r.RevocableTotal > max(0, r.RegularAllocated-min(r.Usage, r.RegularAllocated)):
 				t.Fatalf("promises what is in use: %+v", r)
-			case r.Capped && r.Gross > r.Cap:
+			case r.Cap != nil && r.RevocableTotal > *r.Cap:
 				t.Fatalf("above the cap: %+v", r)
-			case r.Gross > gross+1000:
+			case r.RevocableTotal > gross+1000:
 				t.Fatalf("rose by more than a step from %v: %+v", gross, r)
-			case r.Gross > r.Target:
+			case r.RevocableTotal > r.Target:
 				t.Fatalf("a cut was put off: %+v", r)
 			}
-			gross = r.Gross
+			gross = r.RevocableTotal
 			later := scene(at, cast[:rapid.IntRange(0, len(cast)).Draw(t, "left")]...).Usage
-			if got := o.Answer(later, at).Get("cpus"); got != 0 && got+later.Revocable().Get("cpus") > r.Gross {
-				t.Fatalf("answered %v beside %v of %v", got, later.Revocable(), r.Gross)
+			if got := o.Answer(later, at).Get("cpus"); got != 0 && got+later.Revocable().Get("cpus") > r.RevocableTotal {
+				t.Fatalf("answered %v beside %v of %v", got, later.Revocable(), r.RevocableTotal)
 			}
 		}
 	})

@@ -134,7 +134,7 @@ func (s *suffering) tick() (free resources.Milli, acted bool) {
 		},
 	}
 	d, offer := s.brain.Think(&s.p, &qos.Input{Snapshot: s.n.tick(time.Second, usage)})
-	return offer.Resources[0].Free, len(d.Kills)+len(d.Actions.Throttles)+len(d.Actions.Freezes) > 0
+	return offer.Resources[0].Offered, len(d.Kills)+len(d.Actions.Throttles)+len(d.Actions.Freezes) > 0
 }
 
 // file is one that is read of such a node. decides: without its text the offer

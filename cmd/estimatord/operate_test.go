@@ -44,7 +44,7 @@ func TestOperatorCommands(t *testing.T) {
 	if err := json.Unmarshal([]byte(operate(t, "status", "--json", socket)), &st); err != nil {
 		t.Fatal(err)
 	}
-	if st.Daemon.PID != p.cmd.Process.Pid || !st.Daemon.PausedSince.IsZero() || len(st.Tick.Offer.Resources) != 1 || st.Tick.Offer.Resources[0].Free != 4000 {
+	if st.Daemon.PID != p.cmd.Process.Pid || !st.Daemon.PausedSince.IsZero() || len(st.Tick.Offer.Resources) != 1 || st.Tick.Offer.Resources[0].Offered != 4000 {
 		t.Errorf("status %+v, want pid %d, 4 cpus", st, p.cmd.Process.Pid)
 	}
 

@@ -64,7 +64,10 @@ func full(t *testing.T, log *bytes.Buffer) OperatorConfig {
 		Seq: 7, At: now.Add(-400 * time.Millisecond), Took: 1234 * time.Microsecond, Agent: "pid:11@22", UsageAge: 3200 * time.Millisecond,
 		Containers: decision.ContainerCounts{Regular: 3, Revocable: 2, Unreadable: 1},
 		Offer: estimator.Offer{Resources: []estimator.ResourceOffer{
-			{Name: "cpus", Free: 1500, Gross: 2500, AllocatedRevocable: 1000, Slack: 2600, Why: reason.RaiseStep},
+			{
+				Resource: "cpus", Offered: 1500, RevocableTotal: 2500, Allocated: &estimator.Allocated{RevocableAllocated: 1000},
+				Estimate: &estimator.Estimate{Slack: 2600}, Why: reason.RaiseStep,
+			},
 		}},
 		QoS: qos.Decision{
 			Why: reason.Throttled,

@@ -130,7 +130,14 @@ func (p *printer) offers(st *Status) {
 	var rows [][]string
 	for i := range st.Tick.Offer.Resources {
 		o := &st.Tick.Offer.Resources[i]
-		rows = append(rows, []string{o.Name, number(o.Free.Float()), number(o.AllocatedRevocable.Float()), number(o.Gross.Float()), number(o.Slack.Float()), string(o.Why)})
+		allocated, slack := "-", "-"
+		if o.Allocated != nil {
+			allocated = number(o.RevocableAllocated.Float())
+		}
+		if o.Estimate != nil {
+			slack = number(o.Slack.Float())
+		}
+		rows = append(rows, []string{o.Resource, number(o.Offered.Float()), allocated, number(o.RevocableTotal.Float()), slack, string(o.Why)})
 	}
 	p.table("RESOURCE|OFFERED|REVOCABLE ALLOCATED|REVOCABLE TOTAL|SLACK|WHY", rows)
 }

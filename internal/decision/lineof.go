@@ -135,22 +135,30 @@ func (m *liner) squeeze(s *snapshot.Contention) *ContentionLine {
 }
 
 func (m *liner) offer(o *estimator.ResourceOffer) OfferLine {
-	g := &o.Governor
 	l := OfferLine{
-		Resource: text(o.Name), Allocated: Amount(o.Allocated), Usage: Amount(o.Usage), Demand: Amount(o.Demand), Peak: Amount(o.Peak),
-		Margin: Amount(o.Margin), Unmanaged: Amount(o.Unmanaged), Slack: Amount(o.Slack), Target: Amount(o.Target),
-		Governor: GovernorLine{
-			Before: Amount(g.Before), Least: Amount(g.Least), HoldFor: m.left(g.HoldUntil), RaiseIn: m.left(g.RaiseFrom),
-			Stopped: g.Stopped, Quantum: Amount(g.Quantum), Step: Amount(g.Step), DeadBand: Amount(g.DeadBand), Reserve: Amount(g.Reserve),
-		},
-		Gross: Amount(o.Gross), Held: Amount(o.AllocatedRevocable), Free: Amount(o.Free), Why: string(o.Why),
+		Resource: text(o.Resource), Target: Amount(o.Target), Gross: Amount(o.RevocableTotal), Free: Amount(o.Offered), Why: string(o.Why),
 	}
-	if o.Capped {
-		limit := Amount(o.Cap)
+	if a := o.Allocated; a != nil {
+		l.Allocated, l.Held = Amount(a.RegularAllocated), Amount(a.RevocableAllocated)
+	}
+	if e := o.Estimate; e != nil {
+		l.Usage, l.Demand, l.Peak = Amount(e.Usage), Amount(e.Demand), Amount(e.Peak)
+		l.Margin, l.Unmanaged, l.Slack = Amount(e.Margin), Amount(e.Unmanaged), Amount(e.Slack)
+	}
+	if g := o.Governor; g != nil {
+		l.Governor = GovernorLine{
+			Before: Amount(g.Before), Least: Amount(g.Least), HoldFor: secondsOf(g.HoldSeconds), RaiseIn: secondsOf(g.RaiseSeconds),
+			Stopped: g.Stopped, Quantum: Amount(g.Quantum), Step: Amount(g.Step), DeadBand: Amount(g.DeadBand), Reserve: Amount(g.Reserve),
+		}
+	}
+	if o.Cap != nil {
+		limit := Amount(*o.Cap)
 		l.Cap = &limit
 	}
 	return l
 }
+
+func secondsOf(s float64) Seconds { return Seconds(math.Round(s * float64(time.Second))) }
 
 func (m *liner) decided(d *qos.Decision, uses []snapshot.Value) DecidedLine {
 	l := DecidedLine{
@@ -231,30 +239,14 @@ func candidateLine(c *qos.Candidate) CandidateLine {
 	}
 }
 
-// offerOf is the inverse of liner.offer, at any time.
-func (o *OfferLine) offerOf() estimator.ResourceOffer {
-	at := time.Unix(0, 0)
-	until := func(s Seconds) time.Time {
-		if s <= 0 {
-			return time.Time{}
-		}
-		return at.Add(time.Duration(s))
-	}
+// terms are those of the governor.
+func (g *GovernorLine) terms() estimator.Terms {
 	milli := func(a Amount) resources.Milli { return resources.Milli(a) }
-	r := estimator.ResourceOffer{
-		Name: o.Resource, Allocated: milli(o.Allocated), Usage: milli(o.Usage), Demand: milli(o.Demand), Peak: milli(o.Peak),
-		Margin: milli(o.Margin), Unmanaged: milli(o.Unmanaged), Slack: milli(o.Slack), Target: milli(o.Target),
-		Governor: estimator.Terms{
-			At: at, Before: milli(o.Governor.Before), Least: milli(o.Governor.Least),
-			HoldUntil: until(o.Governor.HoldFor), RaiseFrom: until(o.Governor.RaiseIn), Stopped: o.Governor.Stopped,
-			Quantum: milli(o.Governor.Quantum), Step: milli(o.Governor.Step), DeadBand: milli(o.Governor.DeadBand), Reserve: milli(o.Governor.Reserve),
-		},
-		Gross: milli(o.Gross), AllocatedRevocable: milli(o.Held), Free: milli(o.Free),
+	return estimator.Terms{
+		Before: milli(g.Before), Least: milli(g.Least), Stopped: g.Stopped,
+		HoldSeconds: max(0, time.Duration(g.HoldFor).Seconds()), RaiseSeconds: max(0, time.Duration(g.RaiseIn).Seconds()),
+		Quantum: milli(g.Quantum), Step: milli(g.Step), DeadBand: milli(g.DeadBand), Reserve: milli(g.Reserve),
 	}
-	if o.Cap != nil {
-		r.Cap, r.Capped = milli(*o.Cap), true
-	}
-	return r
 }
 
 // clamp is x, never below zero, as all amounts of a formula are.

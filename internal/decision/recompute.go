@@ -26,18 +26,17 @@ type Recomputed struct {
 // What an operator fixed, and what is offered blindly, follows from no slack.
 func (o *OfferLine) Recompute() Recomputed {
 	r := Recomputed{Slack: o.Slack, Target: o.Target}
-	of := o.offerOf()
-	of.Why = reason.Code(o.Why)
-	switch of.Why {
+	decided := reason.Code(o.Why)
+	switch decided {
 	case reason.Noop, reason.Fixed:
-		r.Gross, r.Why = o.Target, of.Why
+		r.Gross, r.Why = o.Target, decided
 		r.Free = clamp(int64(o.Target - max(0, o.Held)))
 		return r
 	}
-	if of.Why.IsBlind() {
-		return Recomputed{Slack: o.Slack, Target: o.Target, Why: of.Why}
+	if decided.IsBlind() {
+		return Recomputed{Slack: o.Slack, Target: o.Target, Why: decided}
 	}
-	if o.Governor.Quantum == 0 && of.Why == reason.Stopped { // a fixed total that is stopped
+	if o.Governor.Quantum == 0 && decided == reason.Stopped { // a fixed total that is stopped
 		r.Gross, r.Why = min(o.Target, max(0, o.Held)), reason.Stopped
 		return r
 	}
@@ -46,8 +45,15 @@ func (o *OfferLine) Recompute() Recomputed {
 	if o.Cap != nil {
 		r.Target = min(r.Slack, *o.Cap)
 	}
-	of.Slack, of.Target = resources.Milli(r.Slack), resources.Milli(r.Target)
-	gross, why := of.Recompute()
+	terms := o.Governor.terms()
+	gross, why := terms.Decide(resources.Milli(r.Target), resources.Milli(o.Held))
+	switch {
+	case why != reason.Slack:
+	case r.Target < r.Slack:
+		why = reason.Cap
+	case gross == 0:
+		why = reason.NoSlack
+	}
 	r.Gross, r.Why = Amount(gross), why
 	r.Free = clamp(int64(r.Gross - max(0, o.Held)))
 	return r

@@ -141,7 +141,9 @@ func (w *world) tick(s *snapshot.Snapshot) *decision.Record {
 	offer := w.estimator.Estimate(s)
 	w.promises = nil
 	for _, r := range offer.Resources {
-		w.promises = append(w.promises, qos.Promise{Resource: r.Name, Peak: r.Peak, Allocated: r.Allocated, Lent: r.Gross})
+		if r.Estimate != nil {
+			w.promises = append(w.promises, qos.Promise{Resource: r.Resource, Peak: r.Peak, Allocated: r.RegularAllocated, Lent: r.RevocableTotal})
+		}
 	}
 	for _, v := range d.Kills {
 		w.inFlight = append(w.inFlight, qos.InFlight{Key: v.Key(), Since: s.At})
@@ -173,7 +175,7 @@ func TestOfferAndVictimsFollowFromTheLine(t *testing.T) {
 			same(t, decision.LineOf(r), l)
 			for i := range r.Offer.Resources {
 				want, got := &r.Offer.Resources[i], l.Offer[i].Recompute()
-				if int64(got.Gross) != int64(want.Gross) || int64(got.Free) != int64(want.Free) || got.Why != want.Why {
+				if int64(got.Gross) != int64(want.RevocableTotal) || int64(got.Free) != int64(want.Offered) || got.Why != want.Why {
 					t.Fatalf("recomputed %+v, decided %+v\n%s", got, want, text)
 				}
 				switch want.Why {

@@ -68,7 +68,7 @@ func (n *notes) promisesNothing() (since process.Line, ok bool) {
 	for _, l := range n.lines {
 		switch {
 		case l.Msg != "offer" || l.Resource != resources.CPUs:
-		case l.Gross != "0":
+		case l.RevocableTotal != "0":
 			ok = false
 		case !ok:
 			since, ok = l, true

@@ -91,7 +91,7 @@ func (d *daemon) remove() error {
 func sentence(l process.Line) string {
 	switch l.Msg {
 	case "offer":
-		return fmt.Sprintf("daemon: offers %s %s, promises %s in all (%s)", l.Free, l.Resource, l.Gross, words(l.Why))
+		return fmt.Sprintf("daemon: offers %s %s, promises %s in all (%s)", l.Offered, l.Resource, l.RevocableTotal, words(l.Why))
 	case "kill":
 		return fmt.Sprintf("daemon: kill %s: %s", l.Executor, l.Why)
 	}

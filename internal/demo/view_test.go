@@ -107,9 +107,9 @@ func TestReason(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"offer","resource":"cpus","free":"0.4","gross":"1.1","why":"raise_step"}`: "daemon: offers 0.4 cpus, promises 1.1 in all (raise step)",
-		`{"level":"WARN","msg":"kill","executor":"hog-1","rule":"r","why":"r: busy"}`:                                                  "daemon: kill hog-1: r: busy",
-		`{"level":"ERROR","msg":"serve","err":"broken"}`:                                                                               "daemon: serve: broken",
+		`{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"offer","resource":"cpus","offered":"0.4","revocable_total":"1.1","why":"raise_step"}`: "daemon: offers 0.4 cpus, promises 1.1 in all (raise step)",
+		`{"level":"WARN","msg":"kill","executor":"hog-1","rule":"r","why":"r: busy"}`:                                                               "daemon: kill hog-1: r: busy",
+		`{"level":"ERROR","msg":"serve","err":"broken"}`:                                                                                            "daemon: serve: broken",
 	} {
 		if got := sentence(process.Parse(in)); got != want {
 			t.Errorf("%s is %q, want %q", in, got, want)

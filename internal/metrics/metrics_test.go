@@ -31,20 +31,25 @@ func victim(t *testing.T, rule string) qos.Victim {
 }
 
 func record(t *testing.T) *decision.Record {
+	limit := resources.Milli(1800)
 	return &decision.Record{
 		Seq: 3, At: time.Unix(1700000000, 500_000_000), Agent: "agent-1", UsageAge: 2500 * time.Millisecond,
 		Took:       2 * time.Millisecond,
 		Containers: decision.ContainerCounts{Regular: 2, Revocable: 1, UnknownToAgent: 3},
 		InFlight:   1,
-		Offer: estimator.Offer{Grades: []estimator.Graded{
-			{Resource: "cpus", Predictor: "tce", Grade: predict.Grade{Promises: 400, Broken: 3, Slack: 900, Allocated: 1200}},
-			{Resource: "mem", Predictor: "latest", Grade: predict.Grade{Promises: 1, Broken: 1, Slack: 2, Allocated: 4}},
+		Offer: estimator.Offer{Scores: []estimator.PredictorScore{
+			{Resource: "cpus", Predictor: "tce", Score: predict.Score{Predictions: 400, Violations: 3, Slack: 900, Allocated: 1200}},
+			{Resource: "mem", Predictor: "latest", Score: predict.Score{Predictions: 1, Violations: 1, Slack: 2, Allocated: 4}},
 		}, Resources: []estimator.ResourceOffer{
 			{
-				Name: "cpus", Allocated: 4000, Usage: 1250, Peak: 1500, Margin: 400, Unmanaged: 100, Slack: 2000,
-				Cap: 1800, Capped: true, Target: 1800, Gross: 1800, AllocatedRevocable: 1000, Free: 800, Why: reason.Cap,
+				Resource: "cpus", Allocated: &estimator.Allocated{RegularAllocated: 4000, RevocableAllocated: 1000},
+				Estimate: &estimator.Estimate{Usage: 1250, Peak: 1500, Margin: 400, Unmanaged: 100, Slack: 2000},
+				Cap:      &limit, Target: 1800, RevocableTotal: 1800, Offered: 800, Why: reason.Cap,
 			},
-			{Name: "mem", Allocated: 2_000_000, Slack: 512_000, Gross: 512_000, Free: 512_000, Why: reason.Slack},
+			{
+				Resource: "mem", Allocated: &estimator.Allocated{RegularAllocated: 2_000_000}, Estimate: &estimator.Estimate{Slack: 512_000},
+				RevocableTotal: 512_000, Offered: 512_000, Why: reason.Slack,
+			},
 		}},
 		QoS: qos.Decision{
 			Why: reason.Preempt,
@@ -152,7 +157,7 @@ func TestMetricsBeforeTheFirstTick(t *testing.T) {
 
 func BenchmarkScrape(b *testing.B) {
 	r := &decision.Record{Offer: estimator.Offer{Resources: make([]estimator.ResourceOffer, 2)}}
-	r.Offer.Resources[0].Name, r.Offer.Resources[1].Name = "cpus", "mem"
+	r.Offer.Resources[0].Resource, r.Offer.Resources[1].Resource = "cpus", "mem"
 	registry := NewRegistry(Build{}, NewTicks(), NewRecord(func() *decision.Record { return r }))
 	b.ReportAllocs()
 	for b.Loop() {

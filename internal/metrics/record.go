@@ -41,10 +41,10 @@ var recordFamilies = []recordFamily{
 	number("kills_in_flight", "Kills decided whose container is not gone yet.",
 		func(r *decision.Record) float64 { return float64(r.InFlight) }),
 
-	ofGrades("predictions_total", "Predictions of a predictor whose horizon is over and that were scored.",
-		func(g *estimator.Graded) float64 { return float64(g.Promises) }),
-	ofGrades("prediction_violations_total", "Those that demand rose above: divided by estimatord_predictions_total, the violation rate.",
-		func(g *estimator.Graded) float64 { return float64(g.Broken) }),
+	ofScores("predictions_total", "Predictions of a predictor whose horizon is over and that were scored.",
+		func(s *estimator.PredictorScore) float64 { return float64(s.Predictions) }),
+	ofScores("prediction_violations_total", "Those that demand rose above: divided by estimatord_predictions_total, the violation rate.",
+		func(s *estimator.PredictorScore) float64 { return float64(s.Violations) }),
 
 	ofRules("rule_signal", "Reading of a policy rule, in the rule's own unit; absent while it is unknown.",
 		func(r *qos.RuleState) (float64, bool) { return r.Value.V, r.Value.OK() }),
@@ -135,11 +135,11 @@ func ofRules(name, help string, get func(*qos.RuleState) (float64, bool)) record
 	}}
 }
 
-func ofGrades(name, help string, get func(*estimator.Graded) float64) recordFamily {
+func ofScores(name, help string, get func(*estimator.PredictorScore) float64) recordFamily {
 	return recordFamily{name: name, help: help, labels: []string{"resource", "predictor"}, read: func(r *decision.Record, show show) {
-		for i := range r.Offer.Grades {
-			g := &r.Offer.Grades[i]
-			show(get(g), g.Resource, g.Predictor)
+		for i := range r.Offer.Scores {
+			s := &r.Offer.Scores[i]
+			show(get(s), s.Resource, s.Predictor)
 		}
 	}}
 }
@@ -167,17 +167,17 @@ func amountFamilies() (all []recordFamily) {
 			all = append(all, recordFamily{name: a.name + "_" + unit, help: a.help, labels: []string{"resource"}, read: func(r *decision.Record, show show) {
 				for i := range r.Offer.Resources {
 					o := &r.Offer.Resources[i]
-					of, scale := unitOf(o.Name)
+					of, scale := unitOf(o.Resource)
 					if v, ok := a.get(o); ok && of == unit {
-						show(v.Float()*scale, o.Name)
+						show(v.Float()*scale, o.Resource)
 					}
 				}
 			}})
 		}
 		for _, s := range scored {
 			all = append(all, recordFamily{name: s.name + "_" + unit + "_total", help: s.help, labels: []string{"resource", "predictor"}, read: func(r *decision.Record, show show) {
-				for i := range r.Offer.Grades {
-					g := &r.Offer.Grades[i]
+				for i := range r.Offer.Scores {
+					g := &r.Offer.Scores[i]
 					if of, scale := unitOf(g.Resource); of == unit {
 						show(s.get(g)*scale, g.Resource, g.Predictor)
 					}
@@ -202,23 +202,48 @@ var amounts = []struct {
 	name, help string
 	get        func(*estimator.ResourceOffer) (v resources.Milli, ok bool)
 }{
-	{"regular_allocated", "Allocated to regular containers.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Allocated, true }},
-	{"regular_usage", "Used by regular containers; an unknown use counts as the allocation.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Usage, true }},
-	{"regular_predicted_peak", "Predicted peak of what regular containers will use.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Peak, true }},
-	{"margin", "Kept back on top of the predicted peak.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Margin, true }},
-	{"unmanaged_usage", "Used outside the agent's containers beyond what the agent leaves to the node.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Unmanaged, true }},
-	{"slack", "Allocated to regular containers and not needed by them: allocated - peak - margin - unmanaged.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Slack, true }},
-	{"cap", "The operator's limit on what may be revocable; absent without one.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Cap, o.Capped }},
-	{"revocable_total", "All that may be revocable, after the governor.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Gross, true }},
-	{"revocable_allocated", "Allocated as revocable.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.AllocatedRevocable, true }},
-	{"offered", "Offered to the agent on top of what is allocated as revocable: revocable total - revocable allocated.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Free, true }},
+	{"regular_allocated", "Allocated to regular containers.", reported(func(a *estimator.Allocated) resources.Milli { return a.RegularAllocated })},
+	{"regular_usage", "Used by regular containers; an unknown use counts as the allocation.", estimated(func(e *estimator.Estimate) resources.Milli { return e.Usage })},
+	{"regular_predicted_peak", "Predicted peak of what regular containers will use.", estimated(func(e *estimator.Estimate) resources.Milli { return e.Peak })},
+	{"margin", "Kept back on top of the predicted peak.", estimated(func(e *estimator.Estimate) resources.Milli { return e.Margin })},
+	{"unmanaged_usage", "Used outside the agent's containers beyond what the agent leaves to the node.", estimated(func(e *estimator.Estimate) resources.Milli { return e.Unmanaged })},
+	{"slack", "Allocated to regular containers and not needed by them: allocated - peak - margin - unmanaged.", estimated(func(e *estimator.Estimate) resources.Milli { return e.Slack })},
+	{"cap", "The operator's limit on what may be revocable; absent without one.", func(o *estimator.ResourceOffer) (v resources.Milli, ok bool) {
+		if o.Cap != nil {
+			v = *o.Cap
+		}
+		return v, o.Cap != nil
+	}},
+	{"revocable_total", "All that may be revocable, after the governor.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.RevocableTotal, true }},
+	{"revocable_allocated", "Allocated as revocable.", reported(func(a *estimator.Allocated) resources.Milli { return a.RevocableAllocated })},
+	{"offered", "Offered to the agent on top of what is allocated as revocable: revocable total - revocable allocated.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Offered, true }},
+}
+
+// reported is an amount that is absent before the agent's first report.
+func reported(get func(*estimator.Allocated) resources.Milli) func(*estimator.ResourceOffer) (resources.Milli, bool) {
+	return func(o *estimator.ResourceOffer) (v resources.Milli, ok bool) {
+		if o.Allocated != nil {
+			v = get(o.Allocated)
+		}
+		return v, o.Allocated != nil
+	}
+}
+
+// estimated is an amount that is absent when nothing was estimated.
+func estimated(get func(*estimator.Estimate) resources.Milli) func(*estimator.ResourceOffer) (resources.Milli, bool) {
+	return func(o *estimator.ResourceOffer) (v resources.Milli, ok bool) {
+		if o.Estimate != nil {
+			v = get(o.Estimate)
+		}
+		return v, o.Estimate != nil
+	}
 }
 
 // scored are sums over the predictions that were scored.
 var scored = []struct {
 	name, help string
-	get        func(*estimator.Graded) float64
+	get        func(*estimator.PredictorScore) float64
 }{
-	{"prediction_allocated", "Allocated to regular containers, summed over the predictions that were scored.", func(g *estimator.Graded) float64 { return g.Allocated }},
-	{"prediction_slack", "Slack by the predictions that were scored, summed: divided by the allocated sum, the savings.", func(g *estimator.Graded) float64 { return g.Slack }},
+	{"prediction_allocated", "Allocated to regular containers, summed over the predictions that were scored.", func(s *estimator.PredictorScore) float64 { return s.Allocated }},
+	{"prediction_slack", "Slack by the predictions that were scored, summed: divided by the allocated sum, the savings.", func(s *estimator.PredictorScore) float64 { return s.Slack }},
 }

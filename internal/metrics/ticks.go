@@ -70,7 +70,7 @@ func (t *Ticks) Observe(r *decision.Record) {
 	t.seconds.Observe(r.Took.Seconds())
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
-		t.offers.WithLabelValues(o.Name, string(o.Why)).Inc()
+		t.offers.WithLabelValues(o.Resource, string(o.Why)).Inc()
 	}
 	t.qos.WithLabelValues(string(r.QoS.Why)).Inc()
 	for _, v := range r.QoS.Kills {

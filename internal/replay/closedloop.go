@@ -189,7 +189,7 @@ func (l *loopTally) promise(at time.Time, allocated, slack float64, scored bool)
 	target := resources.FloorMilli(max(0, slack))
 	next := target
 	if l.governor != nil {
-		next, _, _ = l.governor.Next(estimator.Round{At: at, Target: target, Allocated: resources.FloorMilli(allocated)})
+		next, _, _ = l.governor.Next(estimator.Round{At: at, Target: target, RegularAllocated: resources.FloorMilli(allocated)})
 	}
 	if l.heard && scored {
 		if next.Float() != l.gross {
@@ -210,7 +210,7 @@ func (l *loopTally) between(at time.Time, scored bool) {
 		return
 	}
 	for t := l.last.Add(l.opts.Report); t.Before(at); t = t.Add(l.opts.Report) {
-		next, _, _ := l.governor.Next(estimator.Round{At: t, Target: l.rawHeard, Allocated: resources.FloorMilli(l.allocatedBefore)})
+		next, _, _ := l.governor.Next(estimator.Round{At: t, Target: l.rawHeard, RegularAllocated: resources.FloorMilli(l.allocatedBefore)})
 		if next.Float() != l.gross && scored {
 			l.changes++
 		}

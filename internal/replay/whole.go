@@ -150,7 +150,7 @@ func (w *wholeNode) tick(now time.Time) {
 	}
 	w.node.act(&d.Actions)
 	w.account(&offer)
-	for free := offer.Resources[0].Free; free >= resources.Unit; free -= resources.Unit {
+	for free := offer.Resources[0].Offered; free >= resources.Unit; free -= resources.Unit {
 		w.node.launch(now, w.opts.Length)
 		w.score.Started++
 	}
@@ -211,10 +211,13 @@ func (w *wholeNode) watch() {
 }
 
 // account counts what the agent is told. It adds what is allocated as
-// revocable to the answer, so that the master hears gross, or what is
-// allocated when that is more.
+// revocable to the answer, so that the master hears the revocable total,
+// or what is allocated when that is more.
 func (w *wholeNode) account(o *estimator.Offer) {
-	heard := max(o.Resources[0].Gross, o.Resources[0].AllocatedRevocable)
+	heard := o.Resources[0].RevocableTotal
+	if a := o.Resources[0].Allocated; a != nil {
+		heard = max(heard, a.RevocableAllocated)
+	}
 	if heard != w.heard {
 		w.score.messages++
 	}

@@ -203,7 +203,7 @@ func suffer(t *testing.T, p *qos.Policy, inject func(s *snapshot.Snapshot)) outc
 		out.kills += len(d.Kills)
 		out.throttles += len(d.Actions.Throttles)
 		out.freezes += len(d.Actions.Freezes)
-		free := offer.Resources[0].Free.Float()
+		free := offer.Resources[0].Offered.Float()
 		switch {
 		case second < 90:
 			before = free

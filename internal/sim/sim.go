@@ -159,9 +159,9 @@ func Run(sc Scenario) ([]Row, error) {
 			n.kill(v.Key().ID, now)
 		}
 		for i := range offer.Resources {
-			if r := &offer.Resources[i]; r.Name == resources.CPUs {
-				row.Gross = r.Gross.Float()
-				if sc.Offers && r.Free >= resources.Unit && now.Sub(lastJoin) >= JoinEvery {
+			if r := &offer.Resources[i]; r.Resource == resources.CPUs {
+				row.Gross = r.RevocableTotal.Float()
+				if sc.Offers && r.Offered >= resources.Unit && now.Sub(lastJoin) >= JoinEvery {
 					n.join(now)
 					lastJoin, row.Joined = now, true
 				}

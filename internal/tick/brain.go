@@ -36,8 +36,8 @@ func (b *Brain) State() qos.State { return b.qos }
 func promisesOf(o *estimator.Offer) []qos.Promise {
 	out := make([]qos.Promise, 0, len(o.Resources))
 	for i := range o.Resources {
-		if r := &o.Resources[i]; !r.Why.IsBlind() && o.ValidFor > 0 {
-			out = append(out, qos.Promise{Resource: r.Name, Peak: r.Peak + r.Margin, Allocated: r.Allocated, Lent: r.Gross})
+		if r := &o.Resources[i]; r.Estimate != nil {
+			out = append(out, qos.Promise{Resource: r.Resource, Peak: r.Peak + r.Margin, Allocated: r.RegularAllocated, Lent: r.RevocableTotal})
 		}
 	}
 	return out

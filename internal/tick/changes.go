@@ -19,8 +19,8 @@ type changes struct {
 
 // logged is what was last said of one resource.
 type logged struct {
-	gross, free resources.Milli
-	blind       reason.Code
+	total, offered resources.Milli
+	blind          reason.Code
 }
 
 func (c *changes) record(r *decision.Record) {
@@ -28,11 +28,11 @@ func (c *changes) record(r *decision.Record) {
 		c.offers = map[string]logged{}
 	}
 	for _, o := range r.Offer.Resources {
-		now := logged{gross: o.Gross, free: o.Free, blind: blindness(o.Why)}
-		if before, ok := c.offers[o.Name]; ok && before == now {
+		now := logged{total: o.RevocableTotal, offered: o.Offered, blind: blindness(o.Why)}
+		if before, ok := c.offers[o.Resource]; ok && before == now {
 			continue
 		}
-		c.offers[o.Name] = now
+		c.offers[o.Resource] = now
 		c.log.Info("offer", offerAttrs(&o)...)
 	}
 	if r.QoS.Why != c.qos {
@@ -56,12 +56,16 @@ func blindness(c reason.Code) reason.Code {
 
 func offerAttrs(o *estimator.ResourceOffer) []any {
 	attrs := []any{
-		"resource", o.Name, "free", o.Free.String(), "gross", o.Gross.String(), "why", string(o.Why),
-		"allocated", o.Allocated.String(), "usage", o.Usage.String(), "peak", o.Peak.String(),
-		"margin", o.Margin.String(), "unmanaged", o.Unmanaged.String(), "slack", o.Slack.String(),
-		"allocated_revocable", o.AllocatedRevocable.String(),
+		"resource", o.Resource, "offered", o.Offered.String(), "revocable_total", o.RevocableTotal.String(), "why", string(o.Why),
 	}
-	if o.Capped {
+	if a := o.Allocated; a != nil {
+		attrs = append(attrs, "regular_allocated", a.RegularAllocated.String(), "revocable_allocated", a.RevocableAllocated.String())
+	}
+	if e := o.Estimate; e != nil {
+		attrs = append(attrs, "regular_usage", e.Usage.String(), "regular_predicted_peak", e.Peak.String(),
+			"margin", e.Margin.String(), "unmanaged_usage", e.Unmanaged.String(), "slack", e.Slack.String())
+	}
+	if o.Cap != nil {
 		attrs = append(attrs, "cap", o.Cap.String())
 	}
 	return attrs

@@ -41,11 +41,11 @@ func TestLadderReachesTheOfferAndTheActor(t *testing.T) {
 	n.run("hog-batch", 1.9)
 	n.busy = 2.5
 	n.reports(executor("web", 3000, 0), executor("hog-batch", 100, 1000))
-	n.until(t, l, "something is free", 20, func(r *decision.Record) bool { return r.Offer.Resources[0].Free > 0 })
+	n.until(t, l, "something is free", 20, func(r *decision.Record) bool { return r.Offer.Resources[0].Offered > 0 })
 
 	n.busy = 4
 	r := n.tick(l)
-	if o := r.Offer.Resources[0]; o.Free != 0 || o.Why != reason.Stopped || !r.QoS.StopOffering {
+	if o := r.Offer.Resources[0]; o.Offered != 0 || o.Why != reason.Stopped || !r.QoS.StopOffering {
 		t.Errorf("at the tick of the squeeze: %+v, want nothing free, stopped", o)
 	}
 	if len(h.wanted.Throttles) != 1 || h.wanted.Throttles[0].Victim.Key().ID != "hog-batch" {

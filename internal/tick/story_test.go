@@ -164,7 +164,7 @@ func (n *node) until(t *testing.T, l *Loop, what string, limit int, holds func(*
 	return 0
 }
 
-func gross(r *decision.Record) resources.Milli { return r.Offer.Resources[0].Gross }
+func gross(r *decision.Record) resources.Milli { return r.Offer.Resources[0].RevocableTotal }
 
 func TestStoryFromSlackToPreemptionAndBack(t *testing.T) {
 	n := newNode()
@@ -202,8 +202,8 @@ func TestStoryFromSlackToPreemptionAndBack(t *testing.T) {
 	n.busy = 2.5
 	n.reports(web, hog)
 	r := n.tick(l)
-	if o := r.Offer.Resources[0]; o.Gross != 2200 || o.AllocatedRevocable != 2000 || o.Free != 200 {
-		t.Errorf("with the hog: gross %v, allocated %v, free %v; want 2.2, 2, 0.2", o.Gross, o.AllocatedRevocable, o.Free)
+	if o := r.Offer.Resources[0]; o.RevocableTotal != 2200 || o.RevocableAllocated != 2000 || o.Offered != 200 {
+		t.Errorf("with the hog: gross %v, allocated %v, free %v; want 2.2, 2, 0.2", o.RevocableTotal, o.RevocableAllocated, o.Offered)
 	}
 	if r.QoS.Why != reason.Calm {
 		t.Errorf("qos is %s, want calm at 2.5 of 4 CPUs", r.QoS.Why)
@@ -214,8 +214,8 @@ func TestStoryFromSlackToPreemptionAndBack(t *testing.T) {
 	n.run("web", 2.4)
 	n.busy = 3.95
 	r = n.tick(l)
-	if gross(r) != 300 || r.Offer.Resources[0].Free != 0 || r.QoS.Why != reason.Waiting {
-		t.Errorf("at the onset: gross %v, free %v, qos %s; want 0.3, 0, waiting", gross(r), r.Offer.Resources[0].Free, r.QoS.Why)
+	if gross(r) != 300 || r.Offer.Resources[0].Offered != 0 || r.QoS.Why != reason.Waiting {
+		t.Errorf("at the onset: gross %v, free %v, qos %s; want 0.3, 0, waiting", gross(r), r.Offer.Resources[0].Offered, r.QoS.Why)
 	}
 	ticks = n.until(t, l, "the hog is killed", 10, func(r *decision.Record) bool { return len(r.QoS.Kills) > 0 })
 	if ticks != 3 || len(n.killed) != 1 || n.killed[0].Key().ID != "hog-batch" {
@@ -260,8 +260,8 @@ func TestStoryFromSlackToPreemptionAndBack(t *testing.T) {
 		t.Errorf("the agent's side saw %d of %d snapshots", len(n.observed), n.seq)
 	}
 	for _, want := range []string{
-		`msg=offer resource=cpus free=1 gross=1 why=raise_step`, `msg=kill container=hog-batch framework=framework`,
-		`gross=0 why=no_samples`,
+		`msg=offer resource=cpus offered=1 revocable_total=1 why=raise_step`, `msg=kill container=hog-batch framework=framework`,
+		`revocable_total=0 why=no_samples`,
 	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, log.String())

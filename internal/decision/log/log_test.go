@@ -27,7 +27,7 @@ func tick(n int, agent string) *decision.Record {
 	return &decision.Record{
 		Seq: uint64(n), At: at, Agent: agent, TreeWhy: snapshot.Present,
 		Inputs: &decision.Inputs{Wall: at, Policy: "p"},
-		Offer:  estimator.Offer{Resources: []estimator.ResourceOffer{{Name: "cpus"}}}, QoS: qos.Decision{Why: "calm"},
+		Offer:  estimator.Offer{Resources: []estimator.ResourceOffer{{Resource: "cpus"}}}, QoS: qos.Decision{Why: "calm"},
 	}
 }
 

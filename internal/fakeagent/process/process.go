@@ -32,19 +32,19 @@ const tailLines = 20
 // Line is one line of the daemon's log, as --log-format=json writes it. A field
 // that the line does not have is zero; amounts are texts.
 type Line struct {
-	Time      time.Time `json:"time"`
-	Level     string    `json:"level"`
-	Msg       string    `json:"msg"`
-	Resource  string    `json:"resource"`
-	Free      string    `json:"free"`
-	Gross     string    `json:"gross"`
-	Slack     string    `json:"slack"`
-	Why       string    `json:"why"`
-	Rule      string    `json:"rule"`
-	Container string    `json:"container"`
-	Executor  string    `json:"executor"`
-	Listen    string    `json:"listen"`
-	Err       string    `json:"err"`
+	Time           time.Time `json:"time"`
+	Level          string    `json:"level"`
+	Msg            string    `json:"msg"`
+	Resource       string    `json:"resource"`
+	Offered        string    `json:"offered"`
+	RevocableTotal string    `json:"revocable_total"`
+	Slack          string    `json:"slack"`
+	Why            string    `json:"why"`
+	Rule           string    `json:"rule"`
+	Container      string    `json:"container"`
+	Executor       string    `json:"executor"`
+	Listen         string    `json:"listen"`
+	Err            string    `json:"err"`
 	// Text is the whole line. A crash is no JSON: then nothing else is set.
 	Text string `json:"-"`
 }

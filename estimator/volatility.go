@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// unrestEvery is what a change is measured over: the default horizon, and
+	// volatilityEvery is what a change is measured over: the default horizon, and
 	// long against the ticks, so that it does not depend on their length.
-	unrestEvery = 5 * time.Minute
-	// unrestWeight makes the mean one of the last 100 minutes or so.
-	unrestWeight = 1.0 / 20
+	volatilityEvery = 5 * time.Minute
+	// volatilityWeight makes the mean one of the last 100 minutes or so.
+	volatilityWeight = 1.0 / 20
 )
 
-// unrest is how much the slack of this node changes by itself:
+// volatility is how much the slack of this node changes by itself:
 //
 //	mean of |m_k − m_(k−1)| / allocated,  m_k the least target of the k-th 5 min
 //
@@ -23,7 +23,7 @@ const (
 // against it: a rise that the next change takes back costs the master two
 // messages for little. It differs by a factor of ten from node to node (calm
 // services, sandboxes that come and go), so that no single band suits all.
-type unrest struct {
+type volatility struct {
 	start  time.Time
 	least  resources.Milli
 	before resources.Milli
@@ -32,16 +32,16 @@ type unrest struct {
 	mean   float64
 }
 
-// add takes a tick's target and returns the unrest as a share of what is
+// add takes a tick's target and returns the volatility as a share of what is
 // allocated.
-func (u *unrest) add(at time.Time, target, allocated resources.Milli) float64 {
+func (u *volatility) add(at time.Time, target, allocated resources.Milli) float64 {
 	switch {
 	case u.start.IsZero():
 		u.start, u.least = at, target
-	case at.Sub(u.start) >= unrestEvery:
+	case at.Sub(u.start) >= volatilityEvery:
 		if u.blocks > 0 && allocated > 0 {
 			change := math.Abs((u.least - u.before).Float()) / allocated.Float()
-			u.mean += (min(change, 1) - u.mean) * max(unrestWeight, 1/float64(u.blocks))
+			u.mean += (min(change, 1) - u.mean) * max(volatilityWeight, 1/float64(u.blocks))
 		}
 		u.blocks++
 		u.before, u.start, u.least = u.least, at, target
@@ -51,7 +51,7 @@ func (u *unrest) add(at time.Time, target, allocated resources.Milli) float64 {
 }
 
 // shift moves what is remembered by d, after the clock was set.
-func (u *unrest) shift(d time.Duration) {
+func (u *volatility) shift(d time.Duration) {
 	if !u.start.IsZero() {
 		u.start = u.start.Add(d)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/estimatord/estimatord/estimator/predict"
 )
 
-func TestJudge(t *testing.T) {
+func TestEvaluator(t *testing.T) {
 	t.Parallel()
 	type cs = []predict.Container
 	type look struct {
@@ -46,7 +46,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j, err := predict.NewJudge(predict.Config{Interval: time.Second, Horizon: 2 * time.Second})
+			j, err := predict.NewEvaluator(predict.Config{Interval: time.Second, Horizon: 2 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,17 +54,17 @@ func TestJudge(t *testing.T) {
 			for i, l := range story {
 				at = at.Add(l.after)
 				j.Observe(predict.Step{At: at, Containers: l.now}, l.predicted)
-				if g := j.Grade(); g.Promises != l.promises || g.Broken != l.broken {
-					t.Errorf("look %d: %d judged and %d broken, want %d and %d", i, g.Promises, g.Broken, l.promises, l.broken)
+				if g := j.Score(); g.Predictions != l.promises || g.Violations != l.broken {
+					t.Errorf("look %d: %d judged and %d broken, want %d and %d", i, g.Predictions, g.Violations, l.promises, l.broken)
 				}
 			}
 		})
 	}
 }
 
-func TestJudgeSums(t *testing.T) {
+func TestEvaluatorSums(t *testing.T) {
 	t.Parallel()
-	j, err := predict.NewJudge(predict.Config{Interval: time.Second, Horizon: time.Second})
+	j, err := predict.NewEvaluator(predict.Config{Interval: time.Second, Horizon: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,20 +72,20 @@ func TestJudgeSums(t *testing.T) {
 		j.Observe(predict.Step{At: epoch.Add(time.Duration(i) * time.Second), Containers: []predict.Container{running("a", 10, demand)}}, 2)
 	}
 	// Predicted 2 of 10 twice; 3 came, then 1.
-	if g := j.Grade(); g.Slack != 16 || g.Allocated != 20 || !near(g.Excess, 0.1) {
+	if g := j.Score(); g.Slack != 16 || g.Allocated != 20 || !near(g.Excess, 0.1) {
 		t.Errorf("%+v, want slack 16 of 20 and an excess of 0.1", g)
 	}
 }
 
-func TestJudgeNeedsAHorizon(t *testing.T) {
+func TestEvaluatorNeedsAHorizon(t *testing.T) {
 	t.Parallel()
-	if _, err := predict.NewJudge(predict.Config{Interval: time.Second}); !errors.Is(err, predict.ErrConfig) {
+	if _, err := predict.NewEvaluator(predict.Config{Interval: time.Second}); !errors.Is(err, predict.ErrConfig) {
 		t.Errorf("error %v, want %v", err, predict.ErrConfig)
 	}
 }
 
-func TestJudgeDoesNotAllocate(t *testing.T) {
-	j, err := predict.NewJudge(predict.Config{Interval: time.Second, Horizon: 5 * time.Minute})
+func TestEvaluatorDoesNotAllocate(t *testing.T) {
+	j, err := predict.NewEvaluator(predict.Config{Interval: time.Second, Horizon: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestJudgeDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(200, look); n != 0 {
 		t.Errorf("%v allocations per step, want 0", n)
 	}
-	if g := j.Grade(); g.Promises == 0 {
+	if g := j.Score(); g.Predictions == 0 {
 		t.Error("nothing was judged")
 	}
 }
