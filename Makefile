@@ -79,15 +79,17 @@ lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in internal
 vulncheck: $(TOOLBIN)/govulncheck ## Known vulnerabilities in what the daemon calls.
 	@./internal/tools/vulncheck.sh $(TOOLBIN)/govulncheck ./...
 
+RECORDINGPB := internal/recording/recordingpb
 PROTOS := $(shell cd proto && find estimatord -name '*.proto')
-proto: $(TOOLBIN)/protoc-gen-go $(TOOLBIN)/protoc-gen-go-grpc ## Regenerate proto/ (needs protoc).
+proto: $(TOOLBIN)/protoc-gen-go $(TOOLBIN)/protoc-gen-go-grpc ## Regenerate what the .proto files say (needs protoc).
 	@command -v protoc >/dev/null || { echo "protoc not found: install Debian's protobuf-compiler" >&2; exit 1; }
 	PATH=$(TOOLBIN):$$PATH protoc -I proto \
 		--go_out=proto --go_opt=module=github.com/estimatord/estimatord/proto \
 		--go-grpc_out=proto --go-grpc_opt=module=github.com/estimatord/estimatord/proto $(PROTOS)
+	PATH=$(TOOLBIN):$$PATH protoc -I $(RECORDINGPB) --go_out=$(RECORDINGPB) --go_opt=paths=source_relative recording.proto
 
-proto-check: proto ## Fails when the generated code is not what proto/ says.
-	git diff --exit-code -- proto
+proto-check: proto ## Fails when the generated code is not what the .proto files say.
+	git diff --exit-code -- proto $(RECORDINGPB)
 
 test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qemu.
 	$(GO) run ./internal/cgroup2vm ./internal/throttle ./monitor/... ./internal/fakeagent/... ./internal/bench/contention ./internal/demo

@@ -23,12 +23,12 @@ func TestDecisionsOfADaemonReplayByteForByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "estimatord.yaml")
-	settings := "mode: usage\npolicy: policy.yaml\ninterval: 100ms\nstate_file: " + filepath.Join(dir, "state") + "\ndecisions: {dir: " + decisions + "}\n"
+	settings := "mode: usage\npolicy: policy.yaml\ninterval: 100ms\nstate_file: " + filepath.Join(dir, "state") + "\ndecisions: {dir: " + decisions + "}\nrecording: {dir: " + recording + "}\n"
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second goes on from what the first has learned
-		p := start(t, "record", recording, "--socket", socket, "--config", config)
+		p := start(t, "--socket", socket, "--config", config)
 		p.await(t, "offer")
 		before := logged(t, decisions)
 		if _, err := dial(t, socket).Estimate(t.Context(), recorded(t, "one-regular-one-revocable.bin")); err != nil {

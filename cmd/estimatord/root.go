@@ -33,7 +33,7 @@ file.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDaemon(cmd, nil)
+			return runDaemon(cmd)
 		},
 	}
 	config.Flags(root.Flags())
@@ -56,8 +56,8 @@ func settingsOf(cmd *cobra.Command) daemon.LoadSettings {
 }
 
 // runDaemon runs the daemon until it is told to end.
-func runDaemon(cmd *cobra.Command, rec *daemon.Recording) error {
-	d, err := daemon.New(daemon.Options{Load: settingsOf(cmd), Build: build(), Recording: rec, Log: cmd.ErrOrStderr()})
+func runDaemon(cmd *cobra.Command) error {
+	d, err := daemon.New(daemon.Options{Load: settingsOf(cmd), Build: build(), Log: cmd.ErrOrStderr()})
 	if err != nil {
 		return usageError{err}
 	}

@@ -56,6 +56,7 @@ type Config struct {
 	SampleStaleAfter time.Duration
 
 	Decisions Decisions
+	Recording Recording
 	Monitor   Monitor
 	Estimator Estimator
 	Governor  Governor
@@ -67,6 +68,16 @@ type Decisions struct {
 	Dir string
 	// MaxMiB is what all its files may take together.
 	MaxMiB int
+}
+
+// Recording is where all that the daemon sees is recorded.
+type Recording struct {
+	// Dir is its directory; "": nothing is recorded.
+	Dir string
+	// MaxMiB is what all its files may take together, MaxAge the age from which
+	// one is removed; 0: none is for its age.
+	MaxMiB int
+	MaxAge time.Duration
 }
 
 // Monitor is how the node is read.
@@ -131,6 +142,8 @@ func Default() Config {
 		SampleStaleAfter: 10 * time.Second,
 		// Weeks of a small node, days of a large one (docs/reference/reasons.md).
 		Decisions: Decisions{MaxMiB: 256},
+		// Three weeks of 50 containers.
+		Recording: Recording{MaxMiB: 1024},
 		// memory.stat costs more than all other files together and moves slowly.
 		// 1000 containers at 1 s cost about as much as the budget.
 		Monitor: Monitor{StatEvery: 10, CostBudget: 0.015, MaxWakes: 2},

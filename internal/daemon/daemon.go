@@ -27,8 +27,6 @@ type LoadSettings func() (config.Config, config.Provenance, error)
 type Options struct {
 	Load  LoadSettings
 	Build metrics.Build
-	// Recording is where the daemon records, nil for nowhere.
-	Recording *Recording
 	// Log gets the daemon's log.
 	Log io.Writer
 }

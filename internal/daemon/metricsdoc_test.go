@@ -28,8 +28,9 @@ func everything(t *testing.T) *parts {
 	cfg.Socket = filepath.Join(dir, "agent.sock")
 	cfg.Policy, cfg.StateFile = policy, filepath.Join(dir, "state")
 	cfg.Decisions.Dir = filepath.Join(dir, "decisions")
+	cfg.Recording.Dir = filepath.Join(dir, "recording")
 	log := slog.New(slog.DiscardHandler)
-	a, err := assemble(&cfg, &Options{Recording: &Recording{Dir: filepath.Join(dir, "recording")}}, &actuator{log: log}, log)
+	a, err := assemble(&cfg, &Options{}, &actuator{log: log}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ type parts struct {
 	actuator   *actuator
 	checkpoint *checkpoint
 	decisions  *decisionlog.Writer // optional
-	recording  *Recording          // optional
+	recording  *recorder           // optional
 	fast       *fastSampler        // optional
 	containers *metrics.Containers // optional
 	registry   *prometheus.Registry
@@ -75,11 +75,10 @@ func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger
 			return nil, err
 		}
 	}
-	if opts.Recording != nil {
-		if err := opts.Recording.start(p.checkpoint.start(), log); err != nil {
+	if cfg.Recording.Dir != "" {
+		if p.recording, err = newRecorder(cfg, p.checkpoint.start(), log); err != nil {
 			return nil, err
 		}
-		p.recording = opts.Recording
 	}
 	if cfg.Monitor.MaxWakes > 0 {
 		p.fast = newFastSampler(p.mon.NewFast(monitor.FastConfig{MaxWakes: cfg.Monitor.MaxWakes}))

@@ -5,71 +5,64 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/recording"
-	"github.com/estimatord/estimatord/internal/replay"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// Recording is where the daemon records. It is a tick.Observer, which remembers
+// recorder records what the daemon sees. It is a tick.Observer, which remembers
 // what a tick was decided on, and a tick.Watcher, which records it.
-type Recording struct {
-	Dir     string
-	Options recording.Options
-
+type recorder struct {
+	dir    string
 	writer *recording.Writer
 	// begins is what the daemon began with, until that is recorded.
 	begins *recording.Start
 	last   *decision.Record
 
 	log *slog.Logger
-	// behind and refused are when the last tick was said to be missing.
-	behind, refused time.Time
+	// logged is when ticks were last said to be missing.
+	logged time.Time
 }
 
-// sayEvery is how often a missing tick is worth a line.
-const sayEvery = time.Minute
+// logMissingEvery is how often missing ticks are worth a line.
+const logMissingEvery = time.Minute
 
-func (r *Recording) start(begins *recording.Start, log *slog.Logger) (err error) {
-	r.log, r.begins = log, begins
-	if r.writer, err = recording.Create(r.Dir, r.Options, log); err != nil {
-		return err
+func newRecorder(cfg *config.Config, begins *recording.Start, log *slog.Logger) (*recorder, error) {
+	total := int64(cfg.Recording.MaxMiB) << 20
+	w, err := recording.Create(cfg.Recording.Dir, recording.Options{
+		MaxTotalBytes: total, MaxFileBytes: min(recording.DefaultMaxFileBytes, total/4), MaxAge: cfg.Recording.MaxAge,
+	}, log)
+	if err != nil {
+		return nil, err
 	}
-	log.Info("recording", "dir", r.Dir)
-	return nil
+	log.Info("recording", "dir", cfg.Recording.Dir)
+	return &recorder{dir: cfg.Recording.Dir, writer: w, begins: begins, log: log}, nil
 }
 
 // Observe remembers the tick's record until its snapshot comes.
-func (r *Recording) Observe(tick *decision.Record) { r.last = tick }
+func (r *recorder) Observe(tick *decision.Record) { r.last = tick }
 
 // Watch records one tick.
-func (r *Recording) Watch(s *snapshot.Snapshot) {
-	var in *recording.Inputs
+func (r *recorder) Watch(s *snapshot.Snapshot) {
+	t := recording.Tick{Snapshot: s, Wall: s.At}
 	if r.last != nil && r.last.Seq == s.Seq {
-		in = replay.InputsOf(r.last, r.begins)
+		t.Inputs = recording.InputsOf(r.last, r.begins)
 	}
-	err := r.writer.RecordTick(s, in)
-	last := &r.refused
-	switch {
-	case err == nil:
+	err := r.writer.Record(&t)
+	if err == nil || errors.Is(err, recording.ErrBehind) {
 		r.begins = nil
-		return
-	case errors.Is(err, recording.ErrPaused): // the error itself was logged
-		return
-	case errors.Is(err, recording.ErrBehind):
-		last = &r.behind
 	}
-	if s.At.Sub(*last) < sayEvery {
-		return
+	if err != nil && s.At.Sub(r.logged) >= logMissingEvery {
+		r.logged = s.At
+		r.log.Warn("ticks not recorded", "err", err)
 	}
-	*last = s.At
-	r.log.Warn("tick not recorded", "err", err)
 }
 
-func (r *Recording) stop() {
+func (r *recorder) stop() {
 	if err := r.writer.Close(); err != nil {
 		r.log.Error("the recording may lack its end", "err", err)
 	}
 	st := r.writer.Stats()
-	r.log.Info("recorded", "dir", r.Dir, "ticks", st.Ticks, "bytes", st.Bytes, "missing", st.Behind+st.Lost+st.Refused)
+	r.log.Info("recorded", "dir", r.dir, "ticks", st.Ticks, "bytes", st.Bytes, "missing", st.Behind+st.Lost+st.Refused)
 }

@@ -3,7 +3,6 @@ package recording
 import (
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
@@ -13,21 +12,15 @@ import (
 func BenchmarkRecord(b *testing.B) {
 	for _, containers := range []int{50, 100, 1000} {
 		b.Run(strconv.Itoa(containers), func(b *testing.B) {
-			n := newNode(containers)
-			history := make([]*snapshot.Snapshot, 14) // of one report
-			for i := range history {
-				history[i] = clone(n.tick())
-			}
-			w := &Writer{}
-			w.state.reset(false)
-			buf := make([]byte, 0, 1<<20)
-			if _, err := w.encode(buf, history[0], nil); err != nil {
-				b.Fatal(err)
-			}
+			history := small(containers, 14) // of one report
+			var f framer
 			b.ReportAllocs()
-			for i := 1; b.Loop(); i++ {
-				if _, err := w.encode(buf, history[i%len(history)], nil); err != nil {
+			for i := 0; b.Loop(); i++ {
+				if _, err := f.add(tickOf(history[i%len(history)])); err != nil {
 					b.Fatal(err)
+				}
+				if f.ticks == 15 {
+					f.take()
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(containers), "ns/container")
@@ -35,42 +28,43 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// BenchmarkCompress is blocks of ten ticks, as written every ten seconds: their
+// BenchmarkCompress is frames of 15 ticks, as written every 15 seconds: their
 // size, and what compressing them costs.
 func BenchmarkCompress(b *testing.B) {
 	for _, containers := range []int{50, 100, 1000} {
 		b.Run(strconv.Itoa(containers), func(b *testing.B) {
+			const ticks, count = 15, 20
 			n := newNode(containers)
-			w := &Writer{}
-			w.state.reset(false)
-			const ticks = 10
-			var blocks [][]byte
-			for i := range 31 * ticks {
-				tick, err := w.encode(nil, n.tick(), nil)
+			var f framer
+			var frames []frame
+			for len(frames) < count {
+				over, err := f.add(tickOf(n.tick()))
 				if err != nil {
 					b.Fatal(err)
 				}
-				if i%ticks == 0 {
-					blocks = append(blocks, nil)
+				if f.ticks == ticks {
+					over = f.take()
 				}
-				blocks[len(blocks)-1] = append(blocks[len(blocks)-1], tick...)
+				if over.ticks > 0 {
+					frames = append(frames, over)
+				}
 			}
-			blocks = blocks[1:] // the first holds every string
-			d := &disk{w: w}
-			if err := d.makeEncoder(); err != nil {
+			zip, err := newZip()
+			if err != nil {
 				b.Fatal(err)
 			}
 			raw, packed := 0, 0
-			for _, block := range blocks {
-				d.packed = d.zip.EncodeAll(block, d.packed[:0])
-				raw += len(block)
-				packed += len(d.packed) + frameHeaderBytes
+			var buf []byte
+			for _, f := range frames {
+				buf = pack(buf[:0], zip, f.raw)
+				raw += len(f.raw)
+				packed += len(buf)
 			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				d.packed = d.zip.EncodeAll(blocks[i%len(blocks)], d.packed[:0])
+				buf = pack(buf[:0], zip, frames[i%len(frames)].raw)
 			}
-			all := float64(len(blocks) * ticks * containers)
+			all := float64(count * ticks * containers)
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ticks/float64(containers), "ns/container")
 			b.ReportMetric(float64(raw)/all, "raw-B/container")
 			b.ReportMetric(float64(packed)/all, "B/container")
@@ -86,7 +80,7 @@ func BenchmarkDecode(b *testing.B) {
 	for range cap(history) {
 		history = append(history, clone(n.tick()))
 	}
-	record(b, dir, Options{FlushEvery: time.Hour}, history)
+	record(b, dir, Options{}, history)
 	r, err := Open(dir)
 	if err != nil {
 		b.Fatal(err)

@@ -5,142 +5,90 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Classes of errors, for errors.Is.
 var (
 	// ErrNotRecording: there is no recording there.
 	ErrNotRecording = errors.New("not a recording")
-	// ErrVersion: the file is of a format that this build does not know.
-	ErrVersion = errors.New("recorded in another format")
-	// ErrCut: the file ends without its end mark. Everything before was read.
+	// ErrCut: the file ends within a frame. Everything before was read.
 	ErrCut = errors.New("the file is cut off")
-	// ErrCorrupt: the file is not what was written. Everything before was read.
+	// ErrCorrupt: a frame is not what was written. It is left out.
 	ErrCorrupt = errors.New("the file is damaged")
 	// ErrTooLarge: a tick is beyond the limits of the format.
 	ErrTooLarge = errors.New("the tick is too large to be recorded")
-	// ErrBehind: the disk is too slow, the tick was left out.
-	ErrBehind = errors.New("the disk is behind, the tick was left out")
-	// ErrPaused: writing failed a moment ago, the tick was left out.
-	ErrPaused = errors.New("recording pauses after an error")
+	// ErrBehind: the disk is too slow, ticks were left out.
+	ErrBehind = errors.New("the disk is behind, ticks were left out")
 	// ErrInUse: another process records into the directory.
 	ErrInUse = errors.New("another process records here")
 	// ErrClosed: the recording was closed.
 	ErrClosed = errors.New("the recording is closed")
 )
 
-// Version is the version of the format that is written. Those from oldest on are
-// read; what they lack is absent then (snapshot.NotRead, and no look between
-// the ticks).
-const (
-	Version = 3
-	oldest  = 1
-)
-
-// Versions from which something is recorded.
-const (
-	// withContention: what the fast lane saw, quotas and waiting of containers, and
-	// the memory that can be used.
-	withContention = 2
-	// withInputs: what a tick was decided on besides its snapshot, and times that
-	// only differences of count.
-	withInputs = 3
-)
-
 // Extension ends the name of each file of a recording.
 const Extension = ".estrec"
 
-// magic begins each file; its first byte is no text, its last shows a transfer
-// that changed line ends.
-const magic = "\x89ESTREC\n"
+// magic begins each frame: its first byte is no text, its last is the version of
+// the format.
+const magic = "\x89ER\x01"
 
-const (
-	fileHeaderBytes  = 16
-	frameHeaderBytes = 16
-)
+// A frame is magic, the size of what follows the header, the checksum of that
+// size and of what follows (CRC-32C), both little-endian; and a pb.Frame,
+// compressed by zstd.
+const headerBytes = len(magic) + 4 + 4
 
-// Kinds of frames.
-const (
-	kindTicks uint32 = 1
-	kindEnd   uint32 = 2
-)
-
-// Limits, which bound what reading any file can take.
-const (
-	// maxBlock is the size of a block before compression, and so of a tick.
-	maxBlock = 16 << 20
-	// maxStored is the size of a compressed block; what cannot be compressed
-	// grows by less than 1/256 and some bytes.
-	maxStored = maxBlock + maxBlock/256 + 1024
-	// maxEntries is the number of containers or of executors in a tick.
-	maxEntries = 1 << 16
-	// maxStrings and maxStringBytes are the strings of a file.
-	maxStrings     = 1 << 20
-	maxStringBytes = 32 << 20
-)
+// maxStored is the size of a compressed frame; what cannot be compressed grows
+// by less than 1/256 and some bytes.
+const maxStored = maxFrame + maxFrame/256 + 1024
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func fileHeader() []byte {
-	b := append(make([]byte, 0, fileHeaderBytes), magic...)
-	b = binary.LittleEndian.AppendUint32(b, Version)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+// newZip makes what compresses frames: in one goroutine, with a window of a
+// frame of some hundred containers.
+func newZip() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false))
 }
 
-// checkFileHeader returns the version.
-func checkFileHeader(b []byte) (uint32, error) {
-	n := min(len(b), len(magic))
-	if string(b[:n]) != magic[:n] {
-		return 0, fmt.Errorf("%w: it begins with %q", ErrNotRecording, b[:n])
-	}
-	if len(b) < fileHeaderBytes {
-		return 0, fmt.Errorf("%w within its header", ErrCut)
-	}
-	if got := crc32.Checksum(b[:12], castagnoli); got != binary.LittleEndian.Uint32(b[12:]) {
-		return 0, fmt.Errorf("%w: checksum of the header", ErrCorrupt)
-	}
-	v := binary.LittleEndian.Uint32(b[8:])
-	if v < oldest || v > Version {
-		return 0, fmt.Errorf("%w: version %d, this build reads %d to %d", ErrVersion, v, oldest, Version)
-	}
-	return v, nil
+// newUnzip makes what is given back to it, never more than a frame.
+func newUnzip() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxFrame))
 }
 
-// frameHeader is what stands before each frame.
-type frameHeader struct {
-	kind uint32
-	// stored and raw are the size of what follows, and that before compression.
-	stored, raw uint32
-	// sum is over the three fields before and what follows.
-	sum uint32
-}
-
-// appendFrameHeader appends the header of a frame that holds payload.
-func appendFrameHeader(b []byte, kind, raw uint32, payload []byte) []byte {
+// pack appends a frame as it stands in the file.
+func pack(b []byte, zip *zstd.Encoder, raw []byte) []byte {
 	at := len(b)
-	b = binary.LittleEndian.AppendUint32(b, kind)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(payload))) //nolint:gosec // at most maxStored
-	b = binary.LittleEndian.AppendUint32(b, raw)
-	return binary.LittleEndian.AppendUint32(b, frameSum(b[at:], payload))
+	b = append(b, magic...)
+	b = append(b, make([]byte, headerBytes-len(magic))...)
+	b = zip.EncodeAll(raw, b)
+	header, payload := b[at:at+headerBytes], b[at+headerBytes:]
+	binary.LittleEndian.PutUint32(header[len(magic):], uint32(len(payload))) //nolint:gosec // at most maxStored
+	binary.LittleEndian.PutUint32(header[len(magic)+4:], checksum(header, payload))
+	return b
 }
 
-// frameSum is CRC-32C over the first three fields of a header and the payload.
-func frameSum(fields, payload []byte) uint32 {
-	return crc32.Update(crc32.Checksum(fields, castagnoli), castagnoli, payload)
+func checksum(header, payload []byte) uint32 {
+	return crc32.Update(crc32.Checksum(header[:len(magic)+4], castagnoli), castagnoli, payload)
 }
 
-func parseFrameHeader(b []byte) (frameHeader, error) {
-	h := frameHeader{
-		kind: binary.LittleEndian.Uint32(b), stored: binary.LittleEndian.Uint32(b[4:]),
-		raw: binary.LittleEndian.Uint32(b[8:]), sum: binary.LittleEndian.Uint32(b[12:]),
+// storedSize is the size of what follows the header of a frame.
+func storedSize(header []byte) (int, error) {
+	if string(header[:len(magic)]) != magic {
+		return 0, fmt.Errorf("%w: %q does not begin a frame", ErrCorrupt, header[:len(magic)])
 	}
-	switch {
-	case h.kind != kindTicks && h.kind != kindEnd:
-		return h, fmt.Errorf("%w: a frame of kind %d", ErrCorrupt, h.kind)
-	case h.stored > maxStored || h.raw > maxBlock:
-		return h, fmt.Errorf("%w: a frame of %d bytes, %d unpacked", ErrCorrupt, h.stored, h.raw)
-	case h.kind == kindEnd && h.stored|h.raw != 0:
-		return h, fmt.Errorf("%w: an end mark of %d bytes", ErrCorrupt, h.stored)
+	size := binary.LittleEndian.Uint32(header[len(magic):])
+	if size > maxStored {
+		return 0, fmt.Errorf("%w: a frame of %d bytes", ErrCorrupt, size)
 	}
-	return h, nil
+	return int(size), nil
+}
+
+// checkSum compares the checksum of a frame.
+func checkSum(header, payload []byte) error {
+	if checksum(header, payload) != binary.LittleEndian.Uint32(header[len(magic)+4:]) {
+		return fmt.Errorf("%w: checksum of a frame", ErrCorrupt)
+	}
+	return nil
 }

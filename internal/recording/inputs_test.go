@@ -1,8 +1,6 @@
 package recording
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -16,15 +14,15 @@ import (
 
 // recorded are the ticks that come back of a directory into which those were
 // recorded.
-func recorded(t *testing.T, base time.Time, ticks []Tick) (back []Tick) {
+func recorded(t *testing.T, ticks []Tick) (back []Tick) {
 	t.Helper()
 	dir := t.TempDir()
-	w, err := create(dir, Options{Queue: len(ticks)}, quiet, func() time.Time { return base })
+	w, err := Create(dir, Options{Queue: len(ticks)}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range ticks {
-		if err := w.RecordTick(ticks[i].Snapshot, &ticks[i].Inputs); err != nil {
+		if err := w.Record(&ticks[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -50,7 +48,7 @@ func TestInputsAreRecorded(t *testing.T) {
 	var ticks []Tick
 	for i := range 4 {
 		s := clone(n.tick())
-		in := Inputs{Known: true, Wall: s.At, Policy: "abc", Policies: 1 + i/2, After: 2 * i, Orders: qos.Orders{ResetBudget: i == 2, Paused: i == 3}}
+		in := Inputs{Policy: "abc", Policies: 1 + i/2, After: 2 * i, Orders: qos.Orders{ResetBudget: i == 2, Paused: i == 3}}
 		for range i {
 			in.InFlight = append(in.InFlight, qos.InFlight{Key: snapshot.Key{ID: "c", Inode: uint64(i)}, Since: s.At.Add(-time.Second)})
 		}
@@ -60,42 +58,25 @@ func TestInputsAreRecorded(t *testing.T) {
 				in.Start.Checkpoint = nil
 			}
 		}
-		ticks = append(ticks, Tick{Snapshot: s, Inputs: in})
+		ticks = append(ticks, Tick{Snapshot: s, Wall: s.At.Add(time.Hour), Inputs: &in})
 	}
-	back := recorded(t, time.Unix(1_700_000_000, 0), ticks)
+	back := recorded(t, ticks)
 	if len(back) != len(ticks) {
 		t.Fatalf("%d ticks, want %d", len(back), len(ticks))
 	}
 	for i := range ticks {
-		if diff := cmp.Diff(ticks[i].Inputs, back[i].Inputs); diff != "" {
-			t.Errorf("tick %d (-recorded +read):\n%s", i, diff)
+		if diff := cmp.Diff(ticks[i].Inputs, back[i].Inputs); diff != "" || !back[i].Wall.Equal(ticks[i].Wall) {
+			t.Errorf("tick %d at %v (-recorded +read):\n%s", i, back[i].Wall, diff)
 		}
 		diff(t, back[i].Snapshot, ticks[i].Snapshot)
 	}
 }
 
 func TestATickMayComeWithoutInputs(t *testing.T) {
-	n := newNode(1)
-	dir := t.TempDir()
-	w, err := Create(dir, Options{}, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := clone(n.tick())
-	if err := w.Record(s); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for tick, err := range r.Ticks() {
-		if err != nil || tick.Known || !tick.Wall.Equal(s.At) {
-			t.Errorf("%+v, %v; want no inputs", tick.Inputs, err)
-		}
+	s := clone(newNode(1).tick())
+	back := recorded(t, []Tick{*tickOf(s)})
+	if len(back) != 1 || back[0].Inputs != nil || !back[0].Wall.Equal(s.At) {
+		t.Errorf("%+v; want one tick without inputs", back)
 	}
 }
 
@@ -130,15 +111,15 @@ func TestAgesAreThoseOfTheMonotonicClock(t *testing.T) {
 			u.At = base
 			s.Usage = &u
 		}
-		ticks = append(ticks, Tick{Snapshot: s, Inputs: Inputs{InFlight: []qos.InFlight{{Since: base}}}})
+		ticks = append(ticks, Tick{Snapshot: s, Wall: s.At, Inputs: &Inputs{InFlight: []qos.InFlight{{Since: base}}}})
 	}
-	back := recorded(t, base, ticks)
+	back := recorded(t, ticks)
 	if got := back[1].At.Sub(back[0].At); got != time.Second {
 		t.Errorf("%s between the ticks, want 1s", got)
 	}
 	for i := range back {
 		got, want := &back[i], &ticks[i]
-		if g, w := got.At.Sub(got.InFlight[0].Since), want.At.Sub(base); g != w {
+		if g, w := got.At.Sub(got.Inputs.InFlight[0].Since), want.At.Sub(base); g != w {
 			t.Errorf("tick %d: a kill of %s, want %s", i, g, w)
 		}
 		if g, w := got.At.Sub(got.Host.At), time.Millisecond; g != w {
@@ -147,33 +128,5 @@ func TestAgesAreThoseOfTheMonotonicClock(t *testing.T) {
 		if !got.Wall.Equal(want.At.Round(0)) {
 			t.Errorf("tick %d: at %s by the calendar, want %s", i, got.Wall, want.At)
 		}
-	}
-}
-
-// What version 2 recorded is read; it has no inputs.
-func TestVersion2IsRead(t *testing.T) {
-	n := newNode(3)
-	var history []*snapshot.Snapshot
-	for range 12 {
-		history = append(history, clone(n.tick()))
-	}
-	path := filepath.Join("testdata", "version-2.estrec")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatal(err)
-	}
-	i := 0
-	r, err := Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for tick, err := range r.Ticks() {
-		if err != nil || tick.Known {
-			t.Fatalf("%+v, %v", tick.Inputs, err)
-		}
-		diff(t, tick.Snapshot, history[i])
-		i++
-	}
-	if i != len(history) {
-		t.Errorf("%d ticks, want %d", i, len(history))
 	}
 }

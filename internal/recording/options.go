@@ -10,34 +10,33 @@ import (
 // field stands for its default.
 type Options struct {
 	// MaxFileBytes is when a new file is begun. Smaller: less is lost with a
-	// damaged one; larger: fewer whole ticks, which each file begins with.
+	// damaged one.
 	MaxFileBytes int64
 	// MaxTotalBytes is when the oldest file is removed.
 	MaxTotalBytes int64
 	// MaxAge is when a file is removed: this long after its last tick; 0 for never.
 	MaxAge time.Duration
-	// FlushEvery is how long ticks are collected before they are compressed
-	// and written. Longer: smaller files; shorter: a process that is killed
-	// loses less.
+	// FlushEvery is how long ticks are collected before they are compressed and
+	// written. Longer: smaller files, since each frame says anew which
+	// containers there are; shorter: a process that is killed loses less.
 	FlushEvery time.Duration
 	// SyncEvery is how often the file is forced to the disk: what a power
 	// failure may take.
 	SyncEvery time.Duration
 	// RetryAfter is how long nothing is recorded after an error of the disk.
 	RetryAfter time.Duration
-	// Queue is the number of ticks that wait for the disk at most.
+	// Queue is the number of frames that wait for the disk at most.
 	Queue int
 }
 
-// Defaults of Options. At 1 s and 50 containers a day takes about 30 MB, so
-// that the total is a month of them.
+// Defaults of Options.
 const (
 	DefaultMaxFileBytes  = 16 << 20
 	DefaultMaxTotalBytes = 1 << 30
-	DefaultFlushEvery    = 10 * time.Second
+	DefaultFlushEvery    = 15 * time.Second
 	DefaultSyncEvery     = time.Minute
 	DefaultRetryAfter    = 10 * time.Second
-	DefaultQueue         = 32
+	DefaultQueue         = 4
 )
 
 var errOptions = errors.New("recording options")

@@ -3,13 +3,11 @@ package recording
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
-	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -18,7 +16,12 @@ import (
 )
 
 // Reader reads a recording. It is for one goroutine.
-type Reader struct{ segments []rotate.File }
+type Reader struct {
+	files []rotate.File
+	// Progress, when set, is told after each frame how many bytes of how many
+	// have been read.
+	Progress func(read, total int64)
+}
 
 // Open opens a recording: a directory that was recorded into, or one file of
 // it. Whether the files are sound shows when they are read.
@@ -27,61 +30,48 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
-		return checked([]rotate.File{{Path: path, Bytes: info.Size()}})
+	r := &Reader{files: []rotate.File{{Path: path, Bytes: info.Size()}}}
+	if info.IsDir() {
+		if r.files, err = rotate.List(path, Extension); err != nil {
+			return nil, err
+		}
+		if len(r.files) == 0 {
+			return nil, fmt.Errorf("%w: there is no file *%s in %s", ErrNotRecording, Extension, path)
+		}
 	}
-	list, err := rotate.List(path, Extension)
-	if err != nil {
-		return nil, err
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: there is no file *%s in %s", ErrNotRecording, Extension, path)
-	}
-	return checked(list)
+	return r, r.checkStart()
 }
 
-// checked looks at the start of the first file, so that what cannot be read at
-// all is known at once.
-func checked(list []rotate.File) (*Reader, error) {
-	if err := checkStart(list[0].Path); err != nil {
-		return nil, err
-	}
-	return &Reader{segments: list}, nil
-}
-
-func checkStart(path string) error {
+// checkStart looks at the start of the first file, so that what is no recording
+// is known at once. An empty file is one, as a crash leaves it.
+func (r *Reader) checkStart() error {
+	path := r.files[0].Path
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read from
-	head := make([]byte, fileHeaderBytes)
+	head := make([]byte, len(magic))
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if _, err := checkFileHeader(head[:n]); err != nil && !errors.Is(err, ErrCut) {
-		return fmt.Errorf("%s: %w", path, err)
+	if string(head[:n]) != magic[:n] {
+		return fmt.Errorf("%w: %s begins with %q", ErrNotRecording, path, head[:n])
 	}
 	return nil
 }
 
 // Files are the paths that are read, in order.
 func (r *Reader) Files() []string {
-	paths := make([]string, len(r.segments))
-	for i := range r.segments {
-		paths[i] = r.segments[i].Path
+	paths := make([]string, len(r.files))
+	for i := range r.files {
+		paths[i] = r.files[i].Path
 	}
 	return paths
 }
 
-// All yields the snapshots in the order they were recorded. A snapshot is valid
-// until the one after the next, as one from the monitor is.
-//
-// A file that does not end well yields a nil snapshot and an error that wraps
-// ErrCut, ErrCorrupt, ErrVersion or that of the disk; whoever goes on is given
-// the next file. ErrCut is what a daemon leaves that was killed or is still
-// recording.
+// All yields the snapshots of Ticks.
 func (r *Reader) All() iter.Seq2[*snapshot.Snapshot, error] {
 	return func(yield func(*snapshot.Snapshot, error) bool) {
 		for t, err := range r.Ticks() {
@@ -92,171 +82,122 @@ func (r *Reader) All() iter.Seq2[*snapshot.Snapshot, error] {
 	}
 }
 
-// Ticks yields the same with what was decided on besides.
+// Ticks yields the ticks in the order they were recorded. A snapshot is valid
+// until the one after the next, as one from the monitor is.
+//
+// What is wrong with a file yields a Tick without a snapshot, and an error that
+// names the file and the offset and wraps ErrCut, ErrCorrupt or that of the
+// disk; whoever goes on is given what can be read after it. ErrCut is what a
+// daemon leaves that was killed or is still recording.
 func (r *Reader) Ticks() iter.Seq2[Tick, error] {
 	return func(yield func(Tick, error) bool) {
-		for i := range r.segments {
-			if !r.file(r.segments[i].Path, yield) {
-				return
-			}
-		}
-	}
-}
-
-func (r *Reader) file(path string, yield func(Tick, error) bool) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return yield(Tick{}, err)
-	}
-	defer func() { _ = f.Close() }() // only read from
-	for s, err := range decodeTicks(f) {
-		if err != nil {
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-		if !yield(s, err) {
-			return false
-		}
-	}
-	return true
-}
-
-// Decode yields the snapshots of one file, as Reader.All does.
-func Decode(file io.Reader) iter.Seq2[*snapshot.Snapshot, error] {
-	return func(yield func(*snapshot.Snapshot, error) bool) {
-		for t, err := range decodeTicks(file) {
-			if !yield(t.Snapshot, err) {
-				return
-			}
-		}
-	}
-}
-
-func decodeTicks(file io.Reader) iter.Seq2[Tick, error] {
-	return func(yield func(Tick, error) bool) {
-		d, err := newDecoder(file)
+		f, err := newFrames()
 		if err != nil {
 			yield(Tick{}, err)
 			return
 		}
-		defer d.zip.Close()
-		for {
-			s, err := d.next()
-			if errors.Is(err, io.EOF) {
+		defer f.unzip.Close()
+		var total int64
+		for i := range r.files {
+			total += r.files[i].Bytes
+		}
+		var before int64 // the size of the files that were read
+		if r.Progress != nil {
+			f.progress = func(offset int64) { r.Progress(before+offset, total) }
+		}
+		for i := range r.files {
+			if !f.readFile(r.files[i].Path, yield) {
 				return
 			}
+			before += r.files[i].Bytes
+		}
+	}
+}
+
+// frames reads files, frame by frame.
+type frames struct {
+	into     room
+	unzip    *zstd.Decoder
+	in       *bufio.Reader
+	packed   bytes.Buffer
+	raw      []byte
+	progress func(offset int64)
+	// offset is that of the next frame; lost: nobody knows where that is.
+	offset int64
+	lost   bool
+}
+
+func newFrames() (*frames, error) {
+	unzip, err := newUnzip()
+	return &frames{unzip: unzip, in: bufio.NewReaderSize(nil, 64<<10), progress: func(int64) {}}, err
+}
+
+func (f *frames) readFile(path string, yield func(Tick, error) bool) (more bool) {
+	file, err := os.Open(path)
+	if err != nil {
+		return yield(Tick{}, err)
+	}
+	defer func() { _ = file.Close() }() // only read from
+	return f.read(file, path, yield)
+}
+
+// read yields the ticks of one file. A damaged frame is left out when its size
+// says where the next one is.
+func (f *frames) read(file io.Reader, path string, yield func(Tick, error) bool) (more bool) {
+	f.in.Reset(file)
+	f.offset, f.lost = 0, false
+	for !f.lost {
+		at := f.offset
+		raw, err := f.next()
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err == nil {
+			more, err = unframe(raw, &f.into, func(t Tick) bool { return yield(t, nil) })
 			if err != nil {
-				yield(Tick{}, fmt.Errorf("%w after %d ticks", err, d.ticks))
-				return
-			}
-			d.ticks++
-			if !yield(s, nil) {
-				return
+				err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+			} else if !more {
+				return false
 			}
 		}
-	}
-}
-
-// decoder reads one file.
-type decoder struct {
-	in     *bufio.Reader
-	zip    *zstd.Decoder
-	packed bytes.Buffer
-	block  []byte
-	left   []byte // of block
-	// version is that of the file.
-	version uint32
-	state   state
-	turns   [2]snapshot.Snapshot
-	ticks   uint64
-}
-
-func newDecoder(file io.Reader) (*decoder, error) {
-	d := &decoder{in: bufio.NewReaderSize(file, 64<<10)}
-	head := make([]byte, fileHeaderBytes)
-	n, err := io.ReadFull(d.in, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if d.version, err = checkFileHeader(head[:n]); err != nil {
-		return nil, err
-	}
-	d.zip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecodeAllCapLimit(true))
-	if err != nil {
-		return nil, err
-	}
-	d.state.reset(true)
-	return d, nil
-}
-
-// next is the next tick; io.EOF after the end mark.
-func (d *decoder) next() (Tick, error) {
-	for len(d.left) == 0 {
-		if err := d.frame(); err != nil {
-			return Tick{}, err
+		if err != nil && !yield(Tick{}, fmt.Errorf("%s: %w in the frame at byte %d", path, err, at)) {
+			return false
 		}
+		f.progress(f.offset)
 	}
-	if len(d.left) < tickHeaderBytes {
-		return Tick{}, fmt.Errorf("%w: %d bytes are no tick", ErrCorrupt, len(d.left))
-	}
-	size := binary.LittleEndian.Uint32(d.left)
-	d.left = d.left[tickHeaderBytes:]
-	if uint64(size) > uint64(len(d.left)) {
-		return Tick{}, fmt.Errorf("%w: a tick of %d bytes in a block with %d left", ErrCorrupt, size, len(d.left))
-	}
-	c := coder{reading: true, version: d.version, buf: d.left[:size]}
-	t := Tick{Snapshot: &d.turns[d.ticks%2]}
-	d.state.tick(&c, t.Snapshot, &t.Inputs)
-	if c.err == nil && len(c.buf) > 0 {
-		c.err = fmt.Errorf("%d bytes too many", len(c.buf))
-	}
-	if c.err != nil {
-		return Tick{}, fmt.Errorf("%w: a tick: %w", ErrCorrupt, c.err)
-	}
-	d.left = d.left[size:]
-	return t, nil
+	return true
 }
 
-// frame reads the next frame into left.
-func (d *decoder) frame() error {
-	var head [frameHeaderBytes]byte
-	if _, err := io.ReadFull(d.in, head[:]); err != nil {
-		return cut(err)
+// next is the next frame, unpacked; io.EOF after the last.
+func (f *frames) next() ([]byte, error) {
+	var header [headerBytes]byte
+	if _, err := io.ReadFull(f.in, header[:]); err != nil {
+		f.lost = true
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = ErrCut
+		}
+		return nil, err
 	}
-	h, err := parseFrameHeader(head[:])
+	size, err := storedSize(header[:])
 	if err != nil {
-		return err
+		f.lost = true
+		return nil, err
 	}
 	// Grown with what is there, not with what the header claims.
-	d.packed.Reset()
-	if _, err := io.CopyN(&d.packed, d.in, int64(h.stored)); err != nil {
-		return cut(err)
-	}
-	if frameSum(head[:frameHeaderBytes-4], d.packed.Bytes()) != h.sum {
-		return fmt.Errorf("%w: checksum of a frame", ErrCorrupt)
-	}
-	if h.kind == kindEnd {
-		if _, err := d.in.Peek(1); err == nil {
-			return fmt.Errorf("%w: something follows the end mark", ErrCorrupt)
+	f.packed.Reset()
+	if _, err := io.CopyN(&f.packed, f.in, int64(size)); err != nil {
+		f.lost = true
+		if errors.Is(err, io.EOF) {
+			err = ErrCut
 		}
-		return io.EOF
+		return nil, err
 	}
-	// Never more than was announced: the capacity is the limit.
-	d.block, err = d.zip.DecodeAll(d.packed.Bytes(), slices.Grow(d.block[:0], int(h.raw))[:0:h.raw])
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	f.offset += int64(headerBytes + size)
+	if err := checkSum(header[:], f.packed.Bytes()); err != nil {
+		return nil, err
 	}
-	if len(d.block) != int(h.raw) || len(d.block) == 0 {
-		return fmt.Errorf("%w: a frame of %d bytes where %d were announced", ErrCorrupt, len(d.block), h.raw)
+	if f.raw, err = f.unzip.DecodeAll(f.packed.Bytes(), f.raw[:0]); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	d.left = d.block
-	return nil
-}
-
-// cut turns the end of the input into ErrCut.
-func cut(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return ErrCut
-	}
-	return err
+	return f.raw, nil
 }

@@ -1,49 +1,38 @@
 package recording
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/estimatord/estimatord/internal/rotate"
 )
 
-// Writer records snapshots. Record and Close are for one goroutine, Stats is
-// for any.
+// Writer records ticks. Record and Close are for one goroutine, Stats is for
+// any.
 type Writer struct {
 	opts Options
 	now  func() time.Time
-	// base is the first tick: see coder.stamp.
-	base time.Time
 
 	// Of the goroutine that calls Record.
-	state  state
-	coder  coder
+	framer framer
 	closed bool
 
-	// begin: the next tick must begin a file. The disk's side sets it when the
-	// file is large enough or lost.
-	begin atomic.Bool
 	// pausedUntil is when recording goes on after an error, in ns since 1970.
 	pausedUntil atomic.Int64
-	queue       chan queued
-	free        chan []byte
+	queue       chan frame
 	done        chan struct{}
 
 	mu    sync.Mutex
 	stats Stats
-}
-
-// queued is one encoded tick on its way to the disk.
-type queued struct {
-	tick []byte
-	at   time.Time
-	// begins: it was encoded without knowledge of a tick before.
-	begins bool
 }
 
 // Stats is what a Writer did since it was made.
@@ -68,25 +57,7 @@ type Stats struct {
 // An error of the disk later on ends the file, if there is one, is logged, and
 // is in Stats; recording is tried again every RetryAfter.
 func Create(dir string, opts Options, log *slog.Logger) (*Writer, error) {
-	return create(dir, opts, log, time.Now)
-}
-
-func create(dir string, opts Options, log *slog.Logger, now func() time.Time) (*Writer, error) {
-	opts, err := opts.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Mkdir(dir, 0o750); err != nil && !os.IsExist(err) {
-		return nil, fmt.Errorf("record: %w", err)
-	}
-	w := &Writer{
-		opts: opts, now: now, queue: make(chan queued, opts.Queue), free: make(chan []byte, opts.Queue), done: make(chan struct{}),
-	}
-	for range opts.Queue {
-		w.free <- nil // grown when used first
-	}
-	w.begin.Store(true)
-	d, err := newDisk(w, dir, log)
+	w, d, err := create(dir, opts, log, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
@@ -94,66 +65,55 @@ func create(dir string, opts Options, log *slog.Logger, now func() time.Time) (*
 	return w, nil
 }
 
-// Record records one tick. It encodes it and hands it over; it does not wait.
-// An error means that this tick is left out, and never that the next one is.
-func (w *Writer) Record(s *snapshot.Snapshot) error { return w.RecordTick(s, nil) }
+func create(dir string, opts Options, log *slog.Logger, now func() time.Time) (*Writer, *disk, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.Mkdir(dir, 0o750); err != nil && !os.IsExist(err) {
+		return nil, nil, err
+	}
+	w := &Writer{opts: opts, now: now, queue: make(chan frame, opts.Queue), done: make(chan struct{})}
+	d, err := newDisk(w, dir, log)
+	return w, d, err
+}
 
-// RecordTick is Record with what was decided on besides s, so that the tick can
-// be decided again; nil when that is not known.
-func (w *Writer) RecordTick(s *snapshot.Snapshot, in *Inputs) error {
+// Record records one tick, which it copies; it does not wait. An error means
+// that ticks are left out, and never that the next ones are.
+func (w *Writer) Record(t *Tick) error {
 	if w.closed {
 		return ErrClosed
 	}
-	if until := w.pausedUntil.Load(); until != 0 {
-		if w.now().UnixNano() < until {
-			w.count(func(st *Stats) { st.Lost++ })
-			return ErrPaused
-		}
-		w.pausedUntil.Store(0)
-	}
-	var buf []byte
-	select {
-	case buf = <-w.free:
-	default:
-		w.count(func(st *Stats) { st.Behind++ })
-		return ErrBehind
-	}
-	if w.base.IsZero() {
-		w.base = s.At
-	}
-	begins := w.begin.Swap(false)
-	if begins {
-		w.state.reset(false)
-	}
-	tick, err := w.encode(buf, s, in)
+	over, err := w.framer.add(t)
 	if err != nil {
-		w.free <- buf
-		w.begin.Store(true) // what the state is now, no reader will know
 		w.count(func(st *Stats) { st.Refused++ })
-		return err
 	}
-	if w.state.strings.full() {
-		w.begin.Store(true)
+	if over.ticks > 0 {
+		err = errors.Join(err, w.handOver(over))
 	}
-	w.queue <- queued{tick: tick, at: s.At, begins: begins} // has room: there are no more buffers
-	return nil
+	if f := &w.framer.frame; t.At.Sub(f.at) >= w.opts.FlushEvery || len(f.raw) > maxFrame/2 {
+		err = errors.Join(err, w.handOver(w.framer.take()))
+	}
+	return err
 }
 
-// tickHeaderBytes is the length before each tick of a block.
-const tickHeaderBytes = 4
-
-func (w *Writer) encode(buf []byte, s *snapshot.Snapshot, in *Inputs) ([]byte, error) {
-	w.coder = coder{version: Version, base: w.base, buf: append(buf[:0], make([]byte, tickHeaderBytes)...)}
-	w.state.tick(&w.coder, s, in)
-	if w.coder.err != nil {
-		return nil, w.coder.err
+// handOver gives a frame to the disk's goroutine.
+func (w *Writer) handOver(f frame) error {
+	if f.ticks == 0 {
+		return nil
 	}
-	tick := w.coder.buf
-	if len(tick) > maxBlock {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(tick))
+	ticks := uint64(f.ticks) //nolint:gosec // a length
+	if w.now().UnixNano() < w.pausedUntil.Load() {
+		w.count(func(st *Stats) { st.Lost += ticks })
+		return nil // the error itself was logged
 	}
-	binary.LittleEndian.PutUint32(tick, uint32(len(tick)-tickHeaderBytes)) //nolint:gosec // at most maxBlock
-	return tick, nil
+	select {
+	case w.queue <- f:
+		return nil
+	default:
+		w.count(func(st *Stats) { st.Behind += ticks })
+		return fmt.Errorf("%w: %d", ErrBehind, ticks)
+	}
 }
 
 // Stats is what was done so far.
@@ -176,7 +136,155 @@ func (w *Writer) Close() error {
 		return ErrClosed
 	}
 	w.closed = true
+	err := w.handOver(w.framer.take())
 	close(w.queue)
 	<-w.done
-	return w.Stats().Err
+	return errors.Join(err, w.Stats().Err)
+}
+
+// disk is the side of a Writer that may wait: it compresses and writes frames,
+// and keeps the directory within its limits.
+type disk struct {
+	w    *Writer
+	dir  string
+	log  *slog.Logger
+	zip  *zstd.Encoder
+	lock *os.File
+
+	files  []rotate.File // the last one is open when file is not nil
+	file   *os.File
+	packed []byte
+	synced bool
+}
+
+func newDisk(w *Writer, dir string, log *slog.Logger) (*disk, error) {
+	lock, err := rotate.Lock(dir)
+	switch {
+	case errors.Is(err, rotate.ErrInUse):
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	case err != nil:
+		return nil, err
+	}
+	d := &disk{w: w, dir: dir, log: log, lock: lock, synced: true}
+	if d.files, err = rotate.List(dir, Extension); err == nil {
+		err = rotate.Writable(dir)
+	}
+	if err == nil {
+		d.zip, err = newZip()
+	}
+	if err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *disk) run() {
+	defer close(d.w.done)
+	defer func() { _ = d.lock.Close() }()
+	sync := time.NewTicker(d.w.opts.SyncEvery)
+	defer sync.Stop()
+	for {
+		select {
+		case f, ok := <-d.w.queue:
+			if !ok {
+				d.check(0, d.end())
+				return
+			}
+			d.check(f.ticks, d.take(f))
+		case <-sync.C:
+			d.check(0, d.sync())
+		}
+	}
+}
+
+// check makes an error known, which has cost ticks, and gives the file up:
+// nobody can say what of it is on the disk.
+func (d *disk) check(ticks int, err error) {
+	if err == nil {
+		return
+	}
+	if d.file != nil {
+		_ = d.file.Close() // the error that counts is err
+		d.file = nil
+	}
+	d.w.pausedUntil.Store(d.w.now().Add(d.w.opts.RetryAfter).UnixNano())
+	d.w.count(func(st *Stats) {
+		st.Lost += uint64(ticks) //nolint:gosec // a length
+		st.Errors++
+		st.Err = err
+	})
+	d.log.Error("recording failed", "err", err, "lost_ticks", ticks, "retry_after", d.w.opts.RetryAfter.String())
+}
+
+// take writes a frame.
+func (d *disk) take(f frame) error {
+	if d.file != nil && d.files[len(d.files)-1].Bytes >= d.w.opts.MaxFileBytes {
+		if err := d.end(); err != nil {
+			return err
+		}
+	}
+	if d.file == nil {
+		if err := d.open(f.at); err != nil {
+			return err
+		}
+	}
+	d.packed = pack(d.packed[:0], d.zip, f.raw)
+	n, err := d.file.Write(d.packed)
+	last := &d.files[len(d.files)-1]
+	last.Bytes += int64(n)
+	last.Last, d.synced = d.w.now(), false
+	if err == nil && n < len(d.packed) {
+		err = io.ErrShortWrite
+	}
+	if err != nil && last.Bytes == int64(n) && os.Remove(last.Path) == nil { // a full disk would collect cut files
+		d.files = d.files[:len(d.files)-1]
+	}
+	d.w.count(func(st *Stats) {
+		st.Bytes += uint64(n) //nolint:gosec // a length
+		if st.Err = err; err == nil {
+			st.Ticks += uint64(f.ticks) //nolint:gosec // a length
+		}
+	})
+	return err
+}
+
+// open begins a file.
+func (d *disk) open(at time.Time) error {
+	opts := &d.w.opts
+	limits := rotate.Limits{Bytes: opts.MaxTotalBytes - opts.MaxFileBytes, Age: opts.MaxAge}
+	left, removed, err := rotate.Prune(d.files, limits, d.w.now())
+	d.files = left
+	d.w.count(func(st *Stats) { st.Removed += uint64(removed) }) //nolint:gosec // a length
+	if err != nil {
+		return err
+	}
+	number := rotate.Next(d.files)
+	path := filepath.Join(d.dir, rotate.Name(number, at, Extension))
+	d.file, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o640)
+	if err != nil {
+		return err
+	}
+	d.files = append(d.files, rotate.File{Path: path, Number: number})
+	d.w.count(func(st *Stats) { st.Files++ })
+	return nil
+}
+
+// sync forces what is written to the disk.
+func (d *disk) sync() error {
+	if d.file == nil || d.synced {
+		return nil
+	}
+	d.synced = true
+	return d.file.Sync()
+}
+
+// end closes the file.
+func (d *disk) end() error {
+	if d.file == nil {
+		return nil
+	}
+	err := errors.Join(d.sync(), d.file.Close())
+	d.file = nil
+	return err
 }

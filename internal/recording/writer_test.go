@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -23,7 +21,7 @@ func TestFilesFollowEachOtherAndTheOldestGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for w.Stats().Removed < 3 {
-		if err := w.Record(n.tick()); err != nil && !errors.Is(err, ErrBehind) {
+		if err := w.Record(tickOf(n.tick())); err != nil && !errors.Is(err, ErrBehind) {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Microsecond) // so that there is more than one block
@@ -86,7 +84,7 @@ func TestTwoDoNotRecordIntoOneDirectory(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Record(newNode(1).tick()); !errors.Is(err, ErrClosed) {
+	if err := w.Record(tickOf(newNode(1).tick())); !errors.Is(err, ErrClosed) {
 		t.Errorf("Record after Close: %v", err)
 	}
 	w, err = Create(dir, Options{}, quiet)
@@ -97,48 +95,42 @@ func TestTwoDoNotRecordIntoOneDirectory(t *testing.T) {
 }
 
 func TestASlowDiskCostsTicksAndNeverTime(t *testing.T) {
-	// A disk that does nothing: its goroutine is not started.
-	opts, err := Options{Queue: 2}.withDefaults()
+	dir := t.TempDir()
+	// A disk that does nothing: its goroutine is not started. Each tick is a frame.
+	w, d, err := create(dir, Options{Queue: 2, FlushEvery: 1}, quiet, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Writer{opts: opts, now: time.Now, queue: make(chan queued, 2), free: make(chan []byte, 2), done: make(chan struct{})}
-	w.free <- nil
-	w.free <- nil
-	w.begin.Store(true)
 	n := newNode(3)
 	var want []*snapshot.Snapshot
-	for i := range 5 {
+	for i := range 10 {
 		s := clone(n.tick())
-		switch err := w.Record(s); {
-		case i < 2 && err != nil:
+		err := w.Record(tickOf(s))
+		switch {
+		case i < 4 && err != nil:
 			t.Fatal(err)
-		case i >= 2 && !errors.Is(err, ErrBehind):
+		case i >= 4 && i%2 == 1 && !errors.Is(err, ErrBehind):
 			t.Fatalf("tick %d: %v, want ErrBehind", i, err)
-		case i < 2:
+		case i < 4:
 			want = append(want, s)
 		}
 	}
-	if st := w.Stats(); st.Behind != 3 {
-		t.Errorf("%d ticks counted as left out, want 3", st.Behind)
+	if st := w.Stats(); st.Behind != 6 {
+		t.Errorf("%d ticks counted as left out, want 6", st.Behind)
 	}
 	// It works again: what was left out is missing, and nothing else is wrong.
-	d, err := newDisk(w, t.TempDir(), quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
 	go d.run()
-	for len(w.free) < 2 {
+	for len(w.queue) > 0 {
 		time.Sleep(time.Millisecond)
 	}
 	s := clone(n.tick())
-	if err := w.Record(s); err != nil {
+	if err := w.Record(tickOf(s)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, d.dir, append(want, s))
+	check(t, dir, append(want, s))
 }
 
 func TestAnErrorOfTheDiskIsSeenAndRecordingGoesOn(t *testing.T) {
@@ -148,44 +140,40 @@ func TestAnErrorOfTheDiskIsSeenAndRecordingGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	var log strings.Builder
 	clock := time.Unix(1_700_000_000, 0)
-	opts, err := Options{Queue: 64}.withDefaults()
+	w, d, err := create(dir, Options{}, slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return clock })
 	if err != nil {
 		t.Fatal(err)
-	}
-	w := &Writer{opts: opts, now: func() time.Time { return clock }, queue: make(chan queued, 64), free: make(chan []byte, 64), done: make(chan struct{})}
-	for range 64 {
-		w.free <- nil
-	}
-	w.begin.Store(true)
-	d, err := newDisk(w, dir, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// One step of the disk's side after another, without its goroutine.
-	step := func() {
-		d.check(d.take(<-w.queue))
-		w.free <- nil
 	}
 	n := newNode(2)
-	first := clone(n.tick())
-	if err := w.Record(first); err != nil {
-		t.Fatal(err)
+	// write records so many ticks as one frame, without the disk's goroutine.
+	write := func(ticks int) (first *snapshot.Snapshot) {
+		for range ticks {
+			s := clone(n.tick())
+			if first == nil {
+				first = s
+			}
+			if err := w.Record(tickOf(s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.handOver(w.framer.take()); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case f := <-w.queue:
+			d.check(f.ticks, d.take(f))
+		default:
+		}
+		return first
 	}
-	step()
-	d.check(d.flush())
+	first := write(1)
 	// The disk is full.
 	good := d.file
 	if d.file, err = os.OpenFile("/dev/full", os.O_WRONLY, 0); err != nil {
 		t.Fatal(err)
 	}
 	_ = good.Close()
-	for range 2 {
-		if err := w.Record(n.tick()); err != nil {
-			t.Fatal(err)
-		}
-		step()
-	}
-	d.check(d.flush())
+	write(2)
 	st := w.Stats()
 	if st.Ticks != 1 || st.Lost != 2 || st.Errors != 1 || st.Err == nil {
 		t.Errorf("stats %+v; want 1 tick, 2 lost, 1 error", st)
@@ -193,15 +181,9 @@ func TestAnErrorOfTheDiskIsSeenAndRecordingGoesOn(t *testing.T) {
 	if !strings.Contains(log.String(), "recording failed") || !strings.Contains(log.String(), "no space left") {
 		t.Errorf("the log does not tell:\n%s", log.String())
 	}
-	if err := w.Record(n.tick()); !errors.Is(err, ErrPaused) {
-		t.Errorf("right after the error: %v, want ErrPaused", err)
-	}
-	clock = clock.Add(opts.RetryAfter)
-	again := clone(n.tick())
-	if err := w.Record(again); err != nil {
-		t.Fatal(err)
-	}
-	step()
+	write(1) // right after the error nothing is tried
+	clock = clock.Add(DefaultRetryAfter)
+	again := write(1)
 	go d.run()
 	if err := w.Close(); err != nil {
 		t.Errorf("Close: %v, want nil once writing works again", err)
@@ -209,25 +191,7 @@ func TestAnErrorOfTheDiskIsSeenAndRecordingGoesOn(t *testing.T) {
 	if st := w.Stats(); st.Ticks != 2 || st.Lost != 3 || st.Files != 2 || st.Err != nil {
 		t.Errorf("stats %+v; want 2 ticks, 3 lost, 2 files, no error left", st)
 	}
-	r, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []uint64
-	cuts := 0
-	for s, err := range r.All() {
-		switch {
-		case errors.Is(err, ErrCut):
-			cuts++
-		case err != nil:
-			t.Fatal(err)
-		default:
-			got = append(got, s.Seq)
-		}
-	}
-	if d := cmp.Diff([]uint64{first.Seq, again.Seq}, got); d != "" || cuts != 1 {
-		t.Errorf("%d cuts, ticks %s", cuts, d)
-	}
+	check(t, dir, []*snapshot.Snapshot{first, again})
 }
 
 func TestATickThatCannotBeRecordedIsRefusedAlone(t *testing.T) {
@@ -238,21 +202,21 @@ func TestATickThatCannotBeRecordedIsRefusedAlone(t *testing.T) {
 	}
 	n := newNode(2)
 	good := clone(n.tick())
-	if err := w.Record(good); err != nil {
+	if err := w.Record(tickOf(good)); err != nil {
 		t.Fatal(err)
 	}
 	bad := clone(n.tick())
 	bad.At = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	if err := w.Record(bad); err == nil || !strings.Contains(err.Error(), "9999") {
+	if err := w.Record(tickOf(bad)); err == nil || !strings.Contains(err.Error(), "9999") {
 		t.Errorf("a time out of range: %v", err)
 	}
 	large := clone(n.tick())
-	large.Containers = make([]snapshot.Container, maxEntries+1)
-	if err := w.Record(large); !errors.Is(err, ErrTooLarge) {
+	large.Containers = make([]snapshot.Container, maxContainers+1)
+	if err := w.Record(tickOf(large)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too many containers: %v, want ErrTooLarge", err)
 	}
 	next := clone(n.tick())
-	if err := w.Record(next); err != nil {
+	if err := w.Record(tickOf(next)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

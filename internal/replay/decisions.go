@@ -15,19 +15,6 @@ import (
 	"github.com/estimatord/estimatord/qos"
 )
 
-// InputsOf is what the recording of a tick needs besides its snapshot.
-func InputsOf(r *decision.Record, start *recording.Start) *recording.Inputs {
-	in := &recording.Inputs{After: r.InFlight, Start: start}
-	if r.Inputs == nil {
-		return in
-	}
-	in.Wall, in.Policy, in.Policies, in.Orders = r.Inputs.Wall, r.Inputs.Policy, r.Inputs.Policies, r.Inputs.Orders
-	for i := range r.Inputs.Dying {
-		in.InFlight = append(in.InFlight, r.Inputs.Dying[i].InFlight)
-	}
-	return in
-}
-
 // DecisionsRequest says whose decisions are made again.
 type DecisionsRequest struct {
 	// Recording and Log are what one daemon left, or several in turn.
@@ -147,9 +134,9 @@ func (r *redecide) end(format string, args ...any) {
 
 func (r *redecide) tick(t *recording.Tick) error {
 	at := decision.Instant(t.Wall.UnixNano())
-	if t.Start != nil {
+	if t.Inputs != nil && t.Inputs.Start != nil {
 		r.end("the daemon was started again")
-		if err := r.start(t.Start); err != nil {
+		if err := r.start(t.Inputs.Start); err != nil {
 			return err
 		}
 		r.began, r.seq = at, t.Seq-1
@@ -157,7 +144,7 @@ func (r *redecide) tick(t *recording.Tick) error {
 	switch {
 	case r.brain == nil:
 		return nil
-	case !t.Known:
+	case t.Inputs == nil:
 		r.end("tick %d was recorded without its inputs", t.Seq)
 		return nil
 	case t.Seq != r.seq+1:
@@ -165,13 +152,13 @@ func (r *redecide) tick(t *recording.Tick) error {
 		return nil
 	}
 	r.seq = t.Seq
-	if !r.follow(t) {
-		r.end("tick %d was decided by the policy %s, which was not given", t.Seq, t.Policy)
+	if !r.follow(t.Inputs) {
+		r.end("tick %d was decided by the policy %s, which was not given", t.Seq, t.Inputs.Policy)
 		return nil
 	}
-	in := qos.Input{Snapshot: t.Snapshot, InFlight: t.InFlight, Orders: t.Orders}
+	in := qos.Input{Snapshot: t.Snapshot, InFlight: t.Inputs.InFlight, Orders: t.Inputs.Orders}
 	d, offer := r.brain.Think(r.policy, &in)
-	made := r.maker.Make(&decision.Tick{Policy: r.policy, Input: in, Decision: d, Offer: offer, InFlight: t.After, Wall: t.Wall})
+	made := r.maker.Make(&decision.Tick{Policy: r.policy, Input: in, Decision: d, Offer: offer, InFlight: t.Inputs.After, Wall: t.Wall})
 	r.report.Ticks++
 	r.compare(t.Seq, at, decision.LineOf(made).Append(nil))
 	return nil
@@ -204,16 +191,16 @@ func (r *redecide) start(s *recording.Start) error {
 
 // follow puts the tick's policy in force, and reports whether it is known. One
 // that was loaded again begins anew, also when it is the same.
-func (r *redecide) follow(t *recording.Tick) bool {
-	if t.Policies == r.policies {
+func (r *redecide) follow(in *recording.Inputs) bool {
+	if in.Policies == r.policies {
 		return true
 	}
-	r.policies, r.policy = t.Policies, nil
-	if t.Policy == decision.NoPolicy {
+	r.policies, r.policy = in.Policies, nil
+	if in.Policy == decision.NoPolicy {
 		return true
 	}
 	for _, p := range r.req.Policies {
-		if decision.HashPolicy(p) == t.Policy {
+		if decision.HashPolicy(p) == in.Policy {
 			again := *p
 			r.policy = &again
 			return true

@@ -99,7 +99,7 @@ func (k *kept) Watch(s *snapshot.Snapshot) {
 	if k.unrecorded {
 		return
 	}
-	if err := k.rec.RecordTick(s, InputsOf(k.last, k.start)); err != nil {
+	if err := k.rec.Record(&recording.Tick{Snapshot: s, Wall: s.At, Inputs: recording.InputsOf(k.last, k.start)}); err != nil {
 		k.t.Fatal(err)
 	}
 	k.start = nil

@@ -27,7 +27,7 @@ func recordTicks(t *testing.T, dir string, ticks []*snapshot.Snapshot) {
 		t.Fatal(err)
 	}
 	for _, s := range ticks {
-		if err := w.Record(s); err != nil {
+		if err := w.Record(&recording.Tick{Snapshot: s, Wall: s.At}); err != nil {
 			t.Fatal(err)
 		}
 	}

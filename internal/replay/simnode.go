@@ -130,6 +130,9 @@ func (n *simNode) sample(now time.Time, elapsed time.Duration) *snapshot.Snapsho
 	for _, t := range n.tasks {
 		add(t.id, t.got, t.want()-t.got, t.started, &t.exec)
 	}
+	for i := range containers {
+		containers[i].Executor = &n.usage.Executors[i] // as the monitor has it
+	}
 	n.shot = snapshot.Snapshot{
 		Seq: n.seq, At: now, Usage: &n.usage, Containers: containers, TreeWhy: snapshot.Present,
 		Host: snapshot.Host{

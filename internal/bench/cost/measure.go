@@ -86,13 +86,11 @@ func startDaemon(ctx context.Context, o *options, n *node, dir string) (*daemon,
 	if d.listen, err = freePort(ctx); err != nil {
 		return nil, err
 	}
-	var args []string
 	if o.record {
 		d.recorded = filepath.Join(dir, "recording")
-		args = append(args, "record", d.recorded, "--record-flush-every=10s")
 	}
-	return d, d.start(o.daemon, append(args, "--mode=usage", "--cgroup-root="+n.containers.Mount(),
-		"--mesos-cgroups-root="+n.containers.Root(), "--socket="+d.socket, "--listen="+d.listen)...)
+	return d, d.start(o.daemon, "--mode=usage", "--cgroup-root="+n.containers.Mount(),
+		"--mesos-cgroups-root="+n.containers.Root(), "--socket="+d.socket, "--listen="+d.listen)
 }
 
 // start runs a program in the daemon's cgroup, so that all it uses is charged
@@ -104,6 +102,7 @@ func (d *daemon) start(binary string, args ...string) error {
 	}
 	d.cmd = exec.Command(path, args...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	d.cmd.Env = append(os.Environ(), "ESTIMATORD_RECORDING_DIR="+d.recorded) // empty: nothing is recorded
 	return d.node.daemon.Start(d.cmd)
 }
 
