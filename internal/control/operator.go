@@ -11,8 +11,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
-	"github.com/estimatord/estimatord/internal/policyfile"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/internal/unixsocket"
 	"github.com/estimatord/estimatord/qos"
@@ -38,7 +38,7 @@ type Sources struct {
 	// Last is the newest record, nil before the first tick.
 	Last func() *decision.Record
 	// Policy is how it stands with the policy file.
-	Policy func() policyfile.Status
+	Policy func() config.PolicyStatus
 	// InFlight are the kills decided and not confirmed.
 	InFlight func() []qos.InFlight
 	// Throttles is what was written to control files.

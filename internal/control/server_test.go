@@ -18,8 +18,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
-	"github.com/estimatord/estimatord/internal/policyfile"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/throttle"
@@ -93,11 +93,11 @@ func full(t *testing.T, log *bytes.Buffer) OperatorConfig {
 		Pending: &Pending{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return now },
 		Sources: Sources{
 			Last: func() *decision.Record { return record },
-			Policy: func() policyfile.Status {
-				return policyfile.Status{
+			Policy: func() config.PolicyStatus {
+				return config.PolicyStatus{
 					File: "/etc/estimatord/policy.yaml", Hash: "0123456789ab", Since: now.Add(-3 * time.Hour), Rules: 2,
 					Checked: now.Add(-time.Minute), Good: now.Add(-3 * time.Hour),
-					Err: errors.New("policy.yaml:3:4: rules[0].above: " + strings.Repeat("long ", 30) + "\npolicy.yaml:9:1: \x1b[31mred"), Warnings: []string{"odd"},
+					Err: "policy.yaml:3:4: rules[0].above: " + strings.Repeat("long ", 30) + "\npolicy.yaml:9:1: \x1b[31mred", Warnings: []string{"odd"},
 				}
 			},
 			InFlight: func() []qos.InFlight {
@@ -310,7 +310,7 @@ func TestPrintOfAYoungDaemon(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
 	cfg.Sources = Sources{
-		Last: func() *decision.Record { return nil }, Policy: func() policyfile.Status { return policyfile.Status{} },
+		Last: func() *decision.Record { return nil }, Policy: func() config.PolicyStatus { return config.PolicyStatus{} },
 		InFlight: func() []qos.InFlight { return nil }, Throttles: func() throttle.Report { return throttle.Report{} },
 	}
 	client := serving(t, cfg)

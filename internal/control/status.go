@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
-	"github.com/estimatord/estimatord/internal/policyfile"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -15,20 +15,13 @@ import (
 type Status struct {
 	Daemon Daemon `json:"daemon"`
 	// Policy is absent when there is no policy file.
-	Policy *Policy `json:"policy,omitempty"`
+	Policy *config.PolicyStatus `json:"policy,omitempty"`
 	// Tick is the newest record, absent before the first.
 	Tick *decision.Record `json:"tick,omitempty"`
 	// Throttles are the control files that hold a value of ours, or that should.
 	Throttles []throttle.Container `json:"throttles,omitempty"`
 	// Kills are those decided and not confirmed.
 	Kills []qos.InFlight `json:"kills,omitempty"`
-}
-
-// Policy is how it stands with the policy file.
-type Policy struct {
-	policyfile.Status
-	// Err is what is wrong with the file, "" when nothing is.
-	Err string `json:"Err,omitempty"`
 }
 
 // Daemon is the process.
@@ -49,10 +42,7 @@ func (o *operator) status() *Status {
 		Tick: o.Sources.Last(), Kills: o.Sources.InFlight(),
 	}
 	if p := o.Sources.Policy(); p.File != "" {
-		st.Policy = &Policy{Status: p}
-		if p.Err != nil {
-			st.Policy.Err = p.Err.Error()
-		}
+		st.Policy = &p
 	}
 	for _, c := range o.Sources.Throttles().Containers {
 		c.Settings = slices.DeleteFunc(slices.Clone(c.Settings), func(s throttle.Setting) bool { return s.Value == "" && !s.Wanted })

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -87,7 +88,7 @@ func (p *printer) daemon(st *Status) {
 	}
 }
 
-func (p *printer) policy(pol *Policy) {
+func (p *printer) policy(pol *config.PolicyStatus) {
 	if pol == nil {
 		p.entry("policy", "none: nothing is ever taken back")
 		return

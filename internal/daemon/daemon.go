@@ -16,7 +16,6 @@ import (
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/metrics"
-	"github.com/estimatord/estimatord/internal/policyfile"
 	"github.com/estimatord/estimatord/monitor"
 )
 
@@ -116,7 +115,7 @@ func (d *Daemon) announce() {
 	log.Info("waiting for the agent", "socket", cfg.Socket)
 }
 
-func announcePolicy(log *slog.Logger, policy policyfile.Status) {
+func announcePolicy(log *slog.Logger, policy config.PolicyStatus) {
 	log.Info("policy", "file", policy.File, "hash", policy.Hash, "rules", policy.Rules, "shadow", policy.Shadow)
 	for _, w := range policy.Warnings {
 		log.Warn("policy is odd", "what", w)

@@ -18,7 +18,6 @@ import (
 	"github.com/estimatord/estimatord/internal/decision"
 	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
 	"github.com/estimatord/estimatord/internal/metrics"
-	"github.com/estimatord/estimatord/internal/policyfile"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/qos"
@@ -31,7 +30,7 @@ type parts struct {
 	build      metrics.Build
 	mon        *monitor.Monitor
 	agent      *agentapi.Server
-	policy     *policyfile.Source
+	policy     *config.PolicySource
 	pending    control.Pending
 	actuator   *actuator
 	checkpoint *checkpoint
@@ -56,7 +55,7 @@ func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	p.policy, err = policyfile.Open(policyfile.Config{
+	p.policy, err = config.OpenPolicy(config.SourceConfig{
 		Path: cfg.Policy, Fresh: qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log,
 	})
 	if err != nil {

@@ -7,12 +7,11 @@ import (
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/agentapi/prekill"
 	"github.com/estimatord/estimatord/internal/config"
-	"github.com/estimatord/estimatord/internal/policyfile"
 )
 
 // prekillHook is who is warned before a kill, by the policy in force.
 type prekillHook struct {
-	policies *policyfile.Source
+	policies *config.PolicySource
 	log      *slog.Logger
 
 	mu     sync.Mutex

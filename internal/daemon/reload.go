@@ -11,14 +11,13 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/estimatord/estimatord/internal/config"
-	"github.com/estimatord/estimatord/internal/policyfile"
 )
 
 // reloader does what SIGHUP asks for: the policy is taken over at once, and of
 // the settings it is said which need a restart.
 type reloader struct {
 	hup     chan os.Signal
-	policy  *policyfile.Source
+	policy  *config.PolicySource
 	load    LoadSettings
 	running config.Config
 	log     *slog.Logger

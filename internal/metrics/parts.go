@@ -4,8 +4,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/estimatord/estimatord/agentapi"
+	"github.com/estimatord/estimatord/internal/config"
 	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
-	"github.com/estimatord/estimatord/internal/policyfile"
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/throttle"
 )
@@ -121,14 +121,14 @@ func NewThrottle(report func() throttle.Report) prometheus.Collector {
 
 // NewPolicy shows how it stands with the policy file. Without one there is
 // nothing to show.
-func NewPolicy(status func() policyfile.Status) prometheus.Collector {
-	source := func() (policyfile.Status, bool) { st := status(); return st, st.File != "" }
-	return newCollector(source, []family[policyfile.Status]{
+func NewPolicy(status func() config.PolicyStatus) prometheus.Collector {
+	source := func() (config.PolicyStatus, bool) { st := status(); return st, st.File != "" }
+	return newCollector(source, []family[config.PolicyStatus]{
 		number("policy_last_reload_successful", "1 when the policy file was without fault when it was last read; 0: the policy in force is an older one.",
-			func(st policyfile.Status) float64 { return boolean(st.Err == nil) }),
+			func(st config.PolicyStatus) float64 { return boolean(st.Err == "") }),
 		number("policy_last_reload_success_timestamp_seconds", "When the policy file was last read and found without fault.",
-			func(st policyfile.Status) float64 { return float64(st.Good.UnixMilli()) / 1000 }),
-		{name: "policy_info", help: "Always 1; the label is the hash of the policy in force.", labels: []string{"hash"}, read: func(st policyfile.Status, show show) {
+			func(st config.PolicyStatus) float64 { return float64(st.Good.UnixMilli()) / 1000 }),
+		{name: "policy_info", help: "Always 1; the label is the hash of the policy in force.", labels: []string{"hash"}, read: func(st config.PolicyStatus, show show) {
 			show(1, st.Hash)
 		}},
 	})

@@ -8,8 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/estimatord/estimatord/internal/config"
 	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
-	"github.com/estimatord/estimatord/internal/policyfile"
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/throttle"
 )
@@ -101,12 +101,12 @@ estimatord_unrecorded_ticks_total{reason="refused"} 5
 }
 
 func TestPolicyShowsHowTheFileStands(t *testing.T) {
-	st := policyfile.Status{}
-	c := NewPolicy(func() policyfile.Status { return st })
+	st := config.PolicyStatus{}
+	c := NewPolicy(func() config.PolicyStatus { return st })
 	if n := testutil.CollectAndCount(c); n != 0 {
 		t.Errorf("%d series without a policy file, want none", n)
 	}
-	st = policyfile.Status{File: "policy.yaml", Hash: "c7ca5570c6b3", Good: time.Unix(1700000000, 500e6)}
+	st = config.PolicyStatus{File: "policy.yaml", Hash: "c7ca5570c6b3", Good: time.Unix(1700000000, 500e6)}
 	want := func(ok string) string {
 		return `
 # HELP estimatord_policy_info Always 1; the label is the hash of the policy in force.
@@ -122,7 +122,7 @@ estimatord_policy_last_reload_successful ` + ok + "\n"
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want("1"))); err != nil {
 		t.Error(err)
 	}
-	st.Err = errors.New("a fault")
+	st.Err = "a fault"
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want("0"))); err != nil {
 		t.Error(err)
 	}

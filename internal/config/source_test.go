@@ -1,4 +1,4 @@
-package policyfile
+package config
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -18,7 +17,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -55,11 +53,11 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func opened(t *testing.T, text string) (s *Source, path string, log *logBuffer) {
+func opened(t *testing.T, text string) (s *PolicySource, path string, log *logBuffer) {
 	t.Helper()
 	path, log = filepath.Join(t.TempDir(), "policy.yaml"), &logBuffer{}
 	write(t, path, text)
-	s, err := Open(Config{Path: path, Fresh: qos.Fresh{Usage: time.Minute, Sample: time.Second}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	s, err := OpenPolicy(SourceConfig{Path: path, Fresh: qos.Fresh{Usage: time.Minute, Sample: time.Second}, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,12 +65,12 @@ func opened(t *testing.T, text string) (s *Source, path string, log *logBuffer) 
 }
 
 // in is the name of the first rule in force.
-func in(s *Source) string { return s.Current().Rules[0].Name }
+func in(s *PolicySource) string { return s.Current().Rules[0].Name }
 
 func TestReload(t *testing.T) {
 	s, path, log := opened(t, one)
 	first := s.Current()
-	if in(s) != "one" || first.Fresh.Usage != time.Minute || s.Status().Err != nil || s.Status().Hash == "" {
+	if in(s) != "one" || first.Fresh.Usage != time.Minute || s.Status().Err != "" || s.Status().Hash == "" {
 		t.Fatalf("policy %+v, status %+v", first, s.Status())
 	}
 	if err := s.Reload(); err != nil || s.Current() != first {
@@ -116,14 +114,14 @@ func TestABadFileChangesNothing(t *testing.T) {
 				t.Fatal("accepted")
 			}
 			st := s.Status()
-			if s.Current() != was || st.Err == nil || !st.Good.Equal(good) || !strings.Contains(log.String(), "policy refused") {
+			if s.Current() != was || st.Err == "" || !st.Good.Equal(good) || !strings.Contains(log.String(), "policy refused") {
 				t.Errorf("policy %v, status %+v, log %s", s.Current(), st, log)
 			}
 			if err := os.RemoveAll(path); err != nil {
 				t.Fatal(err)
 			}
 			write(t, path, one)
-			if err := s.Reload(); err != nil || s.Status().Err != nil || s.Current() != was {
+			if err := s.Reload(); err != nil || s.Status().Err != "" || s.Current() != was {
 				t.Errorf("the old text again: %v, status %+v", err, s.Status())
 			}
 		})
@@ -139,17 +137,17 @@ func remove(t *testing.T, path string) {
 
 func TestABadFileAtStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
-	if _, err := Open(Config{Path: path}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OpenPolicy(SourceConfig{Path: path}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	write(t, path, bad)
-	if _, err := Open(Config{Path: path}); !errors.Is(err, config.ErrInvalid) {
+	if _, err := OpenPolicy(SourceConfig{Path: path}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("bad file: %v", err)
 	}
 }
 
 func TestWithoutAFile(t *testing.T) {
-	s, err := Open(Config{})
+	s, err := OpenPolicy(SourceConfig{})
 	if err != nil || s.Current() != nil || s.File() != nil {
 		t.Errorf("policy %v, err %v", s.Current(), err)
 	}
@@ -168,12 +166,20 @@ func TestRunSeesEveryKindOfChange(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, path string){
 		"written in place": func(t *testing.T, path string) { write(t, path, two) },
 		"renamed over": func(t *testing.T, path string) {
-			other := filepath.Join(t.TempDir(), "policy.yaml") // seen where it arrives only
+			other := filepath.Join(t.TempDir(), "policy.yaml")
 			write(t, other, two)
 			rename(t, other, path)
 		},
 		"moved away and written anew": func(t *testing.T, path string) { // vim with a backup
 			rename(t, path, path+"~")
+			time.Sleep(pollEvery)
+			write(t, path, two)
+		},
+		"written in steps": func(t *testing.T, path string) {
+			write(t, path, "")
+			time.Sleep(pollEvery)
+			write(t, path, bad)
+			time.Sleep(pollEvery)
 			write(t, path, two)
 		},
 		"a link's directory swapped": func(t *testing.T, path string) { // Kubernetes
@@ -185,42 +191,92 @@ func TestRunSeesEveryKindOfChange(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, path, log := opened(t, one)
-			if strings.Contains(name, "link") {
-				dir := filepath.Dir(path)
-				remove(t, path)
-				for sub, text := range map[string]string{"..1": one, "..2": two} {
-					if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
-						t.Fatal(err)
+			synctest.Test(t, func(t *testing.T) {
+				s, path, log := opened(t, one)
+				if strings.Contains(name, "link") {
+					dir := filepath.Dir(path)
+					remove(t, path)
+					for sub, text := range map[string]string{"..1": one, "..2": two} {
+						if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+							t.Fatal(err)
+						}
+						write(t, filepath.Join(dir, sub, "policy.yaml"), text)
 					}
-					write(t, filepath.Join(dir, sub, "policy.yaml"), text)
+					link(t, "..1", filepath.Join(dir, "..data"))
+					link(t, filepath.Join("..data", "policy.yaml"), path)
 				}
-				link(t, "..1", filepath.Join(dir, "..data"))
-				link(t, filepath.Join("..data", "policy.yaml"), path)
-			}
-			looks := run(t, s)
-			<-looks // the one at the start: the watch is on
-			change(t, path)
-			deadline := time.After(20 * time.Second)
-			for in(s) != "two" {
-				select {
-				case <-looks:
-				case <-deadline:
-					t.Fatalf("not seen; log:\n%s", log)
+				run(t, s)
+				time.Sleep(3*pollEvery + pollEvery/2)
+				change(t, path)
+				time.Sleep(2 * pollEvery)
+				synctest.Wait()
+				if in(s) != "two" {
+					t.Errorf("not seen; log:\n%s", log)
 				}
-			}
-			if strings.Contains(log.String(), "refused") {
-				t.Errorf("a step of the change was taken for the whole:\n%s", log)
-			}
+				if strings.Contains(log.String(), "refused") {
+					t.Errorf("a step of the change was taken for the whole:\n%s", log)
+				}
+			})
 		})
 	}
 }
 
-// run runs s until the test ends; a value comes after each look.
-func run(t *testing.T, s *Source) <-chan struct{} {
+// A file that does not change is not judged again, and one that is wrong is
+// told of once.
+func TestRunJudgesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, path, log := opened(t, one)
+		run(t, s)
+		time.Sleep(10 * pollEvery)
+		synctest.Wait()
+		if log.String() != "" {
+			t.Errorf("judged without a change:\n%s", log)
+		}
+		remove(t, path)
+		time.Sleep(10 * pollEvery)
+		synctest.Wait()
+		if n := strings.Count(log.String(), "policy refused"); n != 1 || in(s) != "one" {
+			t.Errorf("told %d times:\n%s", n, log)
+		}
+	})
+}
+
+// A file system that hangs blocks nobody who asks what is in force, and what it
+// holds is taken over when it answers again.
+func TestAFileSystemThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, path, log := opened(t, one)
+		hung := make(chan struct{})
+		s.look = func(path string, wanted func(identity) bool) sight {
+			<-hung
+			return lookAt(path, wanted)
+		}
+		run(t, s)
+		write(t, path, two)
+		time.Sleep(pollEvery)
+		synctest.Wait() // Run waits for the file now
+		if in(s) != "one" || s.Status().Err != "" {
+			t.Errorf("policy %s, status %+v", in(s), s.Status())
+		}
+		time.Sleep(30 * time.Second)
+		if err := s.Reload(); !errors.Is(err, errSlow) || in(s) != "one" || s.Status().Err != errSlow.Error() {
+			t.Errorf("reload: %v, status %+v", err, s.Status())
+		}
+		if n := strings.Count(log.String(), "policy refused"); n != 2 { // by Run once, and by Reload
+			t.Errorf("told %d times:\n%s", n, log)
+		}
+		close(hung)
+		time.Sleep(2*pollEvery + s.patience)
+		synctest.Wait()
+		if in(s) != "two" || s.Status().Err != "" {
+			t.Errorf("policy %s, status %+v after it answered", in(s), s.Status())
+		}
+	})
+}
+
+// run runs s until the test ends.
+func run(t *testing.T, s *PolicySource) {
 	t.Helper()
-	looks := make(chan struct{}, 100)
-	s.looked = func() { looks <- struct{}{} }
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()
@@ -230,7 +286,6 @@ func run(t *testing.T, s *Source) <-chan struct{} {
 			t.Error(err)
 		}
 	})
-	return looks
 }
 
 func rename(t *testing.T, from, to string) {
@@ -245,50 +300,4 @@ func link(t *testing.T, to, path string) {
 	if err := os.Symlink(to, path); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// Where nothing tells of changes, the poll finds them; a directory that is
-// never quiet does not hide them.
-func TestFollow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, path, _ := opened(t, one)
-		var looks atomic.Int32
-		s.looked = func() { looks.Add(1) }
-		ctx, cancel := context.WithCancel(t.Context())
-		events := make(chan struct{})
-		go s.follow(ctx, events, func() {})
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if looks.Load() != 1 {
-			t.Fatalf("%d looks at the start", looks.Load())
-		}
-		write(t, path, two)
-		time.Sleep(pollEvery)
-		synctest.Wait()
-		if in(s) != "two" {
-			t.Error("the poll did not see it")
-		}
-
-		write(t, path, one)
-		looks.Store(0)
-		for range 30 { // every 100 ms for 3 s
-			events <- struct{}{}
-			time.Sleep(quiet / 2)
-		}
-		synctest.Wait()
-		if in(s) != "one" || looks.Load() != 1 {
-			t.Errorf("policy %s after %d looks in 3 s of events, want one look after %s", in(s), looks.Load(), patience)
-		}
-		time.Sleep(quiet)
-		synctest.Wait()
-		if looks.Load() != 2 {
-			t.Errorf("%d looks after the events, want 2", looks.Load())
-		}
-		time.Sleep(10 * pollEvery)
-		synctest.Wait()
-		if looks.Load() != 2 {
-			t.Errorf("%d looks at a file that does not change", looks.Load())
-		}
-		cancel()
-	})
 }
