@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
 )
 
@@ -14,7 +13,7 @@ import (
 func TestFastAfterCalm(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.UnifiedV2} {
 		for offset := range 10 {
-			l := newFastSampler(t, shape, monitor.FastConfig{}, "a", "b", "web")
+			l := newFastSampler(t, shape, 0, "a", "b", "web")
 			l.cpus(2)
 			v2 := shape == cgrouptest.UnifiedV2
 			used, waited := time.Second, time.Second
@@ -65,7 +64,7 @@ func TestFastReadsLittleWhileCalm(t *testing.T) {
 		{"v2, CPUs not known", cgrouptest.UnifiedV2, 0, 0, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			l := newFastSampler(t, tc.shape, monitor.FastConfig{}, "web")
+			l := newFastSampler(t, tc.shape, 0, "web")
 			l.cpus(tc.cpus)
 			look := func() snapshot.Contention {
 				l.busy(tc.host)

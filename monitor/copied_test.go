@@ -56,8 +56,8 @@ func TestEveryReadingOfEveryShape(t *testing.T) {
 					QuotaCores: value(0.5),
 				},
 				Memory: snapshot.Memory{
-					UsageBytes: count(96 << 20), AnonBytes: count(64 << 20), ReclaimableBytes: count(16 << 20),
-					UnreclaimableBytes: count(80 << 20), StatAt: got.Memory.StatAt,
+					UsageBytes: count(96 << 20), AnonBytes: count(64 << 20), ReclaimableBytes: count(32 << 20),
+					UnreclaimableBytes: count(64 << 20), StatAt: got.Memory.StatAt,
 				},
 				Pids: count(3),
 			}
@@ -271,7 +271,7 @@ func TestMemoryStatIsReadAtItsTurn(t *testing.T) {
 	c, n := copied(t, cgrouptest.UnifiedV2)
 	c.Make("c1")
 	n.tick(time.Second, nil)
-	c.Write("memory", "c1", "memory.stat", "anon 1\ninactive_file 2\n")
+	c.Write("memory", "c1", "memory.stat", "anon 1\ninactive_file 2\nactive_file 1\n")
 	seen := 0
 	for range 6 {
 		got := only(t, n.tick(time.Second, nil))
@@ -337,13 +337,13 @@ func TestMemoryStatIsReadEarlyWhenTheUsageJumps(t *testing.T) {
 	c.Make("c1")
 	n := newNode(t, monitor.Config{CgroupRoot: c.Root, StatEvery: 1000})
 	n.tick(time.Second, nil)
-	c.Write("memory", "c1", "memory.stat", "anon 1\ninactive_file 2\n")
+	c.Write("memory", "c1", "memory.stat", "anon 1\ninactive_file 2\nactive_file 1\n")
 	if got := only(t, n.tick(time.Second, nil)); got.Memory.AnonBytes != count(64<<20) {
 		t.Fatalf("read without need: %+v", got.Memory)
 	}
 	c.Write("memory", "c1", "memory.current", fmt.Sprintln(200<<20))
 	got := only(t, n.tick(time.Second, nil))
-	if got.Memory.AnonBytes != count(1) || got.Memory.UnreclaimableBytes != count(200<<20-2) || n.Stats().Tree.EarlyStats != 1 {
+	if got.Memory.AnonBytes != count(1) || got.Memory.UnreclaimableBytes != count(200<<20-3) || n.Stats().Tree.EarlyStats != 1 {
 		t.Errorf("after the jump: %+v, %+v", got.Memory, n.Stats().Tree)
 	}
 }

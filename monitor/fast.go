@@ -1,9 +1,11 @@
 package monitor
 
 import (
+	"cmp"
+	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,10 +15,10 @@ import (
 	"github.com/estimatord/estimatord/monitor/cgroup"
 )
 
-// FastEvery is how far apart Wait keeps two calls of Poll.
+// FastEvery is how far apart Wait keeps two polls.
 const FastEvery = 100 * time.Millisecond
 
-// DefaultMaxWakes is how many early ticks the fast lane may ask for in a
+// DefaultMaxWakes is how many early ticks the fast sampler may ask for in a
 // second: they cost as much as any.
 const DefaultMaxWakes = 2
 
@@ -26,41 +28,34 @@ const (
 	// the processor's caches by then, and reading costs twice as much.
 	fastAtOnce  = 100
 	fastPerTurn = 50
-	// fastFiles bounds the descriptors of the fast lane, with 5.3 KiB of kernel
+	// fastFiles bounds the descriptors of the fast sampler, with 5.3 KiB of kernel
 	// memory each, and the turns to ten: with more, the tick is no slower.
 	fastFiles = 10 * fastPerTurn
-	// busyAbove is a share of time in which some task on the host waited for
-	// a CPU. On an idle one it is well below a hundredth.
-	busyAbove = 0.1
+	// fastFresh is how old an answer may be that a tick passes on: that of a
+	// sampler that stands still says nothing of now.
+	fastFresh = time.Second
 )
 
-// FastConfig is what a Fast is made of; its zero value is the defaults.
-type FastConfig struct {
-	// MaxWakes is how often in a second a Contention may say Wake.
-	MaxWakes int
-	// PollOnly: do without kernel triggers where there could be some.
-	PollOnly bool
-}
-
-// Fast asks ten times a second one thing only: are regular tasks being squeezed
-// right now? The only use of its answer is an early tick, which looks at
-// everything and decides; one that is wrong costs that tick.
+// FastSampler asks between two ticks one thing only: does other work take the
+// CPU from regular containers right now? The only use of its answer is an early
+// tick, which reads everything and decides; one that is wrong costs that tick.
 //
-// Contract: after each tick, Follow tells it which containers are regular. A
-// goroutine of the caller's calls Wait, then Glance if that says so and Poll if
-// not, and has the loop tick at once when Wake is set in the answer. Follow may be
-// called at the same time; Close ends it once nothing is.
+// Contract: after each tick, Follow tells it which containers are regular. One
+// goroutine calls Wait and Poll in turns, and has the loop tick at once when
+// Wake is set in the answer. Follow may be called at the same time; Close ends
+// it once nothing is.
 //
-// On cgroup v2 it reads cpu.pressure of each regular container, on v1
-// cpuacct.usage, which tells only against what it was before and on a host
-// whose tasks wait (/proc/pressure/cpu). It is blind on v1 to a container that
-// is squeezed since before it was watched.
-type Fast struct {
+// On cgroup v2 it reads cpu.pressure of each regular container. On v1 it reads
+// cpuacct.usage, which tells only against what it was before and on a host whose
+// tasks wait (/proc/pressure/cpu); a container that is contended since before it
+// was watched is not noticed there.
+type FastSampler struct {
 	mono  func() time.Duration
 	v2    bool
-	root  string // where containers are; "" when that does not tell of CPU
-	limit int    // descriptors
-	gap   time.Duration
+	root  string        // where containers are; "" when that does not tell of CPU
+	limit int           // descriptors
+	gap   time.Duration // between two wakes
+	due   time.Duration // when the next poll is
 
 	mu      sync.Mutex
 	watched []*watched // sorted by key
@@ -68,28 +63,16 @@ type Fast struct {
 	follows uint64
 	polls   int
 	open    int
-	hostFD  int
-	host    pace
-	cpus    uint64 // online; 0: not known
-	// calm: the host is; calmAt is when it was so last.
+	hostFD  int // -1: not open
+	host    counter
+	cpus    float64 // online; 0: not known
+	// calm: nobody on the host waits for a CPU; calmAt is when that was so last.
 	calm   bool
 	calmAt time.Duration
 	// owed is news that was not told yet; told is when something was.
 	owed bool
 	told time.Time
-	buf  []byte
-
-	// noTriggers is why there are none (trigger.go), triggers how many there are,
-	// and epoll what they fire on; -1: there are none.
-	noTriggers string
-	triggers   atomic.Int32
-	epoll      int
-	asked      unix.EpollEvent
-	// What belongs to the goroutine that looks: when the next Poll is due, whether a
-	// Glance came before it, and whether another one may say more.
-	due            time.Duration
-	glanced, again bool
-	events         [maxTriggers]unix.EpollEvent
+	buf  *kernel.Buffer
 
 	// last is the newest answer. It has a lock of its own, so that a tick that
 	// takes it never waits for a poll that is reading.
@@ -99,59 +82,51 @@ type Fast struct {
 
 // watched is one regular container.
 type watched struct {
-	key snapshot.Key
-	fd  int // -1: not open
-	// triggered: the kernel tells when it waits; spent: it did, and will not again
-	// unless asked. fired is for how many polls from then on there may be glances.
-	triggered, spent bool
-	fired            int
-	pace             pace
-	judged           bool
-	since            time.Time // of the poll that found it squeezed first; zero when it is not
-	follows          uint64    // the last Follow that knew it
-	// What its own quota held back, as of the tick.
+	key     snapshot.Key
+	fd      int // -1: not open
+	counter counter
+	why     snapshot.Absence // of the last reading
+	since   time.Time        // the poll that found it contended first; zero when it is not
+	follows uint64           // the last Follow that knew it
+	// throttled is the share of the last tick in which its own quota stopped it.
+	throttled      float64
 	throttledNanos snapshot.Count
 	throttledAt    time.Time
-	throttled      float64 // share of time
 }
 
-// NewFast makes the fast lane of m, which watches nothing before Follow. Each
-// Sample from then on tells what the last Poll saw. It is to be called before
-// the first Sample, and once.
-func (m *Monitor) NewFast(cfg FastConfig) *Fast {
-	setDefault(&cfg.MaxWakes, DefaultMaxWakes)
-	f := &Fast{
+// NewFastSampler makes the fast sampler of m, which watches nothing before
+// Follow. Each Sample from then on passes on what the last Poll saw. maxWakes is
+// how often in a second an answer may say Wake, 0 for the default. It is to be
+// called before the first Sample, and once.
+func (m *Monitor) NewFastSampler(maxWakes int) *FastSampler {
+	setDefault(&maxWakes, DefaultMaxWakes)
+	f := &FastSampler{
 		mono:   m.cfg.Monotonic,
 		v2:     m.layout.Mode == cgroup.V2,
 		limit:  fastShare(m.files),
-		gap:    time.Second / time.Duration(max(1, cfg.MaxWakes)),
+		gap:    time.Second / time.Duration(max(1, maxWakes)),
 		hostFD: -1,
-		epoll:  -1,
-		buf:    make([]byte, 4<<10),
+		buf:    kernel.NewBuffer(4<<10, 4<<10),
 	}
 	if at := m.layout.Mount("cpuacct"); at != "" {
 		f.root = filepath.Join(at, m.cfg.MesosRoot)
 	}
-	// The host's pressure says whether there is any, and on v1 whether it is
+	// The host's pressure says whether there is any, and on v1 whether the host is
 	// busy.
-	if fd, errno := kernel.Open(unix.AT_FDCWD, kernel.NewPath(filepath.Join(m.cfg.ProcRoot, "pressure", "cpu")), unix.O_RDONLY); errno == 0 {
+	path := kernel.NewPath(filepath.Join(m.cfg.ProcRoot, "pressure", "cpu"))
+	if fd, errno := kernel.Open(unix.AT_FDCWD, path, unix.O_RDONLY); errno == 0 {
 		f.hostFD = fd
-	}
-	if cfg.PollOnly {
-		f.noTriggers = "it is to do without kernel triggers"
-	} else {
-		f.openTriggers(m)
 	}
 	m.fast = f
 	return f
 }
 
 // fastShare is how many of the descriptors that may be kept are for the fast
-// lane.
+// sampler.
 func fastShare(files int) int { return min(fastFiles, files/8) }
 
 // Close closes every descriptor.
-func (f *Fast) Close() {
+func (f *FastSampler) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, w := range f.watched {
@@ -162,78 +137,73 @@ func (f *Fast) Close() {
 		unix.Close(f.hostFD)
 		f.hostFD = -1
 	}
-	if f.epoll >= 0 {
-		unix.Close(f.epoll)
-		f.epoll = -1
+}
+
+// Wait sleeps until the next poll is due, FastEvery after the one before. Polls
+// that were missed are not made up for.
+//
+// It sleeps in the kernel, on the thread that calls it. A timer of the runtime
+// would wake one thread that looks for timers, another one that looks for work,
+// and the runtime's monitor: that often it is more than all the reading.
+func (f *FastSampler) Wait() {
+	now := monotonic()
+	if f.due = max(f.due, now-FastEvery) + FastEvery; f.due <= now {
+		return // the kernel would take it for a very short sleep
+	}
+	ts := unix.NsecToTimespec(f.due.Nanoseconds())
+	for errors.Is(unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil), unix.EINTR) {
 	}
 }
 
+func monotonic() time.Duration {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
+		return 0 // every kernel has this clock
+	}
+	return time.Duration(ts.Nano())
+}
+
 // Poll answers at time now. It allocates nothing.
-func (f *Fast) Poll(now time.Time) snapshot.Contention { return f.keep(f.poll(now)) }
-
-// Glance answers between two polls, from what the last one saw and the containers
-// whose triggers fired since. It allocates nothing.
-func (f *Fast) Glance(now time.Time) snapshot.Contention { return f.keep(f.glance(now)) }
-
-func (f *Fast) keep(q snapshot.Contention) snapshot.Contention {
+func (f *FastSampler) Poll(now time.Time) snapshot.Contention {
+	f.mu.Lock()
+	q := f.poll(now)
+	f.mu.Unlock()
 	f.lastMu.Lock()
 	f.last = q
 	f.lastMu.Unlock()
 	return q
 }
 
-// squeezeFresh is how old an answer may be that a tick passes on: that of a lane
-// that stands still says nothing of now.
-const squeezeFresh = time.Second
-
 // lastAt is the newest answer as of a tick at time now.
-func (f *Fast) lastAt(now time.Time) snapshot.Contention {
+func (f *FastSampler) lastAt(now time.Time) snapshot.Contention {
 	f.lastMu.Lock()
 	q := f.last
 	f.lastMu.Unlock()
 	// A poll may be made while the tick is, so that it is a little newer.
-	if age := now.Sub(q.At); !q.At.IsZero() && (age > squeezeFresh || age < -squeezeFresh) {
+	if age := now.Sub(q.At); !q.At.IsZero() && (age > fastFresh || age < -fastFresh) {
 		return snapshot.Contention{At: q.At, Why: snapshot.ContentionStale}
 	}
 	return q
 }
 
-func (f *Fast) poll(now time.Time) snapshot.Contention {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *FastSampler) poll(now time.Time) snapshot.Contention {
 	every := turns(len(f.watched))
+	q := snapshot.Contention{At: now, Why: snapshot.ContentionTooSoon, Regular: f.regular, Every: every}
 	busy, ok := f.hostBusy()
 	if !ok {
-		return snapshot.Contention{At: now, Why: snapshot.ContentionNoPressure, Regular: f.regular, Every: every}
+		q.Why = snapshot.ContentionNoPressure
+		return q
 	}
 	f.polls++
-	f.again = false
+	impossible := 0
 	for i, w := range f.watched {
-		if w.fd >= 0 && (w.fired > 0 || i%every == f.polls%every && !f.restful(w, i/every, f.polls/every)) {
-			f.judge(w, now, busy)
-			f.rearm(w)
+		if w.fd >= 0 && i%every == f.polls%every && !f.canRest(w, i/every, f.polls/every) {
+			f.read(w, now, busy)
 		}
-	}
-	return f.answer(now)
-}
-
-func (f *Fast) glance(now time.Time) snapshot.Contention {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.again = false
-	for _, w := range f.watched {
-		if w.fired > 0 && w.fd >= 0 {
-			f.foresee(w, now)
-		}
-	}
-	return f.answer(now)
-}
-
-// answer is about all that are watched.
-func (f *Fast) answer(now time.Time) snapshot.Contention {
-	q := snapshot.Contention{At: now, Why: snapshot.ContentionTooSoon, Regular: f.regular, Every: turns(len(f.watched))}
-	for _, w := range f.watched {
 		f.add(&q, w)
+		if w.why == snapshot.Impossible {
+			impossible++
+		}
 	}
 	switch {
 	case q.State == snapshot.ContentionContended:
@@ -243,6 +213,8 @@ func (f *Fast) answer(now time.Time) snapshot.Contention {
 		q.State, q.Why = snapshot.ContentionCalm, snapshot.ContentionNone
 	case q.Watched == 0:
 		q.Why = snapshot.ContentionUnreadable
+	case impossible > 0:
+		q.Why = snapshot.ContentionImpossible
 	}
 	if q.State != snapshot.ContentionContended {
 		f.owed = false
@@ -260,61 +232,161 @@ func turns(n int) int {
 	return (n + fastPerTurn - 1) / fastPerTurn
 }
 
-// judge reads one container.
-func (f *Fast) judge(w *watched, now time.Time, busy bool) {
-	text, why := kernel.Read(w.fd, f.buf)
-	at := f.mono()
+// canRest reports whether w, the i-th of those whose turn it is, need not be read
+// in the n-th round.
+func (f *FastSampler) canRest(w *watched, i, n int) bool {
+	return f.calm && w.why == snapshot.Present && w.counter.judged && !w.counter.contended && i%calmEvery != n%calmEvery
+}
+
+// read reads and judges one container.
+func (f *FastSampler) read(w *watched, now time.Time, busy bool) {
+	began := f.mono()
+	text, why := f.buf.Read(w.fd)
+	at := kernel.Span{Began: began, Ended: f.mono()}
 	if why == snapshot.Vanished {
 		f.close(w)
 		return
 	}
 	c := snapshot.Count{Why: why}
 	var news bool
-	switch {
-	case f.v2:
+	if f.v2 {
 		if why == snapshot.Present {
 			c = kernel.ParsePSI(text).SomeMicros
 		}
-		w.judged, news = w.pace.stalled(c, at, f.calmAt, w.throttled)
-	default:
+		news, w.why = w.counter.stalled(c, at, f.calmAt, w.throttled)
+	} else {
 		if why == snapshot.Present {
 			c = kernel.ParseNumber(text)
 		}
-		w.judged, news = w.pace.slowed(c, at, f.calmAt, busy)
+		news, w.why = w.counter.slowed(c, at, f.calmAt, busy, kernel.CPULimit(f.cpus))
 	}
-	f.squeezes(w, now, news)
-}
-
-// squeezes takes over what was just said of w.
-func (f *Fast) squeezes(w *watched, now time.Time, news bool) {
 	f.owed = f.owed || news
 	switch {
-	case !w.judged || !w.pace.squeezed:
+	case !w.counter.contended:
 		w.since = time.Time{}
 	case w.since.IsZero():
 		w.since = now
 	}
 }
 
-// add adds w to the answer, which names the worst.
-func (f *Fast) add(q *snapshot.Contention, w *watched) {
+// add adds w to the answer, which names the most contended one.
+func (f *FastSampler) add(q *snapshot.Contention, w *watched) {
 	if w.fd < 0 {
 		return
 	}
 	q.Watched++
-	if !w.judged {
+	if !w.counter.judged {
 		return
 	}
 	q.Judged++
-	if !w.pace.squeezed {
-		return
-	}
-	if q.State == snapshot.ContentionContended && w.pace.degree <= q.Degree {
+	if !w.counter.contended || q.State == snapshot.ContentionContended && w.counter.degree <= q.Degree {
 		return
 	}
 	q.State, q.Container, q.Why = snapshot.ContentionContended, w.key.ID, snapshot.ContentionSlowed
-	q.Degree, q.Since = w.pace.degree, w.since
+	q.Degree, q.Since = w.counter.degree, w.since
 	if f.v2 {
 		q.Why = snapshot.ContentionStalled
 	}
+}
+
+// Follow watches the regular containers of s from now on.
+func (f *FastSampler) Follow(s *snapshot.Snapshot) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.follows++
+	f.regular = 0
+	f.cpus = float64(s.Host.CPUs.N) // 0 when absent
+	changed := false
+	i := 0 // both lists are sorted by key
+	known := len(f.watched)
+	for k := range s.Containers {
+		c := &s.Containers[k]
+		if c.Parent != "" || !c.OnDisk || c.Class() != snapshot.ClassRegular || f.root == "" {
+			continue
+		}
+		f.regular++
+		for i < known && compareKeys(f.watched[i].key, c.Key) < 0 {
+			i++
+		}
+		var w *watched
+		if i < known && f.watched[i].key == c.Key {
+			w = f.watched[i]
+		} else if w = f.watch(c.Key); w != nil {
+			f.watched = append(f.watched, w)
+			changed = true
+		}
+		if w != nil {
+			w.follows = f.follows
+			w.throttle(c)
+		}
+	}
+	for _, w := range f.watched {
+		if w.follows != f.follows {
+			f.close(w)
+			changed = true
+		}
+	}
+	if changed {
+		f.watched = slices.DeleteFunc(f.watched, func(w *watched) bool { return w.follows != f.follows })
+		slices.SortFunc(f.watched, func(a, b *watched) int { return compareKeys(a.key, b.key) })
+	}
+}
+
+func compareKeys(a, b snapshot.Key) int {
+	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
+}
+
+// throttle takes over for how much of the last tick the container's own quota
+// stopped it, which is pressure too, but not of others' making.
+func (w *watched) throttle(c *snapshot.Container) {
+	nanos, before := c.CPU.ThrottledNanos, w.throttledNanos
+	dt := c.At.Sub(w.throttledAt)
+	w.throttledNanos, w.throttledAt, w.throttled = nanos, c.At, 0
+	if nanos.OK() && before.OK() && nanos.N >= before.N && dt > 0 {
+		// The kernel adds up over all CPUs, so that it can be more than all of the
+		// time.
+		w.throttled = min(1, float64(nanos.N-before.N)/float64(dt))
+	}
+}
+
+// watch opens the file of a container, nil when there is no descriptor left or
+// it is gone already.
+func (f *FastSampler) watch(key snapshot.Key) *watched {
+	if f.open >= f.limit || f.hostFD < 0 {
+		return nil
+	}
+	path := kernel.NewPath(filepath.Join(f.root, key.ID))
+	dir, errno := kernel.Open(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW)
+	if errno != 0 {
+		return nil
+	}
+	defer unix.Close(dir)
+	var buf unix.Stat_t
+	if state, errno := kernel.StatDir(dir, emptyPath, &buf); errno != 0 || state.Inode != key.Inode {
+		return nil
+	}
+	name := fileUsage
+	if f.v2 {
+		name = filePressure
+	}
+	fd, errno := kernel.Open(dir, name, unix.O_RDONLY)
+	if errno != 0 {
+		return nil
+	}
+	f.open++
+	return &watched{key: key, fd: fd}
+}
+
+var (
+	emptyPath    = kernel.NewPath("")
+	fileUsage    = kernel.NewPath("cpuacct.usage")
+	filePressure = kernel.NewPath("cpu.pressure")
+)
+
+func (f *FastSampler) close(w *watched) {
+	if w.fd >= 0 {
+		unix.Close(w.fd)
+		f.open--
+	}
+	w.fd, w.why, w.since, w.counter = -1, snapshot.NotRead, time.Time{}, counter{}
 }

@@ -22,13 +22,13 @@ type lane struct {
 	*cgrouptest.Copied
 	t     *testing.T
 	n     *node
-	fast  *monitor.Fast
+	fast  *monitor.FastSampler
 	proc  string
 	usage *snapshot.Usage
 	host  int // the host's total, in µs
 }
 
-func newFastSampler(t *testing.T, shape cgrouptest.Shape, cfg monitor.FastConfig, ids ...string) *lane {
+func newFastSampler(t *testing.T, shape cgrouptest.Shape, maxWakes int, ids ...string) *lane {
 	t.Helper()
 	l := &lane{t: t, Copied: cgrouptest.NewCopied(t, t.TempDir(), shape), proc: t.TempDir(), usage: &snapshot.Usage{}}
 	l.MakeRoot()
@@ -37,7 +37,7 @@ func newFastSampler(t *testing.T, shape cgrouptest.Shape, cfg monitor.FastConfig
 	}
 	l.busy(0)
 	l.n = newNode(t, monitor.Config{CgroupRoot: l.Root, ProcRoot: l.proc})
-	l.fast = l.n.NewFast(cfg)
+	l.fast = l.n.NewFastSampler(maxWakes)
 	t.Cleanup(l.fast.Close)
 	l.regular(ids...)
 	return l
@@ -104,7 +104,7 @@ func (l *lane) expect(what string, want snapshot.Contention) {
 }
 
 func TestFastOnV2(t *testing.T) {
-	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
+	l := newFastSampler(t, cgrouptest.UnifiedV2, 0, "web")
 	l.Make("hog") // not regular: nobody asks about it
 	l.follow()
 	watch := snapshot.Contention{Why: snapshot.ContentionTooSoon, Regular: 1, Watched: 1}
@@ -131,7 +131,7 @@ func TestFastOnV2(t *testing.T) {
 // A tick passes on what the last poll saw, and for how long that has been so,
 // as long as polls are made.
 func TestTickTellsWhatWasSeen(t *testing.T) {
-	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web", "db")
+	l := newFastSampler(t, cgrouptest.UnifiedV2, 0, "web", "db")
 	if got := l.n.tick(time.Second, l.usage).Contention; got != (snapshot.Contention{}) {
 		t.Errorf("before the first poll: %+v", got)
 	}
@@ -184,7 +184,7 @@ func TestTickTellsWhatWasSeen(t *testing.T) {
 func TestFastOnV1(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.CoMounted, cgrouptest.HybridV1} {
 		t.Run(string(shape), func(t *testing.T) {
-			l := newFastSampler(t, shape, monitor.FastConfig{}, "db", "web")
+			l := newFastSampler(t, shape, 0, "db", "web")
 			watch := snapshot.Contention{Why: snapshot.ContentionTooSoon, Regular: 2, Watched: 2}
 			used := 10 * time.Second
 			run := func(db, web, waited time.Duration) {
@@ -220,7 +220,7 @@ func TestFastOnV1(t *testing.T) {
 
 func TestFastUnknown(t *testing.T) {
 	t.Run("nothing regular", func(t *testing.T) {
-		l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{})
+		l := newFastSampler(t, cgrouptest.UnifiedV2, 0)
 		l.expect("at once", snapshot.Contention{State: snapshot.ContentionCalm, Why: snapshot.ContentionNothingRegular})
 	})
 	t.Run("a kernel without pressure", func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestFastUnknown(t *testing.T) {
 			c.MakeRoot()
 			c.Make("web")
 			n := newNode(t, monitor.Config{CgroupRoot: c.Root, ProcRoot: t.TempDir()})
-			fast := n.NewFast(monitor.FastConfig{})
+			fast := n.NewFastSampler(0)
 			fast.Follow(n.tick(0, &snapshot.Usage{Executors: []snapshot.Executor{{ContainerID: "web", Class: snapshot.ClassRegular}}}))
 			if q := fast.Poll(epoch); q.State != snapshot.ContentionUnknown || q.Why != snapshot.ContentionNoPressure {
 				t.Errorf("%s: %+v", shape, q)
@@ -238,7 +238,7 @@ func TestFastUnknown(t *testing.T) {
 		}
 	})
 	t.Run("nothing can be read", func(t *testing.T) {
-		l := newFastSampler(t, cgrouptest.Split, monitor.FastConfig{})
+		l := newFastSampler(t, cgrouptest.Split, 0)
 		l.Make("web")
 		if err := os.Remove(filepath.Join(l.Dir("cpuacct", "web"), "cpuacct.usage")); err != nil {
 			t.Fatal(err)
@@ -252,7 +252,7 @@ func TestFastUnknown(t *testing.T) {
 // At most so many wakes a second, and news that came too early is told later,
 // if it still holds.
 func TestFastWakesAreBounded(t *testing.T) {
-	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{MaxWakes: 2}, "web")
+	l := newFastSampler(t, cgrouptest.UnifiedV2, 2, "web")
 	total := time.Second
 	wakes := []int{}
 	for i := range 60 { // waits in every other poll, until the last second
@@ -280,7 +280,7 @@ func TestFastTakesTurns(t *testing.T) {
 	for i := range ids {
 		ids[i] = fmt.Sprintf("c%03d", i)
 	}
-	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, ids...)
+	l := newFastSampler(t, cgrouptest.UnifiedV2, 0, ids...)
 	for range 12 {
 		l.poll()
 	}
@@ -289,7 +289,7 @@ func TestFastTakesTurns(t *testing.T) {
 		Regular: 300, Watched: 300, Judged: 300, Every: 6,
 	}
 	l.expect("calm", calm)
-	l.waited("c007", 2*time.Second)
+	l.waited("c007", 1300*time.Millisecond)
 	wakes := 0
 	for range 6 {
 		if q := l.poll(); q.Wake && q.Container == "c007" {
@@ -303,7 +303,7 @@ func TestFastTakesTurns(t *testing.T) {
 
 // What a container's own quota held back in the last tick is none of others'.
 func TestFastLeavesThrottlingOut(t *testing.T) {
-	l := newFastSampler(t, cgrouptest.UnifiedV2, monitor.FastConfig{}, "web")
+	l := newFastSampler(t, cgrouptest.UnifiedV2, 0, "web")
 	l.poll()
 	l.poll()
 	l.Write("cpu", "web", "cpu.stat", "usage_usec 2000000\nnr_periods 100\nnr_throttled 10\nthrottled_usec 1300000\n")
@@ -324,7 +324,7 @@ func TestRealFastFollowsContainers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeMonitor(t, m)
-	fast := m.NewFast(monitor.FastConfig{})
+	fast := m.NewFastSampler(0)
 	defer fast.Close()
 	if q := fast.Poll(time.Now()); q.Why == snapshot.ContentionNoPressure {
 		t.Skip("this kernel has no pressure")
@@ -359,7 +359,7 @@ func TestRealFastFollowsContainers(t *testing.T) {
 
 func TestFastAllocatesNothing(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.UnifiedV2} {
-		l := newFastSampler(t, shape, monitor.FastConfig{}, "c1", "c2", "c3")
+		l := newFastSampler(t, shape, 0, "c1", "c2", "c3")
 		s := l.n.tick(time.Second, l.usage)
 		if got := testing.AllocsPerRun(100, func() { l.poll(); l.fast.Follow(s) }); got != 0 {
 			t.Errorf("%s: %v allocations", shape, got)
@@ -375,7 +375,7 @@ func TestRealFastTwoGoroutines(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeMonitor(t, m)
-	fast := m.NewFast(monitor.FastConfig{})
+	fast := m.NewFastSampler(0)
 	defer fast.Close()
 	usage := &snapshot.Usage{}
 	for i := range 30 {

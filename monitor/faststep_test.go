@@ -24,12 +24,12 @@ const stepsEnv = "ESTIMATORD_TEST_STEPS"
 type squeezed struct {
 	r     *cgrouptest.Real
 	m     *monitor.Monitor
-	fast  *monitor.Fast
+	fast  *monitor.FastSampler
 	hog   int
 	usage *snapshot.Usage
 }
 
-func newSqueezed(t *testing.T, cfg monitor.FastConfig) *squeezed {
+func newSqueezed(t *testing.T, maxWakes int) *squeezed {
 	t.Helper()
 	s := &squeezed{r: cgrouptest.NewReal(t), usage: &snapshot.Usage{Executors: []snapshot.Executor{
 		{ContainerID: "web", Class: snapshot.ClassRegular}, {ContainerID: "hog", Class: snapshot.ClassRevocable},
@@ -58,7 +58,7 @@ func newSqueezed(t *testing.T, cfg monitor.FastConfig) *squeezed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeMonitor(t, m) })
-	s.m, s.fast = m, m.NewFast(cfg)
+	s.m, s.fast = m, m.NewFastSampler(maxWakes)
 	t.Cleanup(s.fast.Close)
 	return s
 }
@@ -103,7 +103,7 @@ func (s *squeezed) signal(t *testing.T, sig unix.Signal) {
 // A spinner that starts beside a regular one is noticed, and so is that it
 // stopped. How fast is logged: it depends on the machine.
 func TestRealFastNoticesAStep(t *testing.T) {
-	s := newSqueezed(t, monitor.FastConfig{MaxWakes: 1000, PollOnly: true})
+	s := newSqueezed(t, 1000)
 	if q := s.fast.Poll(time.Now()); q.Why == snapshot.ContentionNoPressure {
 		t.Skip("this kernel has no pressure")
 	}
@@ -186,7 +186,7 @@ func BenchmarkFast(b *testing.B) {
 			for _, name := range names {
 				usage.Executors = append(usage.Executors, snapshot.Executor{ContainerID: name, Class: snapshot.ClassRegular})
 			}
-			fast := m.NewFast(monitor.FastConfig{})
+			fast := m.NewFastSampler(0)
 			defer fast.Close()
 			fast.Follow(m.Sample(time.Now(), usage))
 			now := time.Now()

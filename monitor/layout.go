@@ -26,11 +26,6 @@ type Layout struct {
 	OverBudget             bool
 	// OpenedEachTime are files whose descriptors would be too many to keep.
 	OpenedEachTime []string
-	// Fast: there is a fast lane. Triggers is how many containers the kernel watches
-	// for it, and NoTriggers why that cannot be any: it polls only.
-	Fast       bool
-	Triggers   int
-	NoTriggers string
 	// FileLimit is how many descriptors may be kept.
 	FileLimit int
 }
@@ -46,7 +41,7 @@ type Reading struct {
 // Layout is how the node is read now.
 func (m *Monitor) Layout() Layout {
 	statEvery, _ := m.tree.Cadence()
-	l := Layout{
+	return Layout{
 		StatEvery:      statEvery,
 		CostStretch:    m.budget.stretch,
 		OverBudget:     m.budget.exceeded(),
@@ -57,10 +52,6 @@ func (m *Monitor) Layout() Layout {
 		OpenedEachTime: m.tree.Unkept(),
 		FileLimit:      m.files,
 	}
-	if m.fast != nil {
-		l.Fast, l.Triggers, l.NoTriggers = true, m.fast.Triggers(), m.fast.noTriggers
-	}
-	return l
 }
 
 func (m *Monitor) readings() []Reading {
@@ -109,13 +100,6 @@ func (l Layout) String() string {
 	for _, bound := range l.Bounds {
 		b.WriteString("; within ")
 		b.WriteString(bound)
-	}
-	switch {
-	case !l.Fast:
-	case l.NoTriggers != "":
-		fmt.Fprintf(&b, "; the fast lane polls only: %s", l.NoTriggers)
-	default:
-		fmt.Fprintf(&b, "; the fast lane polls, and the kernel triggers it for up to %d containers", maxTriggers)
 	}
 	if len(l.OpenedEachTime) > 0 {
 		fmt.Fprintf(&b, "; opened at each reading, since their descriptors would be too many: %s", strings.Join(l.OpenedEachTime, ", "))

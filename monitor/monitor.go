@@ -1,8 +1,12 @@
 package monitor
 
 import (
+	"math"
+	"path/filepath"
 	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/cgroup"
@@ -38,8 +42,11 @@ type Monitor struct {
 	// budget decides how often what is expensive is read.
 	budget budget
 	delays *delays
-	// fast is the fast lane, nil when there is none.
-	fast *Fast
+	// fast is the fast sampler, nil when there is none.
+	fast *FastSampler
+	// online and memBytes are the machine's, as last read; 0: not known.
+	online   float64
+	memBytes uint64
 }
 
 // New finds out how cgroups are mounted and opens what is always there. That
@@ -54,7 +61,7 @@ func New(cfg Config) (*Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := raiseFileLimit()
+	files := fileLimit()
 	kept := files - fastShare(files) - delayShare(files)
 	m := &Monitor{cfg: cfg, layout: layout, files: files, join: newJoin(), budget: newBudget(cfg.CostBudget)}
 	m.tree = cgroup.NewTree(cgroup.Config{
@@ -92,7 +99,8 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 	m.stats = Stats{}
 
 	m.host.Read(now, &s.Host)
-	s.TreeWhy = m.tree.Refresh(now)
+	machine := m.machine(&s.Host)
+	s.TreeWhy = m.tree.Refresh(now, machine)
 	rows := m.join.rows(now, m.tree, usage)
 	if cap(s.Containers) < len(rows) {
 		// A quarter of room, so that a growing node does not allocate each tick.
@@ -109,7 +117,10 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 			notOnDisk(row, now, out)
 		}
 		out.Executor = row.executor
-		m.stats.count(out)
+	}
+	m.judge(s, machine)
+	for i := range s.Containers {
+		m.stats.count(&s.Containers[i])
 	}
 	m.delays.read(m.seq, &s.Host, rows, s.Containers, m.budget.stretch)
 	ended := m.cfg.Monotonic()
@@ -119,6 +130,20 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 	m.budget.spend(ended, m.stats.Cost)
 	m.tree.Stretch(m.budget.stretch)
 	return s
+}
+
+// reservedFiles are left to the rest of the daemon: sockets, logs, listings.
+const reservedFiles = 256
+
+// fileLimit is how many descriptors may be kept open. The Go runtime has raised
+// the soft limit to the hard one.
+func fileLimit() int {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return 0
+	}
+	limit := int(min(l.Cur, math.MaxInt32))
+	return max(limit-reservedFiles, limit/2)
 }
 
 // Close closes every descriptor.
@@ -150,4 +175,33 @@ func notOnDisk(row *row, now time.Time, out *snapshot.Container) {
 			CPUSome: value, MemorySome: value, MemoryFull: value, IOSome: value, IOFull: value, CPUSomeMicros: count,
 		},
 	}
+}
+
+// bounds says where limits on what the agent's containers can use are looked
+// for: in the agent's root and the cgroups above it, whether it exists yet or
+// not. On v1 an agent without the cpuset isolator leaves its containers in its
+// own cpuset, which is taken to be ours.
+func bounds(l cgroup.Layout, cfg Config) host.Bounds {
+	b := host.Bounds{V2: l.Mode == cgroup.V2}
+	if at := l.Mount("cpu"); at != "" {
+		usage := cgroup.Above(l.Mount("cpuacct"), cfg.MesosRoot)
+		for i, dir := range cgroup.Above(at, cfg.MesosRoot) {
+			b.Quotas = append(b.Quotas, host.QuotaDir{CPU: dir, Usage: usage[i]})
+		}
+	}
+	if at := l.Mount("memory"); at != "" {
+		b.Memory = cgroup.Above(at, cfg.MesosRoot)
+	}
+	switch {
+	case l.CPUSet == "":
+	case b.V2:
+		b.CPUSets = cgroup.Above(l.CPUSet, cfg.MesosRoot)
+	default:
+		b.CPUSets = []string{filepath.Join(l.CPUSet, cfg.MesosRoot)}
+		if own := l.OwnCPUSet(cfg.ProcRoot); own != "" {
+			b.CPUSets = append(b.CPUSets, own)
+		}
+		b.CPUSets = append(b.CPUSets, l.CPUSet)
+	}
+	return b
 }

@@ -68,7 +68,7 @@ type followed struct {
 }
 
 func newDelays(tree *cgroup.Tree, proc string, mono func() time.Duration, limit int) *delays {
-	return &delays{tree: tree, mono: mono, limit: limit, reader: newThreadReader(proc), followed: make(map[*cgroup.Container]*followed)}
+	return &delays{tree: tree, mono: mono, limit: limit, reader: newThreadReader(proc, mono), followed: make(map[*cgroup.Container]*followed)}
 }
 
 // read fills in RunDelay of the containers out, which are those of rows; stretch
@@ -96,7 +96,7 @@ func (d *delays) read(tick uint64, h *snapshot.Host, rows []row, out []snapshot.
 	for _, second := range [...]bool{false, true} { // from d.from on, then up to it
 		for i := range rows {
 			if (rows[i].id < d.from) == second && d.isWanted(&rows[i], &out[i]) {
-				out[i].CPU.RunDelay = d.one(tick, rows[i].onDisk, &left)
+				out[i].CPU.RunDelay = d.one(tick, rows[i].onDisk, out[i].CPU.Cores, &left)
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (d *delays) isWanted(r *row, c *snapshot.Container) bool {
 }
 
 // one reads the threads of one container, while there is room for them.
-func (d *delays) one(tick uint64, c *cgroup.Container, left *room) snapshot.Value {
+func (d *delays) one(tick uint64, c *cgroup.Container, cores snapshot.Value, left *room) snapshot.Value {
 	if !d.known {
 		return snapshot.Value{Why: snapshot.NoFile}
 	}
@@ -156,14 +156,26 @@ func (d *delays) one(tick uint64, c *cgroup.Container, left *room) snapshot.Valu
 	left.threads -= len(tids)
 	f.tick = tick
 	at := d.mono()
-	if why := d.reader.update(&f.threads, tids); why != snapshot.Present {
+	why = d.reader.update(&f.threads, tids)
+	if why != snapshot.Present && why != snapshot.Impossible {
 		d.reader.forget(&f.threads)
 		return snapshot.Value{Why: why}
 	}
 	v := d.rate(f, c, at)
 	f.at, f.throttled, f.sampled = at, before, true
+	switch {
+	case why == snapshot.Impossible:
+		return snapshot.Value{Why: why}
+	case len(f.list) == 0 && !(cores.OK() && cores.V < delayIdle):
+		// Threads that use CPU are there, but not for this process to see.
+		return snapshot.Value{Why: snapshot.Hidden}
+	}
 	return v
 }
+
+// delayIdle is how many cores a container without threads may have used since
+// the sample before: those that ended did.
+const delayIdle = 0.01
 
 // minDelay is the shortest time over which waiting is taken.
 const minDelay = minPoll

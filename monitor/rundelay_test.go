@@ -132,9 +132,12 @@ func TestRunDelay(t *testing.T) {
 			w.threads("web", 13, 11)
 			expect("one began, one ended", 0.06, value(0.1))
 			w.waited(11, time.Hour)
-			w.waited(13, 2*time.Hour)
-			expect("one counts backwards, one waited for long", 0.06, value(1))
+			w.waited(13, time.Hour+time.Minute+time.Second)
+			expect("one counts backwards, one waited all the time", 0.06, value(1))
 			w.waited(11, time.Hour+time.Second/4)
+			w.waited(13, 2*time.Hour)
+			expect("one waited for longer than it can have", 0.06, noValue(snapshot.Impossible))
+			w.waited(11, time.Hour+time.Second/2)
 			expect("and goes on", 0.06, value(0.25))
 			w.threads("web")
 			expect("none is left", 0.06, value(0))
@@ -155,6 +158,53 @@ func TestRunDelay(t *testing.T) {
 				t.Errorf("%d descriptors, %d before", got, open)
 			}
 		})
+	}
+}
+
+// A wait is added when it ends, however long it was.
+func TestRunDelayOfALongWait(t *testing.T) {
+	w := newWaiters(t, cgrouptest.Split)
+	w.container("web", snapshot.ClassRegular, 11)
+	w.waited(11, time.Hour)
+	for range 6 {
+		w.tick(1)
+	}
+	w.waited(11, time.Hour+5*time.Second)
+	if got := w.tick(1)["web"]; got != value(1) {
+		t.Errorf("five seconds until now: %+v, want all of this one", got)
+	}
+}
+
+// Threads that cannot be seen are not none: those of another PID namespace.
+func TestRunDelayOfHiddenThreads(t *testing.T) {
+	for _, shape := range cgrouptest.Shapes() {
+		w := newWaiters(t, shape)
+		w.container("web", snapshot.ClassRegular)
+		used := 2 * time.Second
+		for i, tc := range []struct {
+			what string
+			list string
+			used time.Duration
+			want snapshot.Value
+		}{
+			{"at first", "", 0, noValue(snapshot.NotRead)},
+			{"none is listed, but one uses CPU", "", time.Second / 2, noValue(snapshot.Hidden)},
+			{"all are listed as 0", "0\n0\n", 0, noValue(snapshot.Hidden)},
+			{"one that is not there", "999999\n", time.Second / 2, noValue(snapshot.Hidden)},
+			{"nobody is in it", "", 0, value(0)},
+		} {
+			used += tc.used
+			if w.v2 {
+				w.Write("cpu", "web", "cpu.max", "max 100000\n")
+				w.Write("cpu", "web", "cpu.stat", fmt.Sprintf("usage_usec %d\n", used.Microseconds()))
+			} else {
+				w.Write("cpuacct", "web", "cpuacct.usage", fmt.Sprintln(used.Nanoseconds()))
+			}
+			w.Write("cpuacct", "web", map[bool]string{true: "leaf/cgroup.threads", false: "tasks"}[w.v2], tc.list)
+			if got := w.tick(1)["web"]; got != tc.want {
+				t.Errorf("%s, %d: %s: %+v, want %+v", shape, i, tc.what, got, tc.want)
+			}
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ type thread struct {
 	tid   int32
 	fd    int32
 	delay uint64 // ns that it waited so far
+	// grewAt is when that was seen to have changed last.
+	grewAt time.Duration
 	// delta is what was added since the sample before.
 	delta uint64
 	// compared: it was there in both samples.
@@ -35,18 +37,19 @@ type threads struct {
 // threadReader reads threads. All that it keeps open is counted.
 type threadReader struct {
 	proc string
+	mono func() time.Duration
 	path kernel.Path
-	buf  []byte
+	buf  *kernel.Buffer
 	open int
 }
 
-func newThreadReader(proc string) *threadReader {
-	return &threadReader{proc: proc, buf: make([]byte, 256)}
+func newThreadReader(proc string, mono func() time.Duration) *threadReader {
+	return &threadReader{proc: proc, mono: mono, buf: kernel.NewBuffer(256, 256)}
 }
 
 // hasSchedstat reports whether this kernel tells how long threads waited.
 func (r *threadReader) hasSchedstat() bool {
-	text, why := kernel.ReadOnce(unix.AT_FDCWD, kernel.NewPath(filepath.Join(r.proc, "self", "schedstat")), r.buf)
+	text, why := r.buf.ReadOnce(unix.AT_FDCWD, kernel.NewPath(filepath.Join(r.proc, "self", "schedstat")))
 	return why == snapshot.Present && kernel.ParseRunDelay(text).OK()
 }
 
@@ -56,6 +59,7 @@ func (r *threadReader) hasSchedstat() bool {
 func (r *threadReader) update(s *threads, tids []int32) snapshot.Absence {
 	s.list, s.before = s.before[:0], s.list
 	old := s.before
+	impossible := false
 	for _, tid := range tids {
 		for len(old) > 0 && old[0].tid < tid {
 			r.close(&old[0])
@@ -65,8 +69,10 @@ func (r *threadReader) update(s *threads, tids []int32) snapshot.Absence {
 		var t thread
 		if known {
 			t, old = old[0], old[1:]
-			if r.again(&t) {
+			switch why := r.again(&t); why {
+			case snapshot.Present, snapshot.Impossible:
 				s.list = append(s.list, t)
+				impossible = impossible || why == snapshot.Impossible
 				continue
 			}
 			r.close(&t) // it ended, and another one has its id
@@ -86,6 +92,9 @@ func (r *threadReader) update(s *threads, tids []int32) snapshot.Absence {
 	for i := range old {
 		r.close(&old[i])
 	}
+	if impossible {
+		return snapshot.Impossible
+	}
 	return snapshot.Present
 }
 
@@ -102,25 +111,40 @@ func (r *threadReader) first(tid int32) (thread, snapshot.Absence) {
 	r.open++
 	t := thread{tid: tid, fd: int32(fd)} //nolint:gosec // a descriptor
 	if n, ok := r.read(&t); ok {
-		t.delay = n
+		t.delay, t.grewAt = n, r.mono()
 		return t, snapshot.Present
 	}
 	r.close(&t)
 	return thread{}, snapshot.Vanished
 }
 
-// again reads a thread that is open; false when it has ended.
-func (r *threadReader) again(t *thread) bool {
+// again reads a thread that is open; Vanished when it has ended.
+//
+// The kernel adds a wait when it ends, so that more than the time since the
+// sample before may be added; but no more than since it added something last.
+func (r *threadReader) again(t *thread) snapshot.Absence {
 	n, ok := r.read(t)
 	if !ok || n < t.delay {
-		return false
+		return snapshot.Vanished
 	}
-	t.delta, t.compared, t.delay = n-t.delay, true, n
-	return true
+	at, since := r.mono(), t.grewAt
+	t.delta, t.compared = n-t.delay, true
+	if n != t.delay {
+		t.delay, t.grewAt = n, at
+	}
+	if !threadLimit.Allows(float64(t.delta), at-since) {
+		t.delta = 0
+		return snapshot.Impossible
+	}
+	return snapshot.Present
 }
 
+// threadLimit: a thread waits at most all of the time, and may have begun to just
+// before it was first read.
+var threadLimit = kernel.Limit{PerNano: 1, Late: time.Second}
+
 func (r *threadReader) read(t *thread) (uint64, bool) {
-	text, why := kernel.Read(int(t.fd), r.buf)
+	text, why := r.buf.Read(int(t.fd))
 	if why != snapshot.Present {
 		return 0, false
 	}
@@ -157,7 +181,7 @@ func (s *threads) waited(dt time.Duration, throttled uint64) snapshot.Value {
 			continue
 		}
 		compared++
-		// The kernel adds a wait when it ends: one may be longer than dt.
+		// Of a wait that began before the interval, what falls into it.
 		d := min(t.delta, uint64(dt)) //nolint:gosec // positive
 		total += d - min(d, throttled)
 	}

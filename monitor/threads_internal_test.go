@@ -30,7 +30,7 @@ func sleeper(t *testing.T) (tid int32, end func()) {
 
 // A thread that ended is not mistaken for another one that got its id.
 func TestEndedThreads(t *testing.T) {
-	r := newThreadReader("/proc")
+	r := newThreadReader("/proc", monotonic)
 	if !r.hasSchedstat() {
 		t.Skip("this kernel does not tell how long threads wait (CONFIG_SCHED_INFO)")
 	}

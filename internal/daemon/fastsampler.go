@@ -10,33 +10,29 @@ import (
 	"github.com/estimatord/estimatord/monitor"
 )
 
-// fastSampler looks between two ticks whether regular tasks wait for CPU, and
-// wakes the loop when they begin to be. It is a tick.Watcher.
+// fastSampler polls between two ticks whether regular tasks wait for CPU, and
+// wakes the loop when they begin to. It is a tick.Watcher.
 type fastSampler struct {
-	fast   *monitor.Fast
+	fast   *monitor.FastSampler
 	counts *metrics.FastSampler
 	wake   chan struct{}
 }
 
-func newFastSampler(fast *monitor.Fast) *fastSampler {
+func newFastSampler(fast *monitor.FastSampler) *fastSampler {
 	return &fastSampler{fast: fast, counts: metrics.NewFastSampler(), wake: make(chan struct{}, 1)}
 }
 
 // Watch tells which containers are regular.
 func (f *fastSampler) Watch(s *snapshot.Snapshot) { f.fast.Follow(s) }
 
-// run looks until ctx ends, and returns within monitor.FastEvery after that. It
-// waits in the kernel, on a thread of its own (monitor.Fast.Wait says why).
+// run polls until ctx ends, and returns within monitor.FastEvery after that. It
+// waits in the kernel, on a thread of its own (monitor.FastSampler.Wait says why).
 func (f *fastSampler) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for ctx.Err() == nil {
-		var s snapshot.Contention
-		if f.fast.Wait() {
-			s = f.fast.Glance(time.Now())
-		} else {
-			s = f.fast.Poll(time.Now())
-		}
+		f.fast.Wait()
+		s := f.fast.Poll(time.Now())
 		f.counts.Observe(s)
 		if !s.Wake {
 			continue

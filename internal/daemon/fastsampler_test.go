@@ -17,7 +17,7 @@ func TestFastSamplerLooksUntilItIsTold(t *testing.T) {
 		t.Skipf("no cgroups to look at here: %v", err)
 	}
 	defer func() { _ = mon.Close() }()
-	f := newFastSampler(mon.NewFast(monitor.FastConfig{}))
+	f := newFastSampler(mon.NewFastSampler(0))
 	defer f.fast.Close()
 	f.Watch(&snapshot.Snapshot{At: time.Now(), TreeWhy: snapshot.Present})
 

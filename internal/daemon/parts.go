@@ -80,7 +80,7 @@ func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger
 		}
 	}
 	if cfg.Monitor.MaxWakes > 0 {
-		p.fast = newFastSampler(p.mon.NewFast(monitor.FastConfig{MaxWakes: cfg.Monitor.MaxWakes}))
+		p.fast = newFastSampler(p.mon.NewFastSampler(cfg.Monitor.MaxWakes))
 	}
 	if cfg.Listen != config.Off {
 		p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)

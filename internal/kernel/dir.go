@@ -17,7 +17,7 @@ type DirState struct {
 	Device uint64
 	// Links is the link count: 2 + the number of subdirectories on kernfs and
 	// tmpfs.
-	Links      uint32
+	Links      uint64
 	MtimeNanos int64
 }
 
@@ -27,10 +27,12 @@ func (s DirState) Same(o DirState) bool { return s.Inode == o.Inode && s.Device 
 // StatDir is the state of the directory path below dirfd; ENOTDIR if it is
 // something else. buf is overwritten; the caller keeps it so that nothing is
 // allocated.
-func StatDir(dirfd int, path Path, buf *unix.Statx_t) (DirState, unix.Errno) {
-	const mask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_NLINK | unix.STATX_MTIME
-	_, _, errno := unix.Syscall6(unix.SYS_STATX, uintptr(dirfd), uintptr(path.ptr()),
-		unix.AT_EMPTY_PATH|unix.AT_NO_AUTOMOUNT, mask, uintptr(unsafe.Pointer(buf)), 0)
+//
+// It is fstatat and not statx: Linux before 4.11 does not have that one, and old
+// container runtimes forbid it.
+func StatDir(dirfd int, path Path, buf *unix.Stat_t) (DirState, unix.Errno) {
+	_, _, errno := unix.Syscall6(unix.SYS_NEWFSTATAT, uintptr(dirfd), uintptr(path.ptr()),
+		uintptr(unsafe.Pointer(buf)), unix.AT_EMPTY_PATH|unix.AT_NO_AUTOMOUNT, 0, 0)
 	if errno != 0 {
 		return DirState{}, errno
 	}
@@ -39,9 +41,9 @@ func StatDir(dirfd int, path Path, buf *unix.Statx_t) (DirState, unix.Errno) {
 	}
 	return DirState{
 		Inode:      buf.Ino,
-		Device:     unix.Mkdev(buf.Dev_major, buf.Dev_minor),
-		Links:      buf.Nlink,
-		MtimeNanos: buf.Mtime.Sec*1e9 + int64(buf.Mtime.Nsec),
+		Device:     buf.Dev,
+		Links:      uint64(buf.Nlink), //nolint:unconvert // 32 bits on arm64
+		MtimeNanos: buf.Mtim.Nano(),
 	}, 0
 }
 

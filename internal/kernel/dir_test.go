@@ -53,7 +53,7 @@ func TestDirReaderListsSubdirectoriesOnly(t *testing.T) {
 
 func TestStatDirSeesChanges(t *testing.T) {
 	dir := t.TempDir()
-	var buf unix.Statx_t
+	var buf unix.Stat_t
 	path := NewPath(dir)
 	before, errno := StatDir(unix.AT_FDCWD, path, &buf)
 	if errno != 0 {

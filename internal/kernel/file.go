@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"errors"
-	"io"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,19 +43,37 @@ func Open(dirfd int, path Path, flags int) (int, unix.Errno) {
 	}
 }
 
-// Read fills buf from the start of the file fd and returns what it holds.
-// A kernel file is produced as a whole by one read at offset 0. One that fills
-// buf may be longer: it comes with the reason Truncated.
-func Read(fd int, buf []byte) ([]byte, snapshot.Absence) {
+// Buffer is what files are read into. It grows with them, up to its limit, and
+// keeps its size.
+type Buffer struct {
+	bytes []byte
+	limit int
+}
+
+// NewBuffer makes a Buffer of size bytes, which may grow to limit.
+func NewBuffer(size, limit int) *Buffer { return &Buffer{make([]byte, size), limit} }
+
+// MachineBuffer is one for files that grow with the machine: /proc/stat has up
+// to 130 bytes for each processor.
+func MachineBuffer() *Buffer { return NewBuffer(64<<10, 64<<20) }
+
+// Read is the content of the file fd, until the next Read. A kernel file is
+// produced as a whole by one read at offset 0, so that one that fills the buffer
+// is read anew into a larger one. One that is longer than the limit comes
+// with the reason Truncated.
+func (b *Buffer) Read(fd int) ([]byte, snapshot.Absence) {
 	for {
-		n, err := unix.Pread(fd, buf, 0)
+		n, err := unix.Pread(fd, b.bytes, 0)
 		switch {
 		case err == nil && n == 0:
 			return nil, snapshot.Truncated
-		case err == nil && n == len(buf):
-			return buf, snapshot.Truncated
+		case err == nil && n < len(b.bytes):
+			return b.bytes[:n], snapshot.Present
+		case err == nil && n >= b.limit:
+			return b.bytes, snapshot.Truncated
 		case err == nil:
-			return buf[:n], snapshot.Present
+			b.bytes = make([]byte, min(2*n, b.limit))
+			continue
 		}
 		errno, ok := errors.AsType[unix.Errno](err)
 		if !ok {
@@ -69,39 +86,14 @@ func Read(fd int, buf []byte) ([]byte, snapshot.Absence) {
 }
 
 // ReadOnce opens, reads and closes.
-func ReadOnce(dirfd int, path Path, buf []byte) ([]byte, snapshot.Absence) {
+func (b *Buffer) ReadOnce(dirfd int, path Path) ([]byte, snapshot.Absence) {
 	fd, errno := Open(dirfd, path, unix.O_RDONLY)
 	if errno != 0 {
 		return nil, WhyErrno(errno)
 	}
-	text, why := Read(fd, buf)
+	text, why := b.Read(fd)
 	unix.Close(fd)
 	return text, why
-}
-
-// ReadAll is the content of a file of any length, for start-up only.
-func ReadAll(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	var all []byte
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := unix.Read(fd, buf)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return nil, err
-		case n == 0:
-			return all, nil
-		}
-		if all = append(all, buf[:n]...); len(all) > 16<<20 {
-			return nil, io.ErrShortBuffer
-		}
-	}
 }
 
 // WhyErrno is the reason behind a failed open or read.

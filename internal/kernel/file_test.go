@@ -39,7 +39,7 @@ func TestReadOnce(t *testing.T) {
 		{"directory", "", snapshot.Failed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			text, why := ReadOnce(unix.AT_FDCWD, NewPath(filepath.Join(dir, tc.name)), make([]byte, 16))
+			text, why := NewBuffer(16, 16).ReadOnce(unix.AT_FDCWD, NewPath(filepath.Join(dir, tc.name)))
 			if string(text) != tc.want || why != tc.why {
 				t.Errorf("got %q, %v; want %q, %v", text, why, tc.want, tc.why)
 			}
@@ -64,13 +64,22 @@ func TestWhyErrno(t *testing.T) {
 	}
 }
 
-func TestReadAllisWhole(t *testing.T) {
+// A file that outgrows the buffer is read as a whole, up to the limit.
+func TestBufferGrows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "long")
-	want := strings.Repeat("0123456789\n", 20_000)
-	if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := ReadAll(path); err != nil || string(got) != want {
-		t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
+	for _, lines := range []int{2, 20, 2_000, 20_000} {
+		want := strings.Repeat("0123456789\n", lines)
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b := NewBuffer(16, 1<<20)
+		for range 2 {
+			if got, why := b.ReadOnce(unix.AT_FDCWD, NewPath(path)); why != snapshot.Present || string(got) != want {
+				t.Errorf("%d lines: %d bytes of %d, %v", lines, len(got), len(want), why)
+			}
+		}
+		if got, why := NewBuffer(16, len(want)).ReadOnce(unix.AT_FDCWD, NewPath(path)); why != snapshot.Truncated || string(got) != want {
+			t.Errorf("%d lines fill the limit: %d bytes, %v", lines, len(got), why)
+		}
 	}
 }

@@ -29,6 +29,17 @@ func ParseNumber(file []byte) snapshot.Count {
 	return snapshot.CountOf(n)
 }
 
+// MicrosToNanos is c in ns, where it is in µs.
+func MicrosToNanos(c snapshot.Count) snapshot.Count {
+	switch {
+	case !c.OK():
+		return c
+	case c.N > math.MaxUint64/1000:
+		return snapshot.Count{Why: snapshot.Malformed}
+	}
+	return snapshot.CountOf(c.N * 1000)
+}
+
 // cutNumber takes the decimal digits off the start of b.
 func cutNumber(b []byte) (n uint64, rest []byte, why snapshot.Absence) {
 	i := 0

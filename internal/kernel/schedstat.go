@@ -51,16 +51,16 @@ func ParseTasks(file []byte, tids []int32) ([]int32, snapshot.Absence) {
 			return tids, why
 		case len(rest) == 0:
 			return tids, snapshot.Truncated
-		case rest[0] != '\n' || n > maxTID:
+		case rest[0] != '\n' || n > MaxTID:
 			return tids, snapshot.Malformed
+		case n == 0: // of a PID namespace that is not below ours
+			return tids, snapshot.Hidden
 		}
-		if n > 0 { // 0: a thread of a PID namespace that is not below ours
-			tids = append(tids, int32(n)) //nolint:gosec // at most maxTID
-		}
+		tids = append(tids, int32(n)) //nolint:gosec // at most MaxTID
 		file = rest[1:]
 	}
 	return tids, snapshot.Present
 }
 
-// maxTID is PID_MAX_LIMIT of 64-bit kernels (include/linux/threads.h).
-const maxTID = 4 << 20
+// MaxTID is PID_MAX_LIMIT of 64-bit kernels (include/linux/threads.h).
+const MaxTID = 4 << 20

@@ -38,7 +38,7 @@ func TestParseTasks(t *testing.T) {
 		{"", nil, snapshot.Present},
 		{"1\n", []int32{1}, snapshot.Present},
 		{"7\n4194304\n12\n", []int32{7, 4194304, 12}, snapshot.Present},
-		{"0\n5\n", []int32{5}, snapshot.Present},
+		{"0\n5\n", nil, snapshot.Hidden},
 		{"7\n12", []int32{7}, snapshot.Truncated},
 		{"7\n\n", []int32{7}, snapshot.Malformed},
 		{"4194305\n", nil, snapshot.Malformed},
@@ -61,7 +61,7 @@ func FuzzParseThreads(f *testing.F) {
 			t.Errorf("%q: %+v", file, c)
 		}
 		tids, why := ParseTasks(file, nil)
-		if why == snapshot.NotRead || len(tids) > len(file)/2+1 || slices.ContainsFunc(tids, func(n int32) bool { return n <= 0 || n > maxTID }) {
+		if why == snapshot.NotRead || len(tids) > len(file)/2+1 || slices.ContainsFunc(tids, func(n int32) bool { return n <= 0 || n > MaxTID }) {
 			t.Errorf("%q: %v, %v", file, tids, why)
 		}
 	})

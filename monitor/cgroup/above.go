@@ -2,9 +2,10 @@ package cgroup
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/estimatord/estimatord/internal/kernel"
+	"github.com/prometheus/procfs"
 )
 
 // Above are the directories from rel, which is relative to the hierarchy
@@ -26,48 +27,35 @@ func (l Layout) OwnCPUSet(procRoot string) string {
 	if l.CPUSet == "" || l.Mode == V2 {
 		return ""
 	}
-	text, err := kernel.ReadAll(filepath.Join(procRoot, "self", "cgroup"))
+	proc, err := procfs.NewFS(procRoot)
 	if err != nil {
 		return ""
 	}
-	own := parseOwn(text, "cpuset")
-	if own == "" {
+	self, err := proc.Self()
+	if err != nil {
 		return ""
 	}
+	cgroups, err := self.Cgroups()
+	if err != nil {
+		return ""
+	}
+	own := ""
+	for _, c := range cgroups {
+		if slices.Contains(c.Controllers, "cpuset") {
+			own = c.Path
+		}
+	}
 	root := "/"
-	if text, err := kernel.ReadAll(filepath.Join(procRoot, "self", "mountinfo")); err == nil {
-		for _, m := range parseMountinfo(text) {
-			if m.point == l.CPUSet {
-				root = m.root
+	if mounts, err := cgroupMounts(procRoot); err == nil {
+		for _, m := range mounts {
+			if m.Mountpoint == l.CPUSet {
+				root = m.Root
 			}
 		}
 	}
 	rel, ok := strings.CutPrefix(own, strings.TrimSuffix(root, "/"))
-	if !ok || rel != "" && rel[0] != '/' || strings.HasPrefix(own, "/..") {
-		return "" // what we are in is not below this mount
+	if own == "" || !ok || rel != "" && rel[0] != '/' || strings.HasPrefix(own, "/..") {
+		return "" // this process is not below this mount
 	}
 	return filepath.Join(l.CPUSet, rel)
-}
-
-// parseOwn is the path of a v1 controller's cgroup in /proc/self/cgroup:
-//
-//	4:memory:/user.slice
-//	3:cpu,cpuacct:/
-//	0::/user.slice/session-1.scope
-//
-// https://docs.kernel.org/admin-guide/cgroup-v2.html#processes,
-// man 7 cgroups. A path may hold a colon.
-func parseOwn(file []byte, controller string) string {
-	for line := range strings.Lines(string(file)) {
-		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(fields) != 3 || !strings.HasPrefix(fields[2], "/") {
-			continue
-		}
-		for name := range strings.SplitSeq(fields[1], ",") {
-			if name == controller {
-				return fields[2]
-			}
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,11 +40,11 @@ func TestOwnCPUSet(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			proc := t.TempDir()
-			if err := os.Mkdir(filepath.Join(proc, "self"), 0o755); err != nil {
+			if err := errors.Join(os.Mkdir(filepath.Join(proc, "42"), 0o755), os.Symlink("42", filepath.Join(proc, "self"))); err != nil {
 				t.Fatal(err)
 			}
 			for name, text := range map[string]string{
-				"cgroup":    "9:memory:/elsewhere\n" + tc.own,
+				"cgroup":    tc.own,
 				"mountinfo": "29 25 0:26 / /cg/memory rw - cgroup cgroup rw,memory\n" + strings.Replace(mount, "%ROOT%", tc.root, 1),
 			} {
 				if err := os.WriteFile(filepath.Join(proc, "self", name), []byte(text), 0o644); err != nil {

@@ -36,9 +36,10 @@ type Container struct {
 	// phase is its turn among the ticks for what is read slowly.
 	phase uint64
 
-	files    [numKinds]file
-	cpu      kernel.Rate
-	pressure [3]kernel.PressureRate
+	files     [numKinds]file
+	cpu       kernel.Rate
+	throttled kernel.Rate
+	pressure  [3]kernel.PressureRate
 
 	// What the last slow turn read.
 	slow slowReadings
@@ -52,7 +53,7 @@ type Container struct {
 
 // slowReadings are those carried from one slow turn to the next.
 type slowReadings struct {
-	memory  memoryStat
+	memory  kernel.MemoryStat
 	statAt  time.Time
 	usageAt uint64 // usage in bytes when memory.stat was read
 	// quota: it has one, whether or not it could be understood.

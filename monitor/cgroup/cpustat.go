@@ -1,8 +1,6 @@
 package cgroup
 
 import (
-	"math"
-
 	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
@@ -47,24 +45,14 @@ func parseThrottleV1(file []byte, c *snapshot.CPU) {
 
 // parseCPUV2 fills what cpu.stat of v2 tells.
 func parseCPUV2(file []byte, c *snapshot.CPU) {
-	c.UsageNanos = microsToNanos(kernel.Keyed(file, keyUsageMicros))
+	c.UsageNanos = kernel.MicrosToNanos(kernel.Keyed(file, keyUsageMicros))
 	c.Periods = kernel.Keyed(file, keyPeriods)
 	c.ThrottledPeriods = kernel.Keyed(file, keyThrottled)
-	c.ThrottledNanos = microsToNanos(kernel.Keyed(file, keyThrottledMicros))
+	c.ThrottledNanos = kernel.MicrosToNanos(kernel.Keyed(file, keyThrottledMicros))
 }
 
 // throttleAbsent marks all that is about throttling as absent.
 func throttleAbsent(c *snapshot.CPU, why snapshot.Absence) {
 	absent := snapshot.Count{Why: why}
 	c.Periods, c.ThrottledPeriods, c.ThrottledNanos = absent, absent, absent
-}
-
-func microsToNanos(c snapshot.Count) snapshot.Count {
-	if !c.OK() {
-		return c
-	}
-	if c.N > math.MaxUint64/1000 {
-		return snapshot.Count{Why: snapshot.Malformed}
-	}
-	return snapshot.CountOf(c.N * 1000)
 }

@@ -9,9 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
-
-	"github.com/estimatord/estimatord/internal/kernel"
 )
 
 // Classes of errors for a cgroup root that cannot be used.
@@ -154,34 +153,54 @@ func checkRoot(root string) (string, error) {
 
 // detectMounts uses the mounts below root.
 func detectMounts(root, procRoot string) (Layout, bool) {
-	text, err := kernel.ReadAll(filepath.Join(procRoot, "self", "mountinfo"))
+	mounts, err := cgroupMounts(procRoot)
 	if err != nil {
 		return Layout{}, false
 	}
 	l := Layout{Mode: V1, Root: root, Real: true}
 	found := false
-	for _, m := range parseMountinfo(text) {
-		if !strings.HasPrefix(m.point, root+"/") || !isCgroup(m.point) {
+	for _, m := range mounts {
+		if !strings.HasPrefix(m.Mountpoint, root+"/") || !isCgroup(m.Mountpoint) {
 			continue
 		}
 		found = true
-		if m.v2 {
-			l.Mode, l.Unified = Hybrid, m.point
+		if m.FSType == "cgroup2" {
+			l.Mode, l.Unified = Hybrid, m.Mountpoint
 			continue
 		}
-		if m.has("cpuset") && l.CPUSet == "" {
-			l.CPUSet = m.point
-		}
-		if m.has("freezer") && l.Freezer == "" {
-			l.Freezer = m.point
-		}
-		for i, name := range controllerNames {
-			if m.has(name) && l.Mounts[i] == "" {
-				l.Mounts[i] = m.point
-			}
+		// The controllers of a v1 hierarchy are among its super options.
+		for option := range strings.SplitSeq(m.VFSOptions, ",") {
+			l.place(option, m.Mountpoint)
 		}
 	}
 	return l, found
+}
+
+// cgroupMounts are the cgroup file systems that this process sees mounted.
+func cgroupMounts(procRoot string) ([]*mountinfo.Info, error) {
+	f, err := os.Open(filepath.Join(procRoot, "self", "mountinfo"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return mountinfo.GetMountsFromReader(f, mountinfo.FSTypeFilter("cgroup", "cgroup2"))
+}
+
+// place notes that the named controller is at path, unless it has a place
+// already.
+func (l *Layout) place(controller, path string) {
+	at := &l.CPUSet
+	switch i := slices.Index(controllerNames[:], controller); {
+	case i >= 0:
+		at = &l.Mounts[i]
+	case controller == "freezer":
+		at = &l.Freezer
+	case controller != "cpuset":
+		return
+	}
+	if *at == "" {
+		*at = path
+	}
 }
 
 // isCgroup reports whether path is on a cgroup file system: a mountinfo that
@@ -204,7 +223,6 @@ func detectTree(root string) (Layout, error) {
 	if err != nil {
 		return Layout{}, fmt.Errorf("%w: %w", ErrNoRoot, err)
 	}
-	found := false
 	for _, e := range entries {
 		// A hierarchy of several controllers is named after all of them, and
 		// each may have a symbolic link of its own.
@@ -220,20 +238,11 @@ func detectTree(root string) (Layout, error) {
 			continue
 		}
 		for name := range strings.SplitSeq(e.Name(), ",") {
-			if name == "cpuset" {
-				l.CPUSet = path
-			}
-			if name == "freezer" {
-				l.Freezer = path
-			}
-			if i := slices.Index(controllerNames[:], name); i >= 0 {
-				l.Mounts[i] = path
-				found = true
-			}
+			l.place(name, path)
 		}
 		l.Real = l.Real || isCgroup(path)
 	}
-	if !found {
+	if l.Mounts == [numControllers]string{} {
 		return Layout{}, fmt.Errorf("%w: %q holds no cgroup mount (neither cgroup.controllers nor a directory of a v1 controller)", ErrNotCgroup, root)
 	}
 	return l, usable(l)
@@ -241,7 +250,7 @@ func detectTree(root string) (Layout, error) {
 
 // detectV2 finds l's controllers.
 func detectV2(l Layout) (Layout, error) {
-	text, err := kernel.ReadAll(filepath.Join(l.Root, "cgroup.controllers"))
+	text, err := os.ReadFile(filepath.Join(l.Root, "cgroup.controllers"))
 	if err != nil {
 		return Layout{}, fmt.Errorf("%w: %w", ErrNotCgroup, err)
 	}

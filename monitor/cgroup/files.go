@@ -60,3 +60,9 @@ var (
 	quotaV1 = kernel.QuotaFiles{Limit: kernel.NewPath("cpu.cfs_quota_us"), Period: kernel.NewPath("cpu.cfs_period_us")}
 	quotaV2 = kernel.QuotaFiles{Limit: kernel.NewPath("cpu.max")}
 )
+
+// The memory limit, which is read only when the usage jumps.
+var (
+	limitV1 = kernel.NewPath("memory.limit_in_bytes")
+	limitV2 = kernel.NewPath("memory.max")
+)

@@ -39,14 +39,14 @@ func TestKernelFiles(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		path string
-		mode Mode
-		want memoryStat
+		v2   bool
+		want kernel.MemoryStat
 	}{
-		{"linux-6.18-v1/memory.stat", V1, memoryStat{count(577097728), count(1169166336)}},
-		{"linux-6.12-v2/memory.stat", V2, memoryStat{count(36065280), count(0)}},
-		{"linux-6.1-v2/memory.stat", V2, memoryStat{count(8687616), count(0)}},
+		{"linux-6.18-v1/memory.stat", false, kernel.MemoryStat{AnonBytes: count(577097728), ReclaimableBytes: count(1169166336 + 1456496640 - 66560000)}},
+		{"linux-6.12-v2/memory.stat", true, kernel.MemoryStat{AnonBytes: count(36065280), ReclaimableBytes: count(0)}},
+		{"linux-6.1-v2/memory.stat", true, kernel.MemoryStat{AnonBytes: count(8687616), ReclaimableBytes: count(0)}},
 	} {
-		if got := parseMemoryStat(read(tc.path), tc.mode); got != tc.want {
+		if got := kernel.ParseMemoryStat(read(tc.path), tc.v2); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", tc.path, got, tc.want)
 		}
 	}

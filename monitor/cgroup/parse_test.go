@@ -1,11 +1,14 @@
 package cgroup
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -77,49 +80,6 @@ func TestParseCPUV2(t *testing.T) {
 	}
 }
 
-func TestParseMemoryStat(t *testing.T) {
-	const v1 = "cache 9625600\nrss 12087296\nrss_huge 0\ninactive_file 57344\n" +
-		"total_cache 809410560\ntotal_rss 580739072\ntotal_rss_huge 0\ntotal_inactive_file 395878400\n"
-	const v2 = "anon 580739072\nfile 809410560\nanon_thp 0\ninactive_file 395878400\nworkingset_refault_anon 1\n"
-	noKey := absent(snapshot.NoKey)
-	for _, tc := range []struct {
-		name, file string
-		mode       Mode
-		want       memoryStat
-	}{
-		{"v1 counts those below as well", v1, V1, memoryStat{count(580739072), count(395878400)}},
-		{"hybrid is v1", v1, Hybrid, memoryStat{count(580739072), count(395878400)}},
-		{"v2", v2, V2, memoryStat{count(580739072), count(395878400)}},
-		{"v2 read as v1", v2, V1, memoryStat{noKey, noKey}},
-		{"v1 without the keys", "cache 1\n", V1, memoryStat{noKey, noKey}},
-		{"cut", v1[:len(v1)-12], V1, memoryStat{count(580739072), absent(snapshot.Truncated)}},
-		{"empty", "", V2, memoryStat{absent(snapshot.Truncated), absent(snapshot.Truncated)}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			if got := parseMemoryStat([]byte(tc.file), tc.mode); got != tc.want {
-				t.Errorf("got %+v, want %+v", got, tc.want)
-			}
-		})
-	}
-}
-
-func TestWorkingSet(t *testing.T) {
-	for _, tc := range []struct {
-		name            string
-		usage, inactive snapshot.Count
-		want            snapshot.Count
-	}{
-		{"difference", count(100), count(30), count(70)},
-		{"the cache was dropped in between", count(10), count(30), count(0)},
-		{"no usage", absent(snapshot.Denied), count(30), absent(snapshot.Denied)},
-		{"no stat", count(100), absent(snapshot.NoKey), absent(snapshot.NoKey)},
-	} {
-		if got := workingSet(tc.usage, tc.inactive); got != tc.want {
-			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
-		}
-	}
-}
-
 func TestIsContainerID(t *testing.T) {
 	const uuid = "0a6e8b3c-2d1f-4a55-9c3e-7f0f5f2d9a11"
 	for _, tc := range []struct {
@@ -150,40 +110,47 @@ func TestIsContainerID(t *testing.T) {
 	}
 }
 
-func TestParseMountinfo(t *testing.T) {
+// Mounts come from a library; this is what is used of it.
+func TestCgroupMounts(t *testing.T) {
 	const file = `23 1 254:0 / / rw,relatime - ext4 /dev/root rw
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:7 master:2 - cgroup cgroup rw,cpu,cpuacct
 40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,xattr,name=systemd
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate
-42 31 0:39 / /mnt/with\040space\134 rw - cgroup none rw,memory
-43 31 0:40 / /too/short rw - cgroup
-44 /short - cgroup cgroup rw,pids
-no separator at all
+42 31 0:39 /sub /mnt/with\040space\134 rw - cgroup none rw,memory
 `
-	want := []mount{
-		{point: "/sys/fs/cgroup/cpu,cpuacct", root: "/", options: []string{"rw", "cpu", "cpuacct"}},
-		{point: "/sys/fs/cgroup/systemd", root: "/", options: []string{"rw", "xattr", "name=systemd"}},
-		{point: "/sys/fs/cgroup/unified", root: "/", v2: true, options: []string{"rw", "nsdelegate"}},
-		{point: `/mnt/with space\`, root: "/", options: []string{"rw", "memory"}},
+	want := [][4]string{
+		{"/sys/fs/cgroup/cpu,cpuacct", "/", "cgroup", "rw,cpu,cpuacct"},
+		{"/sys/fs/cgroup/systemd", "/", "cgroup", "rw,xattr,name=systemd"},
+		{"/sys/fs/cgroup/unified", "/", "cgroup2", "rw,nsdelegate"},
+		{`/mnt/with space\`, "/sub", "cgroup", "rw,memory"},
 	}
-	if diff := cmp.Diff(want, parseMountinfo([]byte(file)), cmp.AllowUnexported(mount{})); diff != "" {
+	proc := t.TempDir()
+	if err := os.Mkdir(filepath.Join(proc, "self"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(proc, "self", "mountinfo"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(file)
+	mounts, err := cgroupMounts(proc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [][4]string
+	for _, m := range mounts {
+		got = append(got, [4]string{m.Mountpoint, m.Root, m.FSType, m.VFSOptions})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-}
-
-func FuzzParseMountinfo(f *testing.F) {
-	f.Add([]byte("32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:7 - cgroup cgroup rw,cpu,cpuacct\n"))
-	f.Add([]byte(`42 31 0:39 / /mnt/with\040space\13 rw - cgroup2 none rw,memory`))
-	f.Add([]byte(" - cgroup - \n"))
-	f.Add([]byte(`1 2 3 4 \400 6 - cgroup a b`))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		for _, m := range parseMountinfo(file) {
-			if m.point == "" || len(m.options) == 0 {
-				t.Errorf("%q: mount %+v", file, m)
-			}
-		}
-	})
+	write(file + "43 31 0:40 / /too/short rw - cgroup\n")
+	if mounts, err := cgroupMounts(proc); err == nil {
+		t.Errorf("a line that the kernel does not write: %v", mounts)
+	}
 }
 
 func FuzzParseStats(f *testing.F) {
@@ -197,11 +164,11 @@ func FuzzParseStats(f *testing.F) {
 		var v1, v2 snapshot.CPU
 		parseThrottleV1(file, &v1)
 		parseCPUV2(file, &v2)
-		m1, m2 := parseMemoryStat(file, V1), parseMemoryStat(file, V2)
+		m1, m2 := kernel.ParseMemoryStat(file, false), kernel.ParseMemoryStat(file, true)
 		for i, c := range []snapshot.Count{
 			v1.Periods, v1.ThrottledPeriods, v1.ThrottledNanos,
 			v2.UsageNanos, v2.Periods, v2.ThrottledPeriods, v2.ThrottledNanos,
-			m1.anonBytes, m1.inactiveFileBytes, m2.anonBytes, m2.inactiveFileBytes,
+			m1.AnonBytes, m1.ReclaimableBytes, m2.AnonBytes, m2.ReclaimableBytes,
 		} {
 			if c.Why == snapshot.NotRead || !c.OK() && c.N != 0 {
 				t.Errorf("%q: reading %d is %+v", file, i, c)

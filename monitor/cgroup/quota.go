@@ -5,11 +5,8 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// readQuota looks at c's check turn whether it has a quota, and which.
+// readQuota looks whether c has a quota, and which.
 func (t *Tree) readQuota(c *Container) {
-	if !t.isCheckTurn(c) {
-		return
-	}
 	files := &quotaV1
 	if t.cfg.Layout.Mode == V2 {
 		files = &quotaV2

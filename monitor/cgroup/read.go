@@ -29,11 +29,14 @@ func (t *Tree) Read(c *Container, out *snapshot.Container) {
 	at := t.readCPU(c, &out.CPU)
 	out.At = t.now.Add(at - t.mono)
 	slow := t.isSlowTurn(c) || !c.slow.everFilled
-	t.readQuota(c)
+	if t.isCheckTurn(c) {
+		t.readQuota(c)
+	}
 	out.CPU.QuotaCores = c.slow.quotaCores
 	if t.cfg.Layout.Mode != V2 {
 		t.readThrottle(c, &out.CPU)
 	}
+	t.judgeThrottle(c, &out.CPU, at)
 	t.readMemory(c, slow, &out.Memory)
 	t.readPids(c, slow, &out.Pids)
 	t.readPressure(c, slow, &out.Pressure)
@@ -67,10 +70,11 @@ func (t *Tree) readCPU(c *Container, out *snapshot.CPU) time.Duration {
 	// read around them; one that was interrupted is made once more.
 	began := t.cfg.Monotonic()
 	text, why := t.read(c, kindCPU)
-	at := t.cfg.Monotonic()
-	if at-began > interrupted {
+	ended := t.cfg.Monotonic()
+	if ended-began > interrupted {
+		began = ended
 		text, why = t.read(c, kindCPU)
-		at = t.cfg.Monotonic()
+		ended = t.cfg.Monotonic()
 	}
 	switch {
 	case why != snapshot.Present:
@@ -81,36 +85,74 @@ func (t *Tree) readCPU(c *Container, out *snapshot.CPU) time.Duration {
 	default:
 		out.UsageNanos = kernel.ParseNumber(text)
 	}
-	out.Cores = c.cpu.Next(out.UsageNanos, at)
-	return at
+	at := kernel.Span{Began: began, Ended: ended}
+	limit := kernel.QuotaLimit(c.slow.quotaCores, t.machine.Processors)
+	if c.slow.quotaCores.OK() && c.cpu.Exceeds(out.UsageNanos, at, limit) {
+		// Its quota may have been raised since it was read.
+		t.readQuota(c)
+		limit.PerNano = max(limit.PerNano, kernel.QuotaLimit(c.slow.quotaCores, t.machine.Processors).PerNano)
+	}
+	out.Cores = c.cpu.Next(out.UsageNanos, at, limit)
+	out.UsageNanos = kernel.Judged(out.UsageNanos, out.Cores)
+	return ended
+}
+
+// throttleLate: the time for which a quota stopped a cgroup is added when it
+// goes on, after one period of at most a second or more of them.
+const throttleLate = time.Second
+
+// judgeThrottle judges the time for which its quota stopped c, which is added up
+// over processors.
+func (t *Tree) judgeThrottle(c *Container, out *snapshot.CPU, at time.Duration) {
+	limit := kernel.Limit{PerNano: t.machine.Processors, Late: throttleLate}
+	out.ThrottledNanos = kernel.Judged(out.ThrottledNanos, c.throttled.Next(out.ThrottledNanos, kernel.At(at), limit))
 }
 
 func (t *Tree) readMemory(c *Container, slow bool, out *snapshot.Memory) {
 	text, why := t.read(c, kindMemUsage)
 	if why == snapshot.Present {
-		out.UsageBytes = kernel.ParseNumber(text)
+		out.UsageBytes = kernel.AtMost(kernel.ParseNumber(text), t.machine.MemBytes)
 	} else {
 		out.UsageBytes.Why = why
 	}
-	if !slow && t.earlyLeft > 0 && moved(out.UsageBytes, c.slow.usageAt) {
-		t.earlyLeft--
-		t.work.EarlyStats++
-		slow = true
+	if moved(out.UsageBytes, c.slow.usageAt) {
+		out.UsageBytes = kernel.AtMost(out.UsageBytes, t.memoryLimit(c))
+		if !slow && t.earlyLeft > 0 && out.UsageBytes.OK() {
+			t.earlyLeft--
+			t.work.EarlyStats++
+			slow = true
+		}
 	}
 	if slow {
 		text, why := t.read(c, kindMemStat)
 		if why == snapshot.Present {
-			c.slow.memory = parseMemoryStat(text, t.cfg.Layout.Mode)
+			m := kernel.ParseMemoryStat(text, t.cfg.Layout.Mode == V2)
+			c.slow.memory.AnonBytes = kernel.AtMost(m.AnonBytes, t.machine.MemBytes)
+			c.slow.memory.ReclaimableBytes = kernel.AtMost(m.ReclaimableBytes, t.machine.MemBytes)
 		} else {
 			absent := snapshot.Count{Why: why}
-			c.slow.memory = memoryStat{absent, absent}
+			c.slow.memory = kernel.MemoryStat{AnonBytes: absent, ReclaimableBytes: absent}
 		}
 		c.slow.usageAt = out.UsageBytes.N
 		c.slow.statAt = t.now.Add(t.cfg.Monotonic() - t.mono)
 	}
-	out.AnonBytes, out.ReclaimableBytes = c.slow.memory.anonBytes, c.slow.memory.inactiveFileBytes
+	out.AnonBytes, out.ReclaimableBytes = c.slow.memory.AnonBytes, c.slow.memory.ReclaimableBytes
 	out.StatAt = c.slow.statAt
-	out.UnreclaimableBytes = workingSet(out.UsageBytes, out.ReclaimableBytes)
+	out.UnreclaimableBytes = kernel.Unreclaimable(out.UsageBytes, out.ReclaimableBytes)
+}
+
+// memoryLimit is c's own limit in bytes, 0 for none or one that cannot be told.
+// It is read only when the usage jumps: what stays below it need not be compared.
+func (t *Tree) memoryLimit(c *Container) uint64 {
+	name := limitV1
+	if t.cfg.Layout.Mode == V2 {
+		name = limitV2
+	}
+	text, why := t.readOnce(c, spec{name, Memory})
+	if why != snapshot.Present {
+		return 0
+	}
+	return kernel.ParseNumber(text).N // 0 for "max"
 }
 
 // moved reports whether the usage is far from what it was at memory.stat.
@@ -134,7 +176,9 @@ func (t *Tree) readPids(c *Container, slow bool, out *snapshot.Count) {
 	if turn {
 		text, why := t.read(c, kindPids)
 		if why == snapshot.Present {
-			c.slow.pids = kernel.ParseNumber(text)
+			if c.slow.pids = kernel.ParseNumber(text); c.slow.pids.N > kernel.MaxTID {
+				c.slow.pids = snapshot.Count{Why: snapshot.Impossible}
+			}
 		} else {
 			c.slow.pids = snapshot.Count{Why: why}
 		}
@@ -144,8 +188,8 @@ func (t *Tree) readPids(c *Container, slow bool, out *snapshot.Count) {
 
 func (t *Tree) readPressure(c *Container, slow bool, out *snapshot.Pressure) {
 	psi, at := t.readPSI(c, kindPSICPU)
-	out.CPUSomeMicros = psi.SomeMicros
 	out.CPUSome, _ = c.pressure[0].Next(psi, at)
+	out.CPUSomeMicros = kernel.Judged(psi.SomeMicros, out.CPUSome)
 	turn := t.isPressureTurn(c) || !c.slow.everFilled
 	if t.keep[kindPSIMemory] && turn || slow {
 		psi, at = t.readPSI(c, kindPSIMemory)
@@ -159,13 +203,15 @@ func (t *Tree) readPressure(c *Container, slow bool, out *snapshot.Pressure) {
 	out.IOSome, out.IOFull = c.slow.ioSome, c.slow.ioFull
 }
 
-func (t *Tree) readPSI(c *Container, k kind) (kernel.PSI, time.Duration) {
+func (t *Tree) readPSI(c *Container, k kind) (kernel.PSI, kernel.Span) {
+	began := t.cfg.Monotonic()
 	text, why := t.read(c, k)
+	at := kernel.Span{Began: began, Ended: t.cfg.Monotonic()}
 	if why != snapshot.Present {
 		absent := snapshot.Count{Why: why}
-		return kernel.PSI{SomeMicros: absent, FullMicros: absent}, 0
+		return kernel.PSI{SomeMicros: absent, FullMicros: absent}, at
 	}
-	return kernel.ParsePSI(text), t.cfg.Monotonic()
+	return kernel.ParsePSI(text), at
 }
 
 // read is the text of one of c's files, until the next read.
@@ -192,7 +238,7 @@ func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
 		t.keepFile(f, fd)
 	}
 	t.work.Reads++
-	text, why := kernel.Read(int(f.fd), t.buf)
+	text, why := t.buf.Read(int(f.fd))
 	if why == snapshot.Vanished {
 		t.closeFile(f, why)
 		t.lost(c, k)
@@ -236,7 +282,7 @@ func (t *Tree) readOnce(c *Container, s spec) ([]byte, snapshot.Absence) {
 	}
 	t.work.Opens++
 	t.work.Reads++
-	return kernel.ReadOnce(t.roots[t.rootOf[s.controller]].fd, t.pathOf(c, s.name), t.buf)
+	return t.buf.ReadOnce(t.roots[t.rootOf[s.controller]].fd, t.pathOf(c, s.name))
 }
 
 // openFrom opens those files of c that are in its identity directory dir, so

@@ -34,7 +34,7 @@ func newRealTree(t *testing.T, r *cgrouptest.Real) *realTree {
 func (t *realTree) refresh(tb testing.TB) []*cgroup.Container {
 	tb.Helper()
 	t.mono += time.Second
-	if why := t.Refresh(time.Unix(0, int64(t.mono))); why != snapshot.Present {
+	if why := t.Refresh(time.Unix(0, int64(t.mono)), cgroup.Machine{}); why != snapshot.Present {
 		tb.Fatalf("tree: %v", why)
 	}
 	return t.Containers()
@@ -211,7 +211,7 @@ func TestRealAgentRestartsWithANewRoot(t *testing.T) {
 		cgrouptest.RemoveTree(t, dir)
 	}
 	tree.mono += time.Second
-	if why := tree.Refresh(time.Unix(0, int64(tree.mono))); why != snapshot.NoFile || len(tree.Containers()) != 0 {
+	if why := tree.Refresh(time.Unix(0, int64(tree.mono)), cgroup.Machine{}); why != snapshot.NoFile || len(tree.Containers()) != 0 {
 		t.Errorf("without a root: %v, %d containers", why, len(tree.Containers()))
 	}
 	if tree.OpenFiles() != 0 {

@@ -9,7 +9,7 @@ import (
 
 // Discovery without listing at each tick. On kernfs a directory's link count
 // is 2 + its subdirectories (fs/kernfs/inode.c, kernfs_refresh_inode), so one
-// statx tells that containers came or went. It does not tell when one went and
+// stat tells that containers came or went. It does not tell when one went and
 // another came; but the one that went was known, and reading a kept descriptor
 // of a removed cgroup fails with ENODEV, which asks for a listing as well.
 // Directories appear and go while they are listed: when the number of those
@@ -37,7 +37,7 @@ func (t *Tree) refreshTop() snapshot.Absence {
 	}
 	t.scans++
 	t.work.Listings++
-	subdirs := uint32(0)
+	subdirs := uint64(0)
 	for {
 		name, inode, ok := t.dirs.Next()
 		if !ok {
@@ -109,7 +109,7 @@ func (t *Tree) add(parent *Container, name string, inode uint64) *Container {
 	dir, errno := kernel.Open(t.roots[t.identity].fd, t.pathOf(c, nil), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	switch errno {
 	case 0:
-		state, errno := kernel.StatDir(dir, empty, &t.statx)
+		state, errno := kernel.StatDir(dir, empty, &t.statBuf)
 		if errno == 0 {
 			c.Inode = state.Inode
 			t.openFrom(c, dir)
@@ -163,7 +163,7 @@ func (t *Tree) refreshNested() {
 func (t *Tree) listNested(c *Container) {
 	fd := t.roots[t.identity].fd
 	path := t.pathOf(c, separatorPath)
-	state, errno := kernel.StatDir(fd, path, &t.statx)
+	state, errno := kernel.StatDir(fd, path, &t.statBuf)
 	if errno != 0 {
 		for _, child := range c.nested {
 			t.remove(c.nested, child)
@@ -182,7 +182,7 @@ func (t *Tree) listNested(c *Container) {
 	}
 	t.scans++
 	t.work.Listings++
-	subdirs := uint32(0)
+	subdirs := uint64(0)
 	ignored := 0
 	for {
 		name, inode, ok := t.dirs.Next()

@@ -62,7 +62,7 @@ func scratch(t *testing.T) (tree *Tree, mkdir, rmdir func(id string)) {
 
 func (t *Tree) mustRefresh(tb testing.TB) {
 	tb.Helper()
-	if why := t.Refresh(time.Unix(0, 0)); why != snapshot.Present {
+	if why := t.Refresh(time.Unix(0, 0), Machine{}); why != snapshot.Present {
 		tb.Fatalf("tree: %v", why)
 	}
 }

@@ -26,7 +26,7 @@ func (t *Tree) Threads(c *Container, tids []int32) ([]int32, snapshot.Absence) {
 		tids, why = kernel.ParseTasks(text, tids)
 	case snapshot.Truncated:
 		if len(text) == 0 {
-			why = snapshot.Present // nobody is in it
+			why = snapshot.Present // it names nobody
 		}
 	}
 	for _, child := range c.nested {

@@ -79,10 +79,20 @@ type Tree struct {
 	earlyLeft   int
 	work        Work
 
+	machine Machine
+
 	dirs    *kernel.DirReader
-	statx   unix.Statx_t
+	statBuf unix.Stat_t
 	scratch kernel.Path
-	buf     []byte
+	buf     *kernel.Buffer
+}
+
+// Machine is what bounds the readings of every container.
+type Machine struct {
+	// Processors are online now or were at the sample before; 0: not known.
+	Processors float64
+	// MemBytes is all the memory there is; 0: not known.
+	MemBytes uint64
 }
 
 // root is the agent's root in one hierarchy.
@@ -111,8 +121,9 @@ func NewTree(cfg Config) *Tree {
 		specs: &specsV1,
 		top:   make(map[string]*Container),
 		dirs:  kernel.NewDirReader(),
-		// The longest file is memory.stat: 1.5 KiB on v1, up to 4 KiB on v2.
-		buf: make([]byte, 16<<10),
+		// The longest file but for lists of threads is memory.stat: 1.5 KiB on v1,
+		// up to 4 KiB on v2.
+		buf: kernel.NewBuffer(16<<10, 1<<20),
 	}
 	t.Stretch(1)
 	if cfg.Layout.Mode == V2 {
@@ -181,11 +192,12 @@ func (t *Tree) closeRoot(r *root) {
 	r.fd, r.state = -1, kernel.DirState{}
 }
 
-// Refresh starts a tick at time now: it brings the list of containers up to
-// date. The answer is Present, or why the tree cannot be listed; Containers is
-// empty then.
-func (t *Tree) Refresh(now time.Time) snapshot.Absence {
+// Refresh starts a tick at time now on that machine: it brings the list of
+// containers up to date. The answer is Present, or why the tree cannot be listed;
+// Containers is empty then.
+func (t *Tree) Refresh(now time.Time, machine Machine) snapshot.Absence {
 	t.tick++
+	t.machine = machine
 	t.now, t.mono = now, t.cfg.Monotonic()
 	t.work = Work{}
 	why := t.refreshRoots()
@@ -209,7 +221,7 @@ func (t *Tree) refreshRoots() snapshot.Absence {
 	why := snapshot.Present
 	for i := range t.roots {
 		r := &t.roots[i]
-		state, errno := kernel.StatDir(unix.AT_FDCWD, r.path, &t.statx)
+		state, errno := kernel.StatDir(unix.AT_FDCWD, r.path, &t.statBuf)
 		if errno == 0 && r.fd >= 0 && state.Same(r.state) {
 			if i == t.identity && state != r.state {
 				t.dirty = true

@@ -3,7 +3,6 @@ package host
 import (
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,19 +57,26 @@ type QuotaDir struct {
 type bounds struct {
 	v2     bool
 	quotas []quotaFiles
-	sets   []kernel.Path
+	sets   []setFiles
 	next   uint64 // the tick of the next derivation
 
 	// quota is the tightest one, absent with NoQuota when there is none;
 	// quotaAt is its index in quotas.
 	quota   snapshot.Value
 	quotaAt int
-	// set is the cpuset; setWhy is NoFile when there is none.
+	// set is the cpuset; setWhy is NoQuota when there is none.
 	set    cpuSet
 	setAt  int
 	setWhy snapshot.Absence
 
 	memory []memoryLimit
+}
+
+// setFiles are where one cgroup says which processors its tasks use: the first of
+// them that is there.
+type setFiles struct {
+	dir   string
+	files []kernel.Path
 }
 
 type quotaFiles struct {
@@ -81,10 +87,11 @@ type quotaFiles struct {
 
 // Bound has r look for limits in b, at once and then every so many ticks.
 func (r *Reader) Bound(b Bounds) {
-	r.bounds = bounds{v2: b.V2, setWhy: snapshot.NoFile, quota: snapshot.Value{Why: snapshot.NoQuota}}
-	usage, set := "cpuacct.usage", "cpuset.effective_cpus"
+	r.bounds = bounds{v2: b.V2, setWhy: snapshot.NoQuota, quota: snapshot.Value{Why: snapshot.NoQuota}}
+	// Before Linux 3.17, cpuset.cpus of v1 is what is in force.
+	usage, sets := "cpuacct.usage", []string{"cpuset.effective_cpus", "cpuset.cpus"}
 	if b.V2 {
-		usage, set = "cpu.stat", "cpuset.cpus.effective"
+		usage, sets = "cpu.stat", []string{"cpuset.cpus.effective"}
 	}
 	for _, d := range b.Quotas {
 		path := func(name string) kernel.Path { return kernel.NewPath(filepath.Join(d.CPU, name)) }
@@ -99,14 +106,18 @@ func (r *Reader) Bound(b Bounds) {
 		r.bounds.quotas = append(r.bounds.quotas, files)
 	}
 	for _, dir := range b.CPUSets {
-		r.bounds.sets = append(r.bounds.sets, kernel.NewPath(filepath.Join(dir, set)))
+		f := setFiles{dir: dir}
+		for _, name := range sets {
+			f.files = append(f.files, kernel.NewPath(filepath.Join(dir, name)))
+		}
+		r.bounds.sets = append(r.bounds.sets, f)
 	}
 	r.bounds.memory = newMemoryLimits(b)
 	r.deriveBounds()
-	if text, why := kernel.ReadOnce(unix.AT_FDCWD, r.paths[kindMeminfo], r.buf); why == snapshot.Present {
-		r.memTotal = parseMeminfo(text).totalBytes.N
+	if text, why := r.buf.ReadOnce(unix.AT_FDCWD, r.paths[kindMeminfo]); why == snapshot.Present {
+		r.memTotal = parseMeminfo(text).total.N
 	}
-	if text, why := kernel.ReadOnce(unix.AT_FDCWD, r.paths[kindStat], r.buf); why == snapshot.Present {
+	if text, why := r.buf.ReadOnce(unix.AT_FDCWD, r.paths[kindStat]); why == snapshot.Present {
 		s := parseStat(text, r.cpuset())
 		r.online, r.inSet = s.cpus.N, s.setCPUs
 	}
@@ -126,9 +137,9 @@ func (r *Reader) Bounds() []string {
 	switch {
 	case b.setWhy == snapshot.Present && r.inSet >= r.online:
 	case b.setWhy == snapshot.Present:
-		found = append(found, fmt.Sprintf("a cpuset of %d CPUs in %s", r.inSet, filepath.Dir(b.sets[b.setAt].String())))
-	case b.setWhy != snapshot.NoFile:
-		found = append(found, fmt.Sprintf("a cpuset that could not be read (%s) in %s", b.setWhy, filepath.Dir(b.sets[b.setAt].String())))
+		found = append(found, fmt.Sprintf("a cpuset of %d CPUs in %s", r.inSet, b.sets[b.setAt].dir))
+	case b.setWhy != snapshot.NoQuota:
+		found = append(found, fmt.Sprintf("a cpuset that could not be read (%s) in %s", b.setWhy, b.sets[b.setAt].dir))
 	}
 	return append(found, r.memoryBounds()...)
 }
@@ -151,14 +162,10 @@ func (r *Reader) deriveBounds() {
 			break // what this one leaves is not known, so neither is the least
 		}
 	}
-	b.setWhy = snapshot.NoFile
-	for i, path := range b.sets {
-		text, why := kernel.ReadOnce(unix.AT_FDCWD, path, r.buf)
-		if why == snapshot.Present {
-			why = b.set.parse(text)
-		}
-		if gone(why) || why == snapshot.Present && b.set.n == 0 {
-			// None of its own, or (v1) made and not filled in: no task is in it.
+	b.setWhy = snapshot.NoQuota
+	for i := range b.sets {
+		why := r.readSet(&b.sets[i])
+		if why == snapshot.NoQuota {
 			continue
 		}
 		b.setWhy, b.setAt = why, i
@@ -166,11 +173,41 @@ func (r *Reader) deriveBounds() {
 	}
 }
 
+// readSet reads the cpuset of one cgroup; NoQuota when it has none of its own.
+func (r *Reader) readSet(f *setFiles) snapshot.Absence {
+	why := snapshot.NoFile
+	for _, path := range f.files {
+		var text []byte
+		if text, why = r.buf.ReadOnce(unix.AT_FDCWD, path); why == snapshot.Present {
+			why = r.bounds.set.parse(text)
+		}
+		if !gone(why) {
+			break
+		}
+	}
+	switch {
+	case gone(why) && r.has(f.dir) && !r.bounds.v2:
+		// It is there, and nothing says which processors it has.
+		return snapshot.NoFile
+	case gone(why), why == snapshot.Present && r.bounds.set.n == 0:
+		// No such cgroup, no controller in it (v2), or made and not filled in (v1):
+		// no task is in it then.
+		return snapshot.NoQuota
+	}
+	return why
+}
+
+// has reports whether there is such a directory.
+func (r *Reader) has(dir string) bool {
+	_, errno := kernel.StatDir(unix.AT_FDCWD, kernel.NewPath(dir), &r.statBuf)
+	return errno == 0
+}
+
 // readQuota is the quota of one cgroup.
 func (r *Reader) readQuota(f *quotaFiles) snapshot.Value {
 	none := false
 	q := f.quota.Cores(func(path kernel.Path) ([]byte, snapshot.Absence) {
-		text, why := kernel.ReadOnce(unix.AT_FDCWD, path, r.buf)
+		text, why := r.buf.ReadOnce(unix.AT_FDCWD, path)
 		none = none || &path[0] == &f.quota.Limit[0] && gone(why)
 		return text, why
 	})
@@ -192,21 +229,18 @@ type domain struct {
 	of   uint64 // the processors, or the index of the quota
 }
 
-// capacity is what can be used and how busy that was, from s as read at time
+// capacity is what can be used and how busy that was, from s as read at the time
 // at.
-func (r *Reader) capacity(s stat, at time.Duration, h *snapshot.Host) {
+func (r *Reader) capacity(s stat, at kernel.Span, h *snapshot.Host) {
 	h.CPUs = s.cpus
+	// One that goes offline was there for a part of the time.
+	online := float64(max(s.cpus.N, r.online))
 	r.online, r.inSet = s.cpus.N, s.setCPUs
+	r.allBusy = r.allRate.next(s.all, at, online)
 	b := &r.bounds
-	cut := float64(s.cpus.N)
-	busy, of := s.busyNanos, domain{from: snapshot.CapacityOnline}
-	h.UsableCPUs, h.CapacityFrom = snapshot.Value{V: cut, Why: s.cpus.Why}, snapshot.CapacityOnline
-	if !s.cpus.OK() {
-		h.CapacityFrom = snapshot.CapacityUnknown
-	}
+	h.UsableCPUs, h.CapacityFrom = snapshot.Value{V: float64(s.cpus.N), Why: s.cpus.Why}, snapshot.CapacityOnline
 	if h.UsableCPUs.OK() && b.setWhy == snapshot.Present && s.setCPUs < s.cpus.N {
 		h.UsableCPUs, h.CapacityFrom = snapshot.ValueOf(float64(s.setCPUs)), snapshot.CapacityCPUSet
-		busy, of, cut = s.setNanos, domain{snapshot.CapacityCPUSet, s.setHash}, float64(s.setCPUs)
 		if s.setCPUs == 0 {
 			// The kernel keeps no set with tasks empty, so what was read no
 			// longer holds, and the next derivation will tell.
@@ -215,12 +249,33 @@ func (r *Reader) capacity(s stat, at time.Duration, h *snapshot.Host) {
 	}
 	if h.UsableCPUs.OK() && b.quota.OK() && b.quota.V < h.UsableCPUs.V {
 		h.UsableCPUs, h.CapacityFrom = b.quota, snapshot.CapacityQuota
-		busy, of, cut = r.readUsage(&b.quotas[b.quotaAt]), domain{snapshot.CapacityQuota, uint64(b.quotaAt)}, float64(s.cpus.N)
-		at = r.mono()
+	}
+	of := domain{from: h.CapacityFrom}
+	switch h.CapacityFrom {
+	case snapshot.CapacityCPUSet:
+		of.of = s.setHash
+	case snapshot.CapacityQuota:
+		of.of = uint64(b.quotaAt) //nolint:gosec // an index
+	}
+	if of != r.busyOf {
+		r.busy, r.usage, r.busyOf = busyRate{}, kernel.Rate{}, of
+	}
+	switch h.CapacityFrom {
+	case snapshot.CapacityCPUSet:
+		h.BusyCores = r.busy.next(s.set, at, float64(s.setCPUs))
+	case snapshot.CapacityQuota:
+		began := r.mono()
+		usage := r.readUsage(&b.quotas[b.quotaAt])
+		h.BusyCores = r.usage.Next(usage, kernel.Span{Began: began, Ended: r.mono()}, kernel.QuotaLimit(b.quota, online))
+		if h.BusyCores.Why == snapshot.Impossible {
+			b.next = 0 // or the quota has changed
+		}
+	default:
+		h.BusyCores = r.busy.next(s.all, at, online)
 	}
 	switch {
 	case !h.UsableCPUs.OK():
-	case b.setWhy != snapshot.Present && b.setWhy != snapshot.NoFile:
+	case b.setWhy != snapshot.Present && b.setWhy != snapshot.NoQuota:
 		h.UsableCPUs = snapshot.Value{Why: b.setWhy}
 	case !b.quota.OK() && b.quota.Why != snapshot.NoQuota:
 		h.UsableCPUs = snapshot.Value{Why: b.quota.Why}
@@ -228,20 +283,15 @@ func (r *Reader) capacity(s stat, at time.Duration, h *snapshot.Host) {
 	if !h.UsableCPUs.OK() {
 		h.CapacityFrom = snapshot.CapacityUnknown
 	}
-	if of != r.busyOf {
-		r.busy, r.busyOf = kernel.Rate{}, of
-	}
-	h.BusyCores = r.busy.Next(busy, at)
-	if h.BusyCores.OK() && s.cpus.OK() {
-		// The columns move in steps of 10 ms each, so that over a short time
-		// more than all processors could come out.
-		h.BusyCores.V = min(h.BusyCores.V, cut)
-	}
 }
+
+// Busy is how many processors of the whole machine were busy, whatever bounds
+// the containers; as of the last Read.
+func (r *Reader) Busy() snapshot.Value { return r.allBusy }
 
 // readUsage is the CPU time of the cgroup with the quota, in ns.
 func (r *Reader) readUsage(f *quotaFiles) snapshot.Count {
-	text, why := kernel.ReadOnce(unix.AT_FDCWD, f.usage, r.buf)
+	text, why := r.buf.ReadOnce(unix.AT_FDCWD, f.usage)
 	r.reads++
 	switch {
 	case why != snapshot.Present:
@@ -249,15 +299,7 @@ func (r *Reader) readUsage(f *quotaFiles) snapshot.Count {
 	case !r.bounds.v2:
 		return kernel.ParseNumber(text)
 	}
-	micros := kernel.Keyed(text, keyUsageMicros)
-	if micros.OK() && micros.N > maxMicros {
-		return snapshot.Count{Why: snapshot.Malformed}
-	}
-	micros.N *= 1000
-	return micros
+	return kernel.MicrosToNanos(kernel.Keyed(text, keyUsageMicros))
 }
 
 var keyUsageMicros = kernel.NewKey("usage_usec")
-
-// maxMicros is what fits into 64 bits as ns.
-const maxMicros = (1<<64 - 1) / 1000

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor/host"
@@ -79,6 +80,8 @@ func TestCapacity(t *testing.T) {
 		{"v1 quota", false, map[string]string{"m/cpu.cfs_quota_us": "-1\n", "cpu.cfs_quota_us": "250000\n", "cpu.cfs_period_us": "100000\n"}, capacity{four, ok(2.5), quota, ok(0.5)}},
 		{"v1 quota without a period", false, map[string]string{"cpu.cfs_quota_us": "250000\n"}, capacity{four, no(snapshot.NoFile), nobody, ok(1)}},
 		{"v1 cpuset", false, map[string]string{"m/cpuset.effective_cpus": "0,3\n"}, capacity{four, ok(2), set, ok(0.5)}},
+		{"v1 before Linux 3.17", false, map[string]string{"m/cpuset.cpus": "0,3\n"}, capacity{four, ok(2), set, ok(0.5)}},
+		{"v1 a cpuset that does not tell its processors", false, nil, capacity{four, no(snapshot.NoFile), nobody, ok(1)}},
 		{"v1 cpuset made and not filled in", false, map[string]string{"m/cpuset.effective_cpus": "\n", "cpuset.effective_cpus": "0-1\n"}, capacity{four, ok(2), set, ok(0.3)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -91,6 +94,12 @@ func TestCapacity(t *testing.T) {
 				}
 			}
 			round(1)
+			if !tc.v2 {
+				write(t, root, "cpuset.effective_cpus", "0-3\n")
+				if !strings.Contains(tc.name, "cpuset") && !strings.Contains(tc.name, "3.17") {
+					write(t, root, "m/cpuset.effective_cpus", "0-3\n")
+				}
+			}
 			for name, text := range tc.files {
 				write(t, root, name, text)
 			}
@@ -99,7 +108,7 @@ func TestCapacity(t *testing.T) {
 			r.Bound(host.Bounds{V2: tc.v2, Quotas: []host.QuotaDir{{CPU: m, Usage: m}, {CPU: root, Usage: root}}, CPUSets: []string{m, root}})
 			read(10 * time.Second)
 			round(2)
-			if diff := cmp.Diff(tc.want, capacityOf(read(10*time.Second))); diff != "" {
+			if diff := cmp.Diff(tc.want, capacityOf(read(10*time.Second)), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 				t.Error(diff)
 			}
 			if bounded := tc.want.From != all; (len(r.Bounds()) > 0) != bounded && tc.name != "quota of more than there is" {

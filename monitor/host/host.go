@@ -40,25 +40,32 @@ type Reader struct {
 	paths [numKinds]kernel.Path
 	fds   [numKinds]int // -1: not open
 	why   [numKinds]snapshot.Absence
-	busy  kernel.Rate
-	// busyOf is what busy is the rate of.
+	proc  string
+	// busy is the rate of the machine or a cpuset, usage that of the cgroup with
+	// a quota; busyOf is which.
+	busy   busyRate
+	usage  kernel.Rate
 	busyOf domain
-	bounds bounds
+	// allBusy is of the whole machine.
+	allRate busyRate
+	allBusy snapshot.Value
+	bounds  bounds
 	// online and inSet count processors, as last read.
 	online, inSet uint64
 	// memTotal is the memory of the machine, as last read.
 	memTotal uint64
-	psi      [3]kernel.PressureRate
-	tick     uint64
-	reads    int
-	buf      []byte
+	// reserve is what the kernel keeps free, in bytes.
+	reserve uint64
+	psi     [3]kernel.PressureRate
+	tick    uint64
+	reads   int
+	buf     *kernel.Buffer
+	statBuf unix.Stat_t
 }
 
 // NewReader reads below procRoot, with monotonic as the clock of rates.
 func NewReader(procRoot string, monotonic func() time.Duration) *Reader {
-	// /proc/stat has some 70 bytes for each processor, and what follows is not
-	// needed.
-	r := &Reader{mono: monotonic, buf: make([]byte, 64<<10)}
+	r := &Reader{mono: monotonic, proc: procRoot, reserve: reserve(procRoot), buf: kernel.MachineBuffer()}
 	r.Bound(Bounds{})
 	for k, name := range names {
 		r.paths[k] = kernel.NewPath(filepath.Join(procRoot, name))
@@ -109,8 +116,8 @@ func (r *Reader) Read(at time.Time, h *snapshot.Host) {
 
 	p := &h.Pressure
 	psi, now := r.readPSI(kindPSICPU)
-	p.CPUSomeMicros = psi.SomeMicros
 	p.CPUSome, _ = r.psi[0].Next(psi, now)
+	p.CPUSomeMicros = kernel.Judged(psi.SomeMicros, p.CPUSome)
 	psi, now = r.readPSI(kindPSIMemory)
 	p.MemorySome, p.MemoryFull = r.psi[1].Next(psi, now)
 	psi, now = r.readPSI(kindPSIIO)
@@ -118,13 +125,14 @@ func (r *Reader) Read(at time.Time, h *snapshot.Host) {
 }
 
 func (r *Reader) readStat(h *snapshot.Host) {
+	began := r.mono()
 	text, why := r.read(kindStat)
-	now := r.mono()
-	s := stat{busyNanos: snapshot.Count{Why: why}, cpus: snapshot.Count{Why: why}, setNanos: snapshot.Count{Why: why}}
+	at := kernel.Span{Began: began, Ended: r.mono()}
+	s := stat{all: busyTime{why: why}, cpus: snapshot.Count{Why: why}, set: busyTime{why: why}}
 	if why == snapshot.Present {
 		s = parseStat(text, r.cpuset())
 	}
-	r.capacity(s, now, h)
+	r.capacity(s, at, h)
 }
 
 // cpuset is the set of processors to add up, nil for all.
@@ -148,22 +156,28 @@ func (r *Reader) readLoad(h *snapshot.Host) {
 
 func (r *Reader) readMeminfo(h *snapshot.Host) {
 	text, why := r.read(kindMeminfo)
-	m := meminfo{snapshot.Count{Why: why}, snapshot.Count{Why: why}}
+	m := meminfo{total: snapshot.Count{Why: why}, available: snapshot.Count{Why: why}}
 	if why == snapshot.Present {
 		m = parseMeminfo(text)
 	}
-	h.MemTotalBytes, h.MemAvailableBytes = m.totalBytes, m.availableBytes
-	r.memTotal = m.totalBytes.N
-	r.usableMemory(h)
+	h.MemTotalBytes, h.MemAvailableBytes = m.total, m.available
+	r.memTotal = m.total.N
+	setAside := m.setAside + r.reserve
+	if m.available.OK() && m.total.OK() && m.available.N+setAside > m.total.N {
+		setAside = m.setAside // the reserve was changed meanwhile
+	}
+	r.usableMemory(h, setAside)
 }
 
-func (r *Reader) readPSI(k kind) (kernel.PSI, time.Duration) {
+func (r *Reader) readPSI(k kind) (kernel.PSI, kernel.Span) {
+	began := r.mono()
 	text, why := r.read(k)
+	at := kernel.Span{Began: began, Ended: r.mono()}
 	if why != snapshot.Present {
 		absent := snapshot.Count{Why: why}
-		return kernel.PSI{SomeMicros: absent, FullMicros: absent}, 0
+		return kernel.PSI{SomeMicros: absent, FullMicros: absent}, at
 	}
-	return kernel.ParsePSI(text), r.mono()
+	return kernel.ParsePSI(text), at
 }
 
 // read is the text of a file, until the next read.
@@ -180,12 +194,8 @@ func (r *Reader) read(k kind) ([]byte, snapshot.Absence) {
 		r.fds[k] = fd
 	}
 	r.reads++
-	text, why := kernel.Read(r.fds[k], r.buf)
-	switch {
-	case why == snapshot.Truncated && k == kindStat && len(text) > 0:
-		// A full buffer: the lines that matter are at its start.
-		return text, snapshot.Present
-	case why != snapshot.Present && why != snapshot.Truncated:
+	text, why := r.buf.Read(r.fds[k])
+	if why != snapshot.Present && why != snapshot.Truncated {
 		r.drop(k, why)
 	}
 	return text, why

@@ -1,9 +1,11 @@
 package host_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,16 +88,167 @@ func TestNothingThere(t *testing.T) {
 	}
 }
 
-// A stat that steps less than the clock's grain cannot show more than all
-// processors.
-func TestBusyCoresAreAtMostAll(t *testing.T) {
+// A column that steps 10 ms at a time shows more than all processors over a short
+// time, which is passed on as it is.
+func TestBusyCoresWithinTheClocksGrain(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "stat", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0\nintr 1\n")
 	read, _ := reader(t, root)
 	read(time.Second)
 	write(t, root, "stat", "cpu  2 0 0 0 0 0 0 0 0 0\ncpu0 0\nintr 1\n")
-	if h := read(15 * time.Millisecond); h.BusyCores != snapshot.ValueOf(1) {
-		t.Errorf("%+v, want 1", h.BusyCores)
+	if h := read(16 * time.Millisecond); h.BusyCores != snapshot.ValueOf(1.25) {
+		t.Errorf("%+v, want 1.25", h.BusyCores)
+	}
+}
+
+// What the processors cannot have done is absent, in each column, and costs one
+// tick; a column that falls for good leaves the others to be read.
+func TestBusyTimeThatCannotBe(t *testing.T) {
+	first := snapshot.Value{Why: snapshot.FirstSample}
+	impossible, backwards, half := snapshot.Value{Why: snapshot.Impossible}, snapshot.Value{Why: snapshot.Backwards}, snapshot.ValueOf(0.5)
+	const names = "user nice system idle iowait irq softirq steal guest guest_nice"
+	for _, tc := range []struct {
+		name  string
+		steps []int // what is added to the column in each second
+		want  []snapshot.Value
+		quiet bool // the column is not busy time
+	}{
+		{"jumps for good", []int{0, 800_000_000, 0, 0}, []snapshot.Value{half, impossible, half, half}, false},
+		{"a spike", []int{0, 800_000_000, -800_000_000, 0}, []snapshot.Value{half, impossible, half, half}, false},
+		{"jumps for days", []int{0, 80_000_000, 80_000_000, 80_000_000}, []snapshot.Value{half, impossible, impossible, impossible}, false},
+		{"falls for good", []int{0, -800_000_000, 0, 0}, []snapshot.Value{half, backwards, half, half}, false},
+		{"falls for days", []int{0, -80_000_000, -80_000_000, -80_000_000}, []snapshot.Value{half, backwards, half, half}, false},
+		// Whether it was a jump or was charged late cannot be told after one second.
+		{"twice what two processors can do", []int{0, 400, 0, 0}, []snapshot.Value{half, impossible, impossible, half}, false},
+		{"is not busy time", []int{800_000_000, -800_000_000, 80_000_000, 0}, []snapshot.Value{half, half, half, half}, true},
+	} {
+		for column, name := range strings.Fields(names) {
+			switch quiet := name == "idle" || name == "iowait" || strings.HasPrefix(name, "guest"); {
+			case quiet != tc.quiet:
+				continue
+			}
+			t.Run(name+" "+tc.name, func(t *testing.T) {
+				root := t.TempDir()
+				n := [10]int{}
+				for i := range n {
+					n[i] = 1_000_000_000
+				}
+				stat := func() {
+					line := strings.Trim(fmt.Sprint(n), "[]")
+					write(t, root, "stat", fmt.Sprintf("cpu  %s\ncpu0 %s\ncpu1 %s\nintr 1\n", line, line, line))
+				}
+				stat()
+				read, _ := reader(t, root)
+				if h := read(time.Second); h.BusyCores != first {
+					t.Errorf("at first %+v", h.BusyCores)
+				}
+				user := 0 // the processors are half busy in another column
+				if column == 0 {
+					user = 2
+				}
+				for i, step := range tc.steps {
+					n[column] += step
+					n[user] += 50
+					stat()
+					h := read(time.Second)
+					got := h.BusyCores
+					if got.OK() && math.Abs(got.V-tc.want[i].V) < 1e-6 {
+						got.V = tc.want[i].V
+					}
+					if got != tc.want[i] {
+						t.Errorf("second %d: %+v, want %+v", i, got, tc.want[i])
+					}
+				}
+			})
+		}
+	}
+}
+
+// /proc/stat outgrows any fixed buffer.
+func TestManyProcessors(t *testing.T) {
+	for _, n := range []int{1, 448, 896, 1920, 8192} {
+		root := t.TempDir()
+		stat := func(user int) {
+			var b strings.Builder
+			fmt.Fprintf(&b, "cpu  %d 0 0 900 0 0 0 0 0 0\n", user)
+			for i := range n {
+				fmt.Fprintf(&b, "cpu%d 1204887632 331245 97712011 1860211778 4011234 0 1212337 0 0 0\n", i)
+			}
+			write(t, root, "stat", b.String()+"intr 1\n")
+		}
+		stat(100)
+		read, _ := reader(t, root)
+		read(time.Second)
+		stat(150)
+		h := read(time.Second)
+		if h.Usable() != snapshot.ValueOf(float64(n)) || h.BusyCores != snapshot.ValueOf(0.5) {
+			t.Errorf("%d processors: %+v usable, %+v busy", n, h.Usable(), h.BusyCores)
+		}
+	}
+}
+
+// All resources of the host's pressure: more than all of the time is impossible.
+func TestHostPressureThatCannotBe(t *testing.T) {
+	root := t.TempDir()
+	set := func(micros int) {
+		for _, name := range []string{"cpu", "memory", "io"} {
+			line := fmt.Sprintf("avg10=0.00 avg60=0.00 avg300=0.00 total=%d\n", micros)
+			write(t, root, "pressure/"+name, "some "+line+"full "+line)
+		}
+	}
+	set(0)
+	read, _ := reader(t, root)
+	read(time.Second)
+	for i, tc := range []struct {
+		micros int
+		want   snapshot.Value
+	}{
+		{250_000, snapshot.ValueOf(0.25)},
+		{250_000 + 4_294_967, snapshot.Value{Why: snapshot.Impossible}},
+		{500_000 + 4_294_967, snapshot.ValueOf(0.25)},
+		{0, snapshot.Value{Why: snapshot.Backwards}},
+		{250_000, snapshot.ValueOf(0.25)},
+	} {
+		set(tc.micros)
+		p := read(time.Second).Pressure
+		for j, got := range []snapshot.Value{p.CPUSome, p.MemorySome, p.MemoryFull, p.IOSome, p.IOFull} {
+			if got != tc.want {
+				t.Errorf("second %d, reading %d: %+v, want %+v", i, j, got, tc.want)
+			}
+		}
+		if p.CPUSomeMicros.OK() != (tc.want.Why != snapshot.Impossible) {
+			t.Errorf("second %d: total %+v", i, p.CPUSomeMicros)
+		}
+	}
+}
+
+// What can never be available leaves the total before shares are taken.
+func TestMemorySetAside(t *testing.T) {
+	const zone = "Node 0, zone   Normal\n  pages free     100\n        min      10\n        low      20\n        high     30\n        spanned  4000\n        present  4000\n        managed  4000\n        protection: (0, 0, 70)\n"
+	page := uint64(os.Getpagesize())
+	for _, tc := range []struct {
+		name, meminfo, zoneinfo string
+		want                    memory
+	}{
+		{"none", "MemTotal: 1024000 kB\nMemAvailable: 614400 kB\n", "", memory{snapshot.CountOf(1024000 << 10), snapshot.CountOf(614400 << 10), snapshot.MemoryMachine}},
+		{"huge pages", "MemTotal: 1024000 kB\nMemAvailable: 100 kB\nHugetlb: 819200 kB\n", "", memory{snapshot.CountOf(204800 << 10), snapshot.CountOf(100 << 10), snapshot.MemoryMachine}},
+		{"what the kernel keeps free", "MemTotal: 1024000 kB\nMemAvailable: 614400 kB\n", zone, memory{snapshot.CountOf(1024000<<10 - 100*page), snapshot.CountOf(614400 << 10), snapshot.MemoryMachine}},
+		{"which has changed since", "MemTotal: 1024000 kB\nMemAvailable: 1024000 kB\n", zone, memory{snapshot.CountOf(1024000 << 10), snapshot.CountOf(1024000 << 10), snapshot.MemoryMachine}},
+		{"more than there is", "MemTotal: 1024000 kB\nMemAvailable: 614400 kB\nHugetlb: 4096000 kB\n", "", memory{snapshot.Count{Why: snapshot.Impossible}, snapshot.CountOf(614400 << 10), snapshot.MemoryUnknown}},
+		{"more available than there is", "MemTotal: 1024000 kB\nMemAvailable: 6144000 kB\n", "", memory{snapshot.CountOf(1024000 << 10), snapshot.Count{Why: snapshot.Impossible}, snapshot.MemoryMachine}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root := t.TempDir()
+			write(t, root, "meminfo", tc.meminfo)
+			if tc.zoneinfo != "" {
+				write(t, root, "zoneinfo", tc.zoneinfo)
+			}
+			read, _ := reader(t, root)
+			h := read(time.Second)
+			if got := (memory{h.UsableMemBytes, h.UsableMemAvailableBytes, h.MemoryFrom}); got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+		})
 	}
 }
 

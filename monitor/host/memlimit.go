@@ -13,8 +13,11 @@ import (
 
 // What the agent's containers can use of the memory is what all of these leave:
 //
-//	total     = min(MemTotal, limit of each cgroup above)
-//	available = min(MemAvailable, limit − (usage − inactive file cache) of each)
+//	total     = min(MemTotal − set aside, limit of each cgroup above)
+//	available = min(MemAvailable, limit − unreclaimable usage of each)
+//
+// Set aside is what MemAvailable never counts (meminfo.go), so that a share of
+// the total in use begins at 0. What is unreclaimable: kernel.Unreclaimable.
 //
 // The cgroups are those from the agent's root up to the mount point, as with the
 // quotas of bounds.go. A limit is memory.max or memory.high on v2, whichever is
@@ -33,10 +36,10 @@ import (
 
 // memoryLimit is one cgroup that may have a limit.
 type memoryLimit struct {
-	dir                     string
-	limits                  []kernel.Path
-	hierarchy, usage, cache kernel.Path
-	key                     kernel.Key
+	dir                    string
+	limits                 []kernel.Path
+	hierarchy, usage, stat kernel.Path
+	v2                     bool
 	// bytes is the limit; absent with NoQuota when there is none.
 	bytes snapshot.Count
 }
@@ -45,23 +48,17 @@ func newMemoryLimits(b Bounds) []memoryLimit {
 	limits := make([]memoryLimit, 0, len(b.Memory))
 	for _, dir := range b.Memory {
 		path := func(name string) kernel.Path { return kernel.NewPath(filepath.Join(dir, name)) }
-		l := memoryLimit{
-			dir: dir, limits: []kernel.Path{path("memory.limit_in_bytes")}, hierarchy: path("memory.use_hierarchy"),
-			usage: path("memory.usage_in_bytes"), cache: path("memory.stat"), key: keyTotalInactiveFile,
-		}
+		l := memoryLimit{dir: dir, v2: b.V2, stat: path("memory.stat")}
 		if b.V2 {
-			l.limits, l.hierarchy = []kernel.Path{path("memory.max"), path("memory.high")}, nil
-			l.usage, l.key = path("memory.current"), keyInactiveFile
+			l.limits, l.usage = []kernel.Path{path("memory.max"), path("memory.high")}, path("memory.current")
+		} else {
+			l.limits, l.usage = []kernel.Path{path("memory.limit_in_bytes")}, path("memory.usage_in_bytes")
+			l.hierarchy = path("memory.use_hierarchy")
 		}
 		limits = append(limits, l)
 	}
 	return limits
 }
-
-var (
-	keyInactiveFile      = kernel.NewKey("inactive_file")
-	keyTotalInactiveFile = kernel.NewKey("total_inactive_file")
-)
 
 // deriveMemory reads the limits anew.
 func (r *Reader) deriveMemory() {
@@ -73,14 +70,16 @@ func (r *Reader) deriveMemory() {
 
 func (r *Reader) readMemoryLimit(l *memoryLimit) snapshot.Count {
 	if l.hierarchy != nil {
-		if text, why := kernel.ReadOnce(unix.AT_FDCWD, l.hierarchy, r.buf); why == snapshot.Present && string(text) == "0\n" {
+		if text, why := r.buf.ReadOnce(unix.AT_FDCWD, l.hierarchy); why == snapshot.Present && string(text) == "0\n" {
 			return snapshot.Count{Why: snapshot.NoQuota}
 		}
 	}
 	least := snapshot.Count{Why: snapshot.NoQuota}
 	for _, path := range l.limits {
-		text, why := kernel.ReadOnce(unix.AT_FDCWD, path, r.buf)
+		text, why := r.buf.ReadOnce(unix.AT_FDCWD, path)
 		switch {
+		case gone(why) && !l.v2 && r.has(l.dir):
+			return snapshot.Count{Why: snapshot.NoFile} // each v1 cgroup has a limit
 		case gone(why):
 			continue
 		case why != snapshot.Present:
@@ -108,13 +107,20 @@ func parseMemoryLimit(file []byte) snapshot.Count {
 
 var noLimit = []byte("max\n")
 
-// usableMemory is what can be used of the memory in h.
-func (r *Reader) usableMemory(h *snapshot.Host) {
-	h.UsableMemBytes, h.UsableMemAvailableBytes, h.MemoryFrom = h.MemTotalBytes, h.MemAvailableBytes, snapshot.MemoryMachine
+// usableMemory is what can be used of the memory in h, of which setAside never
+// can.
+func (r *Reader) usableMemory(h *snapshot.Host, setAside uint64) {
+	h.MemoryFrom = snapshot.MemoryMachine
+	if h.MemTotalBytes.OK() && setAside > h.MemTotalBytes.N {
+		h.MemTotalBytes = snapshot.Count{Why: snapshot.Impossible}
+	}
+	h.MemAvailableBytes = kernel.AtMost(h.MemAvailableBytes, h.MemTotalBytes.N)
+	h.UsableMemBytes, h.UsableMemAvailableBytes = h.MemTotalBytes, h.MemAvailableBytes
 	if !h.MemTotalBytes.OK() {
 		h.MemoryFrom = snapshot.MemoryUnknown
 		return
 	}
+	h.UsableMemBytes.N -= setAside
 	for i := range r.bounds.memory {
 		l := &r.bounds.memory[i]
 		switch {
@@ -137,26 +143,25 @@ func (r *Reader) usableMemory(h *snapshot.Host) {
 
 // memoryLeft is how much is left below the limit l.
 func (r *Reader) memoryLeft(l *memoryLimit) snapshot.Count {
-	text, why := kernel.ReadOnce(unix.AT_FDCWD, l.usage, r.buf)
+	text, why := r.buf.ReadOnce(unix.AT_FDCWD, l.usage)
 	r.reads++
 	if why != snapshot.Present {
 		return snapshot.Count{Why: why}
 	}
 	usage := kernel.ParseNumber(text)
-	if !usage.OK() {
-		return usage
+	if usage = kernel.AtMost(usage, l.bytes.N); usage.Why == snapshot.Impossible {
+		r.bounds.next = 0 // or the limit has changed
 	}
-	text, why = kernel.ReadOnce(unix.AT_FDCWD, l.cache, r.buf)
+	text, why = r.buf.ReadOnce(unix.AT_FDCWD, l.stat)
 	r.reads++
 	if why != snapshot.Present {
 		return snapshot.Count{Why: why}
 	}
-	cache := kernel.Keyed(text, l.key)
-	if !cache.OK() {
-		return cache
+	used := kernel.Unreclaimable(usage, kernel.ParseMemoryStat(text, l.v2).ReclaimableBytes)
+	if used.OK() {
+		used.N = l.bytes.N - min(l.bytes.N, used.N)
 	}
-	used := usage.N - min(usage.N, cache.N)
-	return snapshot.CountOf(l.bytes.N - min(l.bytes.N, used))
+	return used
 }
 
 // memoryBounds are the limits that were found, each in a few words.

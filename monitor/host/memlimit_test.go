@@ -28,7 +28,7 @@ func TestUsableMemory(t *testing.T) {
 	)
 	mib, no := func(n uint64) snapshot.Count { return snapshot.CountOf(n << 20) }, func(why snapshot.Absence) snapshot.Count { return snapshot.Count{Why: why} }
 	// The machine has 1000 MiB, 600 of which are available. The agent's root
-	// uses 300, 100 of which are inactive cache; the cgroup above 500 and 150.
+	// uses 300, 100 of which are inactive cache; the cgroup above 380 and 30.
 	machine := memory{mib(1000), mib(600), all}
 	for _, tc := range []struct {
 		name  string
@@ -40,7 +40,14 @@ func TestUsableMemory(t *testing.T) {
 		{"no limits", true, map[string]string{"m/memory.max": "max\n", "m/memory.high": "max\n"}, machine},
 		{"a limit", true, map[string]string{"m/memory.max": "419430400\n"}, memory{mib(400), mib(200), limit}},
 		{"the machine has less left than the limit", true, map[string]string{"m/memory.max": "943718400\n"}, memory{mib(900), mib(600), limit}},
-		{"a limit that is used up", true, map[string]string{"m/memory.max": "104857600\n"}, memory{mib(100), mib(0), limit}},
+		{"a limit that is used up", true, map[string]string{"m/memory.max": "209715200\n", "m/memory.current": "209715200\n", "m/memory.stat": "inactive_file 0\nactive_file 0\n"}, memory{mib(200), mib(0), limit}},
+		{"active cache is dropped at need too", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.stat": "inactive_file 52428800\nactive_file 157286400\n"}, memory{mib(400), mib(300), limit}},
+		{"dirty pages are not dropped", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.stat": "file_dirty 10485760\nfile_writeback 41943040\ninactive_file 104857600\nactive_file 104857600\n"}, memory{mib(400), mib(250), limit}},
+		{"kernel memory that is dropped at need", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.stat": "inactive_file 0\nactive_file 0\nslab_reclaimable 104857600\n"}, memory{mib(400), mib(200), limit}},
+		{"v1 active cache", false, map[string]string{"m/memory.limit_in_bytes": "419430400\n", "memory.limit_in_bytes": v1None, "m/memory.stat": "total_dirty 10485760\ntotal_inactive_file 10485760\ntotal_active_file 283115520\n"}, memory{mib(400), mib(370), limit}},
+		{"a use beyond the limit", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.current": "18446744073709547520\n"}, memory{mib(400), no(snapshot.Impossible), limit}},
+		{"more cache than use", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.stat": "inactive_file 0\nactive_file 18446744073709547520\n"}, memory{mib(400), no(snapshot.Impossible), limit}},
+		{"v1 a cgroup that does not tell its limit", false, nil, memory{no(snapshot.NoFile), no(snapshot.NoFile), nobody}},
 		{"a limit of the cgroup above", true, map[string]string{"m/memory.max": "max\n", "memory.max": "419430400\n"}, memory{mib(400), mib(50), limit}},
 		{"two limits", true, map[string]string{"m/memory.max": "314572800\n", "memory.max": "419430400\n"}, memory{mib(300), mib(50), limit}},
 		{"memory.high below memory.max", true, map[string]string{"m/memory.max": "524288000\n", "m/memory.high": "419430400\n"}, memory{mib(400), mib(200), limit}},
@@ -51,17 +58,17 @@ func TestUsableMemory(t *testing.T) {
 		{"no inactive cache is told", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.stat": "anon 1\n"}, memory{mib(400), no(snapshot.NoKey), limit}},
 		{"v1 no limits", false, map[string]string{"m/memory.limit_in_bytes": v1None, "memory.limit_in_bytes": v1None}, machine},
 		{"v1 a limit", false, map[string]string{"m/memory.limit_in_bytes": "419430400\n", "memory.limit_in_bytes": v1None}, memory{mib(400), mib(200), limit}},
-		{"v1 a limit of the cgroup above", false, map[string]string{"m/memory.use_hierarchy": "1\n", "memory.limit_in_bytes": "419430400\n"}, memory{mib(400), mib(50), limit}},
-		{"v1 a limit that does not count those below", false, map[string]string{"m/memory.use_hierarchy": "0\n", "m/memory.limit_in_bytes": "419430400\n"}, machine},
+		{"v1 a limit of the cgroup above", false, map[string]string{"m/memory.use_hierarchy": "1\n", "m/memory.limit_in_bytes": v1None, "memory.limit_in_bytes": "419430400\n"}, memory{mib(400), mib(50), limit}},
+		{"v1 a limit that does not count those below", false, map[string]string{"m/memory.use_hierarchy": "0\n", "m/memory.limit_in_bytes": "419430400\n", "memory.limit_in_bytes": v1None}, machine},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			proc, root := t.TempDir(), t.TempDir()
 			write(t, proc, "meminfo", "MemTotal: 1024000 kB\nMemFree: 1 kB\nMemAvailable: 614400 kB\n")
-			for dir, use := range map[string][2]string{"m": {"314572800\n", "104857600\n"}, ".": {"524288000\n", "157286400\n"}} {
+			for dir, use := range map[string][2]string{"m": {"314572800\n", "104857600\n"}, ".": {"398458880\n", "31457280\n"}} {
 				for _, name := range []string{"memory.current", "memory.usage_in_bytes"} {
 					write(t, root, filepath.Join(dir, name), use[0])
 				}
-				write(t, root, filepath.Join(dir, "memory.stat"), "inactive_file "+use[1]+"total_inactive_file "+use[1])
+				write(t, root, filepath.Join(dir, "memory.stat"), "inactive_file "+use[1]+"active_file 0\ntotal_inactive_file "+use[1]+"total_active_file 0\n")
 			}
 			for name, text := range tc.files {
 				write(t, root, name, text)
@@ -89,7 +96,7 @@ func TestMemoryLimitChanges(t *testing.T) {
 	proc, root := t.TempDir(), t.TempDir()
 	write(t, proc, "meminfo", "MemTotal: 1024000 kB\nMemFree: 1 kB\nMemAvailable: 614400 kB\n")
 	write(t, root, "memory.current", "0\n")
-	write(t, root, "memory.stat", "inactive_file 0\n")
+	write(t, root, "memory.stat", "inactive_file 0\nactive_file 0\n")
 	read, r := reader(t, proc)
 	r.Bound(host.Bounds{V2: true, Memory: []string{root}})
 	for _, tc := range []struct {

@@ -8,9 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
@@ -18,8 +15,12 @@ import (
 func count(n uint64) snapshot.Count              { return snapshot.CountOf(n) }
 func absent(why snapshot.Absence) snapshot.Count { return snapshot.Count{Why: why} }
 
+func busy(user, nice, system, irq, softirq, steal uint64) busyTime {
+	return busyTime{ticks: [numBusy]uint64{user, nice, system, irq, softirq, steal}, why: snapshot.Present}
+}
+
 func TestParseStat(t *testing.T) {
-	const ms10 = 10_000_000
+	no := func(why snapshot.Absence) busyTime { return busyTime{why: why} }
 	for _, tc := range []struct {
 		name, file string
 		want       stat
@@ -29,34 +30,36 @@ func TestParseStat(t *testing.T) {
 			"cpu  12108 17567 11538 1223711 657 0 182 33 5 6\n" +
 				"cpu0 5883 7750 5556 613349 88 0 24 13 0 0\ncpu1 6225 9817 5982 610362 569 0 157 19 0 0\nintr 1120284 0\nctxt 1\n",
 			// user nice system irq softirq steal; guest is part of user.
-			stat{busyNanos: count((12108 + 17567 + 11538 + 0 + 182 + 33) * ms10), cpus: count(2)},
+			stat{all: busy(12108, 17567, 11538, 0, 182, 33), cpus: count(2)},
 		},
 		{
 			"an offline processor has no line",
 			"cpu  1 0 0 5 0 0 0 0 0 0\ncpu0 1 0 0 5 0 0 0 0 0 0\ncpu3 0 0 0 0 0 0 0 0 0 0\nintr 1\n",
-			stat{busyNanos: count(ms10), cpus: count(2)},
+			stat{all: busy(1, 0, 0, 0, 0, 0), cpus: count(2)},
 		},
 		{
 			"before 2.6.33 without guest_nice",
 			"cpu  1 2 3 4 5 6 7 8 9\ncpu0 1 2 3 4 5 6 7 8 9\nintr 1\n",
-			stat{busyNanos: count((1 + 2 + 3 + 6 + 7 + 8) * ms10), cpus: count(1)},
+			stat{all: busy(1, 2, 3, 6, 7, 8), cpus: count(1)},
 		},
 		{
 			"cut among the processors",
 			"cpu  1 2 3 4 5 6 7 8 9 0\ncpu0 1 2 3",
-			stat{busyNanos: count((1 + 2 + 3 + 6 + 7 + 8) * ms10), cpus: absent(snapshot.Truncated)},
+			stat{all: busy(1, 2, 3, 6, 7, 8), cpus: absent(snapshot.Truncated)},
 		},
-		{"cut in the first line", "cpu  1 2 3", stat{busyNanos: absent(snapshot.Truncated), cpus: absent(snapshot.Truncated)}},
-		{"too few columns", "cpu  1 2 3 4\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Truncated), cpus: count(1)}},
-		{"not a number", "cpu  1 x 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Malformed), cpus: count(1)}},
-		{"negative", "cpu  1 -2 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Malformed), cpus: count(1)}},
-		{"absurdly large", "cpu  1 1844674407370955161 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{busyNanos: absent(snapshot.Malformed), cpus: count(1)}},
-		{"empty", "", stat{busyNanos: absent(snapshot.Truncated), cpus: absent(snapshot.Truncated)}},
-		{"another file", "btime 1\n", stat{busyNanos: absent(snapshot.NoKey), cpus: absent(snapshot.NoKey)}},
+		{"cut in the first line", "cpu  1 2 3", stat{all: no(snapshot.Truncated), cpus: absent(snapshot.Truncated)}},
+		{"too few columns", "cpu  1 2 3 4\ncpu0 1\nintr 1\n", stat{all: no(snapshot.Truncated), cpus: count(1)}},
+		{"not a number", "cpu  1 x 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{all: no(snapshot.Malformed), cpus: count(1)}},
+		{"negative", "cpu  1 -2 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{all: no(snapshot.Malformed), cpus: count(1)}},
+		{"absurdly large", "cpu  1 1844674407370955161 3 4 5 6 7 8\ncpu0 1\nintr 1\n", stat{all: no(snapshot.Malformed), cpus: count(1)}},
+		{"empty", "", stat{all: no(snapshot.Truncated), cpus: absent(snapshot.Truncated)}},
+		{"another file", "btime 1\n", stat{all: no(snapshot.NoKey), cpus: absent(snapshot.NoKey)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, parseStat([]byte(tc.file), nil), cmp.AllowUnexported(stat{}), cmpopts.IgnoreFields(stat{}, "setNanos")); diff != "" {
-				t.Error(diff)
+			got := parseStat([]byte(tc.file), nil)
+			got.set = busyTime{}
+			if got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})
 	}
@@ -146,13 +149,23 @@ func TestParseMeminfo(t *testing.T) {
 		{
 			"usual",
 			"MemTotal:       24684084 kB\nMemFree:        22991240 kB\nMemAvailable:   23701888 kB\nBuffers: 1 kB\n",
-			meminfo{count(24684084 << 10), count(23701888 << 10)},
+			meminfo{total: count(24684084 << 10), available: count(23701888 << 10)},
 		},
-		{"before 3.14", "MemTotal:       24684084 kB\nMemFree:        22991240 kB\n", meminfo{count(24684084 << 10), absent(snapshot.NoKey)}},
-		{"cut", "MemTotal:       24684084 kB\nMemFr", meminfo{count(24684084 << 10), absent(snapshot.Truncated)}},
-		{"no unit", "MemTotal: 24684084\nMemAvailable: 1 kB\n", meminfo{absent(snapshot.Malformed), count(1 << 10)}},
-		{"not a number", "MemTotal: many kB\nMemAvailable: 1 kB\n", meminfo{absent(snapshot.Malformed), count(1 << 10)}},
-		{"empty", "", meminfo{absent(snapshot.Truncated), absent(snapshot.Truncated)}},
+		{"before 3.14", "MemTotal:       24684084 kB\nMemFree:        22991240 kB\n", meminfo{total: count(24684084 << 10), available: absent(snapshot.NoKey)}},
+		{"cut", "MemTotal:       24684084 kB\nMemFr", meminfo{total: count(24684084 << 10), available: absent(snapshot.Truncated)}},
+		{"no unit", "MemTotal: 24684084\nMemAvailable: 1 kB\n", meminfo{total: absent(snapshot.Malformed), available: count(1 << 10)}},
+		{"not a number", "MemTotal: many kB\nMemAvailable: 1 kB\n", meminfo{total: absent(snapshot.Malformed), available: count(1 << 10)}},
+		{
+			"huge pages and broken ones",
+			"MemTotal: 1000 kB\nMemAvailable: 600 kB\nHardwareCorrupted: 8 kB\nHugePages_Total: 3\nHugePages_Free: 1\nHugepagesize: 64 kB\nHugetlb: 256 kB\n",
+			meminfo{total: count(1000 << 10), available: count(600 << 10), setAside: (256 + 8) << 10},
+		},
+		{
+			"huge pages before 4.16",
+			"MemTotal: 1000 kB\nMemAvailable: 600 kB\nHugePages_Total:       3\nHugepagesize:       64 kB\n",
+			meminfo{total: count(1000 << 10), available: count(600 << 10), setAside: 3 * 64 << 10},
+		},
+		{"empty", "", meminfo{total: absent(snapshot.Truncated), available: absent(snapshot.Truncated)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := parseMeminfo([]byte(tc.file)); got != tc.want {
@@ -172,25 +185,25 @@ func TestKernelFiles(t *testing.T) {
 		}
 		return text
 	}
-	if got, want := parseStat(read("linux-6.18/stat"), nil), (stat{busyNanos: count((76481 + 215585 + 59407 + 0 + 414 + 172) * 10_000_000), cpus: count(2), setNanos: absent(snapshot.NoKey)}); got != want {
+	if got, want := parseStat(read("linux-6.18/stat"), nil), (stat{all: busy(76481, 215585, 59407, 0, 414, 172), cpus: count(2), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.18/meminfo")), (meminfo{count(24684084 << 10), count(23576312 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.18/meminfo")), (meminfo{total: count(24684084 << 10), available: count(23576312 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := parseLoad(read("linux-6.18/loadavg")), [3]snapshot.Value{snapshot.ValueOf(4.80), snapshot.ValueOf(4.07), snapshot.ValueOf(3.04)}; got != want {
 		t.Errorf("loadavg: %+v, want %+v", got, want)
 	}
-	if got, want := parseStat(read("linux-6.1/stat"), nil), (stat{busyNanos: count((96 + 172 + 3) * 10_000_000), cpus: count(2), setNanos: absent(snapshot.NoKey)}); got != want {
+	if got, want := parseStat(read("linux-6.1/stat"), nil), (stat{all: busy(96, 0, 172, 0, 3, 0), cpus: count(2), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.1/meminfo")), (meminfo{count(2026024 << 10), count(1886200 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.1/meminfo")), (meminfo{total: count(2026024 << 10), available: count(1886200 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
-	if got, want := parseStat(read("linux-6.12/stat"), nil), (stat{busyNanos: count((114 + 1414 + 61) * 10_000_000), cpus: count(1), setNanos: absent(snapshot.NoKey)}); got != want {
+	if got, want := parseStat(read("linux-6.12/stat"), nil), (stat{all: busy(114, 0, 1414, 0, 61, 0), cpus: count(1), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.12/meminfo")), (meminfo{count(2021004 << 10), count(1851784 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.12/meminfo")), (meminfo{total: count(2021004 << 10), available: count(1851784 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := kernel.ParsePSI(read("linux-6.12/pressure-cpu")), (kernel.PSI{SomeMicros: count(13049795), FullMicros: count(0)}); got != want {
@@ -220,7 +233,7 @@ func FuzzParseHost(f *testing.F) {
 	f.Add([]byte("cpu 1\ncpu"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		s, m := parseStat(file, nil), parseMeminfo(file)
-		for i, c := range []snapshot.Count{s.busyNanos, s.cpus, m.totalBytes, m.availableBytes} {
+		for i, c := range []snapshot.Count{{N: s.all.ticks[0], Why: s.all.why}, s.cpus, m.total, m.available} {
 			if c.Why == snapshot.NotRead || !c.OK() && c.N != 0 {
 				t.Errorf("%q: reading %d is %+v", file, i, c)
 			}

@@ -2,7 +2,9 @@ package host
 
 import (
 	"bytes"
+	"time"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -18,27 +20,15 @@ import (
 //
 // https://docs.kernel.org/filesystems/proc.html (1.8)
 
-// userHZ is what the kernel scales times to for user space, whatever its own
-// HZ is (include/asm-generic/param.h); it is 100 on every architecture that
-// Go's linux port knows.
-const userHZ = 100
+// nanosPerTick: the kernel scales times to 1/100 s for user space, whatever its
+// own HZ is (include/asm-generic/param.h), on every architecture that Go's linux
+// port knows.
+const nanosPerTick = 1e9 / 100
 
-// stat is what is used of /proc/stat.
-type stat struct {
-	// busyNanos is the time that processors were not idle: user, nice, system,
-	// irq, softirq and steal. Time stolen by the hypervisor was asked for by
-	// this node, so it is not free; waiting for I/O leaves a processor free.
-	busyNanos snapshot.Count
-	cpus      snapshot.Count
-
-	// Of the processors in a set that are online: their busy time, how many
-	// there are, and a hash of which. The line of all processors also holds
-	// those that went offline; here one that comes or goes takes its whole
-	// time along.
-	setNanos snapshot.Count
-	setCPUs  uint64
-	setHash  uint64
-}
+// numBusy is how many columns are busy time: user, nice, system, irq, softirq
+// and steal. Time stolen by the hypervisor was asked for by this node, so it is
+// not free; waiting for I/O leaves a processor free.
+const numBusy = 6
 
 const (
 	columnIdle   = 3
@@ -46,37 +36,55 @@ const (
 	columnSteal  = 7
 )
 
+// busyTime is the time in the busy columns of one or more lines.
+type busyTime struct {
+	ticks [numBusy]uint64
+	why   snapshot.Absence
+}
+
+// stat is what is used of /proc/stat.
+type stat struct {
+	// all is of the whole machine, those processors included that went offline.
+	all  busyTime
+	cpus snapshot.Count
+
+	// Of the processors in a set that are online: their busy time, how many
+	// there are, and a hash of which, since one that comes or goes takes its whole
+	// time along.
+	set     busyTime
+	setCPUs uint64
+	setHash uint64
+}
+
 // parseStat reads the lines of processors; those in set, unless it is nil, are
 // added up too.
 func parseStat(file []byte, set *cpuSet) stat {
-	absent := snapshot.Count{Why: snapshot.NoKey}
-	s := stat{busyNanos: absent, cpus: absent, setNanos: absent}
+	s := stat{all: busyTime{why: snapshot.NoKey}, cpus: snapshot.Count{Why: snapshot.NoKey}, set: busyTime{why: snapshot.NoKey}}
 	online := uint64(0)
 	for {
-		end := bytes.IndexByte(file, '\n')
-		if end < 0 {
+		line, rest, whole := bytes.Cut(file, []byte("\n"))
+		if !whole {
 			// The lines of processors come first, so the file was cut among them.
 			s.cpus.Why = snapshot.Truncated
-			if s.busyNanos.Why == snapshot.NoKey {
-				s.busyNanos.Why = snapshot.Truncated
+			if s.all.why == snapshot.NoKey {
+				s.all.why = snapshot.Truncated
 			}
-			s.setNanos = snapshot.Count{Why: snapshot.Truncated}
+			s.set = busyTime{why: snapshot.Truncated}
 			return s
 		}
-		line := file[:end]
-		file = file[end+1:]
-		if !bytes.HasPrefix(line, []byte("cpu")) {
+		columns, isCPU := bytes.CutPrefix(line, []byte("cpu"))
+		if !isCPU {
 			break
 		}
-		if rest, ok := bytes.CutPrefix(line, []byte("cpu ")); ok {
-			s.busyNanos = parseBusy(rest)
+		if columns, isAll := bytes.CutPrefix(columns, []byte(" ")); isAll {
+			s.all = parseBusy(columns)
 		} else {
 			online++
 			if set != nil {
-				s.addToSet(line[len("cpu"):], set)
+				s.addToSet(columns, set)
 			}
 		}
-		if len(file) == 0 {
+		if file = rest; len(file) == 0 {
 			break
 		}
 	}
@@ -91,50 +99,44 @@ func (s *stat) addToSet(line []byte, set *cpuSet) {
 	number, columns, _ := bytes.Cut(line, []byte(" "))
 	cpu, ok := decimal(number)
 	if !ok {
-		s.setNanos = snapshot.Count{Why: snapshot.Malformed}
+		s.set.why = snapshot.Malformed
 		return
 	}
 	if !set.has(cpu) {
 		return
 	}
 	busy := parseBusy(columns)
-	switch {
-	case s.setCPUs == 0 && s.setNanos.Why == snapshot.NoKey:
-		s.setNanos = busy
-	case !s.setNanos.OK():
-	case !busy.OK():
-		s.setNanos = busy
-	default:
-		s.setNanos.N += busy.N
+	if s.setCPUs == 0 && s.set.why == snapshot.NoKey || busy.why != snapshot.Present {
+		s.set.why = busy.why
+	}
+	for i, n := range busy.ticks {
+		s.set.ticks[i] += n
 	}
 	s.setCPUs++
 	s.setHash = s.setHash*31 + cpu + 1
 }
 
-// parseBusy adds up the busy columns of the line of all processors.
-func parseBusy(columns []byte) snapshot.Count {
-	const nanosPerTick = 1e9 / userHZ
-	ticks, column := uint64(0), 0
-	for len(columns) > 0 && column <= columnSteal {
-		if columns[0] == ' ' {
-			columns = columns[1:]
-			continue
+// parseBusy reads the busy columns of a line.
+func parseBusy(columns []byte) (b busyTime) {
+	i := 0
+	for column := 0; column <= columnSteal; column++ {
+		columns = bytes.TrimLeft(columns, " ")
+		if len(columns) == 0 {
+			return busyTime{why: snapshot.Truncated}
 		}
 		field, rest, _ := bytes.Cut(columns, []byte(" "))
 		columns = rest
 		n, ok := decimal(field)
 		if !ok {
-			return snapshot.Count{Why: snapshot.Malformed}
+			return busyTime{why: snapshot.Malformed}
 		}
 		if column != columnIdle && column != columnIOWait {
-			ticks += n
+			b.ticks[i] = n
+			i++
 		}
-		column++
 	}
-	if column <= columnSteal {
-		return snapshot.Count{Why: snapshot.Truncated}
-	}
-	return snapshot.CountOf(ticks * nanosPerTick)
+	b.why = snapshot.Present
+	return b
 }
 
 // decimal is the number b, if it is one that leaves room to be added up.
@@ -150,4 +152,46 @@ func decimal(b []byte) (uint64, bool) {
 		n = n*10 + uint64(c-'0')
 	}
 	return n, true
+}
+
+// busyRate turns busy time into busy processors.
+type busyRate struct {
+	columns [numBusy]struct {
+		kernel.Rate
+		fell bool
+	}
+}
+
+// next is how many of so many processors were busy since the reading before.
+//
+// Each column is judged by itself. A column that falls again and again, as steal
+// did on some kernels for days, is left out from the second time on: the others
+// are not to be blind for it.
+func (b *busyRate) next(t busyTime, at kernel.Span, processors float64) snapshot.Value {
+	if t.why != snapshot.Present {
+		return snapshot.Value{Why: t.why}
+	}
+	limit := kernel.CPULimit(processors)
+	limit.PerNano /= nanosPerTick
+	sum, over, why := 0.0, time.Duration(0), snapshot.Present
+	for i := range b.columns {
+		c := &b.columns[i]
+		v, d := c.Over(snapshot.CountOf(t.ticks[i]), at, limit, kernel.MinInterval)
+		switch {
+		case v.OK():
+			sum, over = sum+v.V*nanosPerTick, max(over, d)
+		case v.Why == snapshot.Backwards && c.fell:
+			continue
+		case why == snapshot.Present:
+			why = v.Why
+		}
+		c.fell = v.Why == snapshot.Backwards
+	}
+	switch {
+	case why != snapshot.Present:
+		return snapshot.Value{Why: why}
+	case over > 0 && processors > 0 && !kernel.CPULimit(processors).Allows(sum*float64(over), over):
+		return snapshot.Value{Why: snapshot.Impossible}
+	}
+	return snapshot.ValueOf(sum)
 }

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"github.com/estimatord/estimatord/internal/kernel"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ type poll struct {
 	// part is of the time since the poll before: the share of it in which a
 	// task waited, or the cores used.
 	part float64
-	want string // "": no answer; "calm", "squeezed", "news"
+	want string // "": no answer; "calm", "contended", "news"
 }
 
 func repeat(n int, p poll) []poll {
@@ -30,16 +31,16 @@ func story(parts ...[]poll) (all []poll) {
 	return all
 }
 
-func said(judged, squeezed, news bool) string {
+func said(judged, contended, news bool) string {
 	switch {
-	case news && squeezed && judged:
+	case news && contended && judged:
 		return "news"
 	case news:
 		return "news about nothing"
 	case !judged:
 		return ""
-	case squeezed:
-		return "squeezed"
+	case contended:
+		return "contended"
 	}
 	return "calm"
 }
@@ -54,26 +55,26 @@ func TestStalled(t *testing.T) {
 		{"never waits", 0, story(first, repeat(20, poll{0, "calm"}))},
 		{"waits a little", 0, story(first, repeat(20, poll{0.15, "calm"}))},
 		{"a neighbor comes, stays and goes", 0, story(
-			first, repeat(10, poll{0.01, "calm"}), []poll{{0.5, "news"}}, repeat(30, poll{0.5, "squeezed"}), repeat(10, poll{0.01, "calm"}),
-			[]poll{{0.5, "news"}}, repeat(5, poll{0.5, "squeezed"}),
+			first, repeat(10, poll{0.01, "calm"}), []poll{{0.5, "news"}}, repeat(30, poll{0.5, "contended"}), repeat(10, poll{0.01, "calm"}),
+			[]poll{{0.5, "news"}}, repeat(5, poll{0.5, "contended"}),
 		)},
-		{"squeezed since before it was watched", 0, story(first, []poll{{0.6, "news"}}, repeat(50, poll{0.6, "squeezed"}))},
+		{"contended since before it was watched", 0, story(first, []poll{{0.6, "news"}}, repeat(50, poll{0.6, "contended"}))},
 		{"always waits for itself, then for others too", 0, story(
-			first, []poll{{0.4, "news"}}, repeat(100, poll{0.4, "squeezed"}), []poll{{0.9, "news"}}, repeat(5, poll{0.9, "squeezed"}),
+			first, []poll{{0.4, "news"}}, repeat(100, poll{0.4, "contended"}), []poll{{0.9, "news"}}, repeat(5, poll{0.9, "contended"}),
 		)},
 		{"held back by its own quota", 0.6, story(first, repeat(20, poll{0.7, "calm"}))},
-		{"by its own quota and by others", 0.3, story(first, repeat(10, poll{0.35, "calm"}), []poll{{0.9, "news"}}, repeat(5, poll{0.9, "squeezed"}))},
+		{"by its own quota and by others", 0.3, story(first, repeat(10, poll{0.35, "calm"}), []poll{{0.9, "news"}}, repeat(5, poll{0.9, "contended"}))},
 		{"all the time, by the kernel's clock a little more", 0, story(first, repeat(5, poll{0.1, "calm"}), []poll{{1.02, "news"}})},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var p pace
+			var p counter
 			var at time.Duration
 			total := 1e6
 			for i, poll := range tc.polls {
 				at += 100 * time.Millisecond
 				total += poll.part * 100_000
-				judged, news := p.stalled(snapshot.CountOf(uint64(total)), at, 0, tc.throttled)
-				if got := said(judged, p.squeezed, news); got != poll.want {
+				news, _ := p.stalled(snapshot.CountOf(uint64(total)), kernel.At(at), 0, tc.throttled)
+				if got := said(p.judged, p.contended, news); got != poll.want {
 					t.Fatalf("poll %d: %q, want %q (%+v)", i, got, poll.want, p)
 				}
 			}
@@ -88,22 +89,22 @@ func TestSlowed(t *testing.T) {
 		idle  bool // the host
 		polls []poll
 	}{
-		{"a neighbor takes half", false, story(first, repeat(20, poll{1, "calm"}), []poll{{0.5, "news"}}, repeat(10, poll{0.5, "squeezed"}))},
-		{"and gives it back", false, story(first, repeat(20, poll{1, "calm"}), []poll{{0.5, "news"}}, repeat(10, poll{0.5, "squeezed"}), repeat(20, poll{1, "calm"}))},
+		{"a neighbor takes half", false, story(first, repeat(20, poll{1, "calm"}), []poll{{0.5, "news"}}, repeat(10, poll{0.5, "contended"}))},
+		{"and gives it back", false, story(first, repeat(20, poll{1, "calm"}), []poll{{0.5, "news"}}, repeat(10, poll{0.5, "contended"}), repeat(20, poll{1, "calm"}))},
 		{"on an idle host it has less to do", true, story(first, repeat(20, poll{1, "calm"}), repeat(10, poll{0.5, "calm"}))},
 		{"a tenth less is not certain", false, story(first, repeat(20, poll{1, "calm"}), repeat(5, poll{0.9, "calm"}))},
 		{"next to nothing", false, story(repeat(2, poll{0.05, ""}), repeat(20, poll{0.05, "calm"}), repeat(10, poll{0, "calm"}))},
 		{"more than before", false, story(first, repeat(20, poll{1, "calm"}), repeat(5, poll{2, "calm"}))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var p pace
+			var p counter
 			var at time.Duration
 			total := 1e9
 			for i, poll := range tc.polls {
 				at += 100 * time.Millisecond
 				total += poll.part * 1e8
-				judged, news := p.slowed(snapshot.CountOf(uint64(total)), at, 0, !tc.idle)
-				if got := said(judged, p.squeezed, news); got != poll.want {
+				news, _ := p.slowed(snapshot.CountOf(uint64(total)), kernel.At(at), 0, !tc.idle, kernel.CPULimit(4))
+				if got := said(p.judged, p.contended, news); got != poll.want {
 					t.Fatalf("poll %d: %q, want %q (%+v)", i, got, poll.want, p)
 				}
 			}
@@ -114,26 +115,26 @@ func TestSlowed(t *testing.T) {
 // One that has less to do from now on is calm again after some seconds, though
 // the host stays busy; and one that goes up and down is not news at each turn.
 func TestSlowedLearns(t *testing.T) {
-	run := func(p *pace, at *time.Duration, total *float64, cores float64) (squeezed, news bool) {
+	run := func(p *counter, at *time.Duration, total *float64, cores float64) (contended, news bool) {
 		*at += 100 * time.Millisecond
 		*total += cores * 1e8
-		_, news = p.slowed(snapshot.CountOf(uint64(*total)), *at, 0, true)
-		return p.squeezed, news
+		news, _ = p.slowed(snapshot.CountOf(uint64(*total)), kernel.At(*at), 0, true, kernel.CPULimit(4))
+		return p.contended, news
 	}
-	var p pace
+	var p counter
 	var at time.Duration
 	var total float64
 	for range 50 {
 		run(&p, &at, &total, 2)
 	}
 	polls := 0
-	for squeezed := true; squeezed; polls++ {
-		squeezed, _ = run(&p, &at, &total, 1)
+	for contended := true; contended; polls++ {
+		contended, _ = run(&p, &at, &total, 1)
 	}
 	if polls < 10 || polls > 200 {
 		t.Errorf("calm again after %d polls", polls)
 	}
-	p, total = pace{}, 0
+	p, total = counter{}, 0
 	news := 0
 	for i := range 600 {
 		cores := 1.3
@@ -150,9 +151,9 @@ func TestSlowedLearns(t *testing.T) {
 }
 
 // Counters and clocks that make no sense start over, and say nothing.
-func TestPaceStartsOver(t *testing.T) {
+func TestCounterStartsOver(t *testing.T) {
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	var p pace
+	var p counter
 	for _, step := range []struct {
 		what string
 		c    snapshot.Count
@@ -165,14 +166,16 @@ func TestPaceStartsOver(t *testing.T) {
 		{"and then a tenth", snapshot.CountOf(11_000), ms(300), "calm"},
 		{"backwards", snapshot.CountOf(5), ms(400), "calm"},
 		{"from there", snapshot.CountOf(5), ms(500), "calm"},
-		{"a clock set back", snapshot.CountOf(90_005), ms(450), "calm"},
-		{"after an hour asleep", snapshot.CountOf(180_005), ms(3_600_000), "calm"},
+		{"more than all of the time", snapshot.CountOf(4_294_972), ms(600), ""},
+		{"and on from there", snapshot.CountOf(4_294_972), ms(700), "calm"},
+		{"a clock set back", snapshot.CountOf(4_384_972), ms(650), "calm"},
+		{"after an hour asleep", snapshot.CountOf(4_474_972), ms(3_600_000), "calm"},
 		{"unreadable", snapshot.Count{Why: snapshot.Malformed}, ms(3_600_100), ""},
 		{"again", snapshot.CountOf(900_000), ms(3_600_200), ""},
 		{"and a wait", snapshot.CountOf(950_000), ms(3_600_300), "news"},
 	} {
-		judged, news := p.stalled(step.c, step.at, 0, 0)
-		if got := said(judged, p.squeezed, news); got != step.want {
+		news, _ := p.stalled(step.c, kernel.At(step.at), 0, 0)
+		if got := said(p.judged, p.contended, news); got != step.want {
 			t.Errorf("%s: %q, want %q", step.what, got, step.want)
 		}
 	}
