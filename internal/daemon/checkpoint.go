@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -17,183 +15,222 @@ import (
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/statefile"
+	"github.com/estimatord/estimatord/qos"
 )
 
-// saveEvery is how much of what was learned a crash may cost. A file is about
-// half a kilobyte per container.
-const saveEvery = 5 * time.Minute
+const (
+	// saveEvery is how much of what was learned a crash may cost. A file is about
+	// half a kilobyte per container.
+	saveEvery = 5 * time.Minute
+	// maxCheckpointBytes is far above what any node needs; a larger file is not
+	// ours.
+	maxCheckpointBytes = 64 << 20
+	// checkpointVersion is that of the file's format. Another one is not read.
+	checkpointVersion = 1
+)
 
-// maxStateBytes is far above what any node needs; a larger file is not ours.
-const maxStateBytes = 64 << 20
-
-// checkpoint keeps in a file what the estimator has learned, and when containers
-// were killed: the budget of kills must not begin anew with each start. It is a
-// tick.Observer and a tick.Watcher: the state is taken on the loop's goroutine
-// and written on another.
+// checkpoint keeps in a file what a restart must not forget: what the estimator
+// has learned, and which containers were killed. It is a tick.Observer and a
+// tick.Watcher.
 type checkpoint struct {
-	path   string           // "": nothing is kept
+	file   *statefile.File  // nil: nothing is kept
 	keeper estimator.Keeper // nil: the estimator learns nothing
 	log    *slog.Logger
 
 	// restored is what the file held at the start, taken up at began.
-	restored checkpointFile
+	restored content
 	began    time.Time
 
-	// kills are the times of the kills that count in the budget, oldest first;
-	// due: there is a new one.
+	// kills are the times of the kills that count in the budget, oldest first.
 	kills []time.Time
-	due   bool
+	saved time.Time
+	busy  chan struct{} // holds one while a write is under way
 
-	saved  time.Time
-	writes sync.WaitGroup
-	busy   chan struct{} // holds one while a write is under way
+	mu sync.Mutex
+	// inFlight are the kills whose containers are not gone.
+	inFlight []killInFlight
+	// due: there is something new that a crash should not cost.
+	due bool
 }
 
-// checkpointFile is what the file holds.
-type checkpointFile struct {
-	*estimator.Checkpoint
-	Kills []time.Time `json:"kills,omitempty"`
+// killInFlight is a kill that was decided and whose container is not gone.
+type killInFlight struct {
+	snapshot.Key
+	Since time.Time `json:"since"`
+	// HandedOver: the agent was told.
+	HandedOver bool `json:"handed_over,omitzero"`
+}
+
+// content is what the file holds.
+type content struct {
+	Version   int                   `json:"version"`
+	Estimator *estimator.Checkpoint `json:"estimator,omitempty"`
+	Kills     []time.Time           `json:"kills,omitempty"`
+	InFlight  []killInFlight        `json:"kills_in_flight,omitempty"`
 }
 
 // openCheckpoint restores est from the file, if there is one. A file that cannot
-// be used costs what it holds, never the start. Without a path nothing is kept.
-func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *slog.Logger) *checkpoint {
+// be read costs what it holds, never the start; one that another process has is
+// an error. Without a path nothing is kept.
+func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *slog.Logger) (*checkpoint, error) {
+	c := &checkpoint{log: log, began: now, saved: now, busy: make(chan struct{}, 1)}
 	if path == "" {
-		return &checkpoint{}
+		return c, nil
 	}
-	keeper, _ := est.(estimator.Keeper)
-	s := &checkpoint{path: path, keeper: keeper, log: log, saved: now, busy: make(chan struct{}, 1)}
-	f, err := readCheckpoint(path)
-	s.kills = f.Kills
-	s.restored, s.began = f, now
-	switch c := f.Checkpoint; {
+	c.log = log.With("state_file", path)
+	var err error
+	if c.file, err = statefile.Open(path); errors.Is(err, statefile.ErrInUse) {
+		return nil, fmt.Errorf("state_file: %w", err)
+	} else if err != nil {
+		c.log.Warn("what is learned cannot be saved", "err", err)
+		return c, nil
+	}
+	c.keeper, _ = est.(estimator.Keeper)
+	switch c.restored, err = c.read(); {
 	case errors.Is(err, fs.ErrNotExist):
-		log.Info("nothing learned yet", "state_file", path)
+		c.log.Info("nothing learned yet")
 	case err != nil:
-		log.Warn("what was learned cannot be read, it is learned anew", "state_file", path, "err", err)
-	case keeper == nil || c == nil:
+		c.log.Warn("what was learned cannot be read, it is learned anew", "err", err)
+	case c.keeper == nil || c.restored.Estimator == nil:
 	default:
-		if err := keeper.Restore(c, now); err != nil {
-			log.Warn("what was learned cannot be used, it is learned anew", "state_file", path, "err", err)
+		if err := c.keeper.Restore(c.restored.Estimator, now); err != nil {
+			c.log.Warn("what was learned cannot be used, it is learned anew", "err", err)
 			break
 		}
-		log.Info("goes on from what was learned", "state_file", path, "age", now.Sub(c.At).Round(time.Second).String())
+		c.log.Info("goes on from what was learned", "age", now.Sub(c.restored.Estimator.At).Round(time.Second).String())
 	}
-	return s
+	c.kills, c.inFlight = c.restored.Kills, c.restored.InFlight
+	return c, nil
 }
 
-// Observe remembers the kills that count in the budget.
-func (s *checkpoint) Observe(r *decision.Record) {
-	if s.path == "" || r.QoS.Why == reason.NoPolicy {
-		return
-	}
-	for range r.QoS.Kills {
-		s.kills = append(s.kills, r.At)
-		s.due = true
-	}
-	if old := len(s.kills) - r.QoS.Budget.Used; old > 0 {
-		s.kills = slices.Clone(s.kills[old:])
-	}
-}
-
-// Watch saves from time to time, and after a kill. When the disk is slower than
-// that, it skips.
-func (s *checkpoint) Watch(snap *snapshot.Snapshot) {
-	if s.path == "" || !s.due && snap.At.Sub(s.saved) < saveEvery {
-		return
-	}
-	select {
-	case s.busy <- struct{}{}:
-	default:
-		return
-	}
-	s.saved, s.due = snap.At, false
-	f := s.take()
-	s.writes.Go(func() {
-		defer func() { <-s.busy }()
-		s.write(f)
-	})
-}
-
-// start is what the daemon began with, as a recording keeps it.
-func (s *checkpoint) start() *recording.Start {
-	start := &recording.Start{Seed: nodeSeed()}
-	if s.path == "" {
-		return start
-	}
-	start.At, start.Wall, start.Kills = s.began, s.began.Round(0), s.restored.Kills
-	if s.restored.Checkpoint != nil {
-		if b, err := json.Marshal(s.restored.Checkpoint); err == nil { // it was read from JSON
-			start.Checkpoint = b
-		}
-	}
-	s.restored = checkpointFile{}
-	return start
-}
-
-// take is the state at this moment.
-func (s *checkpoint) take() checkpointFile {
-	f := checkpointFile{Kills: slices.Clone(s.kills)}
-	if s.keeper != nil {
-		f.Checkpoint = s.keeper.Save()
-	}
-	return f
-}
-
-// stop saves a last time. The loop must have ended.
-func (s *checkpoint) stop() {
-	s.writes.Wait()
-	s.write(s.take())
-}
-
-func (s *checkpoint) write(f checkpointFile) {
-	if s.path == "" || f.Checkpoint == nil && len(f.Kills) == 0 {
-		return
-	}
-	if err := writeCheckpoint(s.path, f); err != nil {
-		s.log.Warn("what was learned could not be saved", "state_file", s.path, "err", err)
-	}
-}
-
-func readCheckpoint(path string) (f checkpointFile, err error) {
-	info, err := os.Stat(path)
+func (c *checkpoint) read() (content, error) {
+	var f content
+	data, err := c.file.Read(maxCheckpointBytes)
 	if err != nil {
-		return f, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxStateBytes {
-		return f, fmt.Errorf("%s is not a state file: %s of %d bytes", path, info.Mode().Type(), info.Size())
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return f, err
+		return content{}, err
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
-		return checkpointFile{}, fmt.Errorf("%s: %w", path, err)
+		return content{}, err
+	}
+	if f.Version != checkpointVersion {
+		return content{}, fmt.Errorf("version %d, this build reads %d", f.Version, checkpointVersion)
 	}
 	slices.SortFunc(f.Kills, time.Time.Compare)
 	return f, nil
 }
 
-// writeCheckpoint replaces the file whole or not at all: a temporary file beside it
-// is synced and then takes its name.
-func writeCheckpoint(path string, content checkpointFile) (err error) {
-	data, err := json.Marshal(content)
-	if err != nil {
-		return err
+// kill keeps a kill before anybody is told of it: a daemon that ends right after
+// that must not kill more than is allowed. What the disk refuses is in the log;
+// regular tasks wait for the kill, so it goes on.
+func (c *checkpoint) kill(v qos.Victim, at time.Time) {
+	c.kills = append(c.kills, at)
+	c.mu.Lock()
+	c.inFlight = append(c.inFlight, killInFlight{Key: v.Key(), Since: at})
+	c.mu.Unlock()
+	if c.file != nil {
+		c.write(c.take(), c.file.Replace)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
+}
+
+// handedOver remembers that the agent was told of a kill. It is for any
+// goroutine.
+func (c *checkpoint) handedOver(v qos.Victim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.inFlight {
+		if c.inFlight[i].Key == v.Key() {
+			c.inFlight[i].HandedOver, c.due = true, true
 		}
-	}()
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
 	}
-	return os.Rename(f.Name(), path)
+}
+
+// still drops the kills that are not in flight any more.
+func (c *checkpoint) still(all []qos.InFlight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := len(c.inFlight)
+	c.inFlight = slices.DeleteFunc(c.inFlight, func(k killInFlight) bool {
+		return !slices.ContainsFunc(all, func(f qos.InFlight) bool { return f.Key == k.Key })
+	})
+	c.due = c.due || len(c.inFlight) < before
+}
+
+// Observe drops the kills that do not count in the budget any more.
+func (c *checkpoint) Observe(r *decision.Record) {
+	if r.QoS.Why == reason.NoPolicy {
+		return
+	}
+	if old := len(c.kills) - r.QoS.Budget.Used; old > 0 {
+		c.kills = slices.Clone(c.kills[old:])
+	}
+}
+
+// Watch saves from time to time. When the disk is slower than that, it skips.
+func (c *checkpoint) Watch(s *snapshot.Snapshot) {
+	c.mu.Lock()
+	due := c.due
+	c.mu.Unlock()
+	if c.file == nil || !due && s.At.Sub(c.saved) < saveEvery {
+		return
+	}
+	select {
+	case c.busy <- struct{}{}:
+	default:
+		return
+	}
+	c.saved = s.At
+	f := c.take()
+	go func() {
+		defer func() { <-c.busy }()
+		c.write(f, c.file.ReplaceSynced)
+	}()
+}
+
+// start is what the daemon began with, as a recording keeps it.
+func (c *checkpoint) start() *recording.Start {
+	start := &recording.Start{Seed: nodeSeed()}
+	if c.file == nil {
+		return start
+	}
+	start.At, start.Wall, start.Kills = c.began, c.began.Round(0), c.restored.Kills
+	if c.restored.Estimator != nil {
+		if b, err := json.Marshal(c.restored.Estimator); err == nil { // it was read from JSON
+			start.Checkpoint = b
+		}
+	}
+	return start
+}
+
+// take is what there is to keep at this moment.
+func (c *checkpoint) take() content {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.due = false
+	f := content{Version: checkpointVersion, Kills: slices.Clone(c.kills), InFlight: slices.Clone(c.inFlight)}
+	if c.keeper != nil {
+		f.Estimator = c.keeper.Save()
+	}
+	return f
+}
+
+// close saves a last time. The loop must have ended.
+func (c *checkpoint) close() {
+	if c == nil || c.file == nil {
+		return
+	}
+	c.busy <- struct{}{} // a write that is under way ends
+	c.write(c.take(), c.file.ReplaceSynced)
+	_ = c.file.Close() // a lock
+	c.file = nil
+}
+
+func (c *checkpoint) write(f content, replace func([]byte) error) {
+	data, err := json.Marshal(f)
+	if err == nil {
+		err = replace(data)
+	}
+	if err != nil {
+		c.log.Warn("what was learned could not be saved", "err", err)
+	}
 }

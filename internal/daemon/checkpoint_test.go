@@ -11,11 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/statefile"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -47,6 +49,21 @@ func defaultEstimator(t *testing.T) estimator.Estimator {
 	return est
 }
 
+func checkpointOf(t *testing.T, path string, est estimator.Estimator, now time.Time, log *slog.Logger) *checkpoint {
+	t.Helper()
+	c, err := openCheckpoint(path, est, now, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// settled waits for a write that is under way.
+func settled(c *checkpoint) {
+	c.busy <- struct{}{}
+	<-c.busy
+}
+
 func TestWhatWasLearnedSurvivesARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	var text strings.Builder
@@ -54,19 +71,19 @@ func TestWhatWasLearnedSurvivesARestart(t *testing.T) {
 	at := time.Now()
 
 	first := defaultEstimator(t)
-	st := openCheckpoint(path, first, at, log)
+	st := checkpointOf(t, path, first, at, log)
 	observed(t, first, at)
-	st.stop()
+	st.close()
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("state file: %v, %v; want mode 0600", info, err)
 	}
-	openCheckpoint(path, defaultEstimator(t), at.Add(time.Minute), log)
+	checkpointOf(t, path, defaultEstimator(t), at.Add(time.Minute), log).close()
 	for _, want := range []string{"nothing learned yet", "goes on from what was learned", "age=1m0s"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, text.String())
 		}
 	}
-	left, err := filepath.Glob(path + ".*")
+	left, err := filepath.Glob(path + ".new*")
 	if err != nil || len(left) != 0 {
 		t.Errorf("temporary files are left: %v, %v", left, err)
 	}
@@ -83,7 +100,7 @@ func TestAStateFileThatCannotBeUsedCostsNoStart(t *testing.T) {
 		}
 		var log strings.Builder
 		est := defaultEstimator(t)
-		st := openCheckpoint(path, est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
+		st := checkpointOf(t, path, est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
 		if st == nil || !strings.Contains(log.String(), "learned anew") {
 			t.Errorf("%s: state %v, log %q", name, st, log.String())
 		}
@@ -92,15 +109,15 @@ func TestAStateFileThatCannotBeUsedCostsNoStart(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readCheckpoint(filepath.Join(dir, "directory")); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err := checkpointOf(t, filepath.Join(dir, "directory"), defaultEstimator(t), time.Now(), slog.New(slog.DiscardHandler)).read(); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a directory as state file: %v", err)
 	}
 	est := defaultEstimator(t)
 	var log strings.Builder
-	st := openCheckpoint(filepath.Join(dir, "none", "state.json"), est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
+	st := checkpointOf(t, filepath.Join(dir, "none", "state.json"), est, time.Now(), slog.New(slog.NewTextHandler(&log, nil)))
 	observed(t, est, time.Now())
-	st.stop()
-	if !strings.Contains(log.String(), "could not be saved") {
+	st.close()
+	if !strings.Contains(log.String(), "cannot be saved") {
 		t.Errorf("an unwritable place is not told: %q", log.String())
 	}
 }
@@ -109,15 +126,15 @@ func TestStateIsSavedEveryFewMinutes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	at := time.Now()
 	est := defaultEstimator(t)
-	st := openCheckpoint(path, est, at, slog.New(slog.DiscardHandler))
+	st := checkpointOf(t, path, est, at, slog.New(slog.DiscardHandler))
 	observed(t, est, at)
 	st.Watch(&snapshot.Snapshot{At: at.Add(saveEvery - time.Second)})
-	st.writes.Wait()
+	settled(st)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("saved before its time: %v", err)
 	}
 	st.Watch(&snapshot.Snapshot{At: at.Add(saveEvery)})
-	st.writes.Wait()
+	settled(st)
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("not saved in time: %v", err)
 	}
@@ -126,13 +143,33 @@ func TestStateIsSavedEveryFewMinutes(t *testing.T) {
 func TestNothingIsKeptWithoutAPath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	est := defaultEstimator(t)
-	st := openCheckpoint("", est, time.Now(), slog.New(slog.DiscardHandler))
+	st := checkpointOf(t, "", est, time.Now(), slog.New(slog.DiscardHandler))
 	observed(t, est, time.Now())
 	st.Watch(&snapshot.Snapshot{At: time.Now().Add(saveEvery)})
-	st.stop()
+	st.close()
 	if files, err := os.ReadDir("."); err != nil || len(files) > 0 {
 		t.Errorf("files %v, %v; want none", files, err)
 	}
+}
+
+// crash is what the end of a process does: the lock goes, nothing is saved.
+func crash(t *testing.T, c *checkpoint) {
+	t.Helper()
+	settled(c)
+	if err := c.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func victimOf(t *testing.T, key snapshot.Key) qos.Victim {
+	t.Helper()
+	e := &snapshot.Executor{ContainerID: key.ID, FrameworkID: "f", ExecutorID: "e", Class: snapshot.ClassRevocable}
+	e.Revocable.Set(resources.CPUs, 1000)
+	v, err := qos.NewVictim(&snapshot.Container{Key: key, OnDisk: true, Executor: e}, qos.Cause{Rule: "busy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // Kills that count in the budget survive even a crash, with an estimator that
@@ -143,26 +180,96 @@ func TestKillsInTheBudgetSurviveACrash(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	tick := func(st *checkpoint, n, kills, used int) {
 		now := at.Add(time.Duration(n) * time.Second)
+		for range kills {
+			st.kill(victimOf(t, snapshot.Key{ID: "hog", Inode: 1}), now)
+		}
 		st.Observe(&decision.Record{At: now, QoS: qos.Decision{Kills: make([]qos.Victim, kills), Budget: qos.BudgetState{Used: used}}})
 		st.Watch(&snapshot.Snapshot{At: now})
-		st.writes.Wait()
 	}
-	st := openCheckpoint(path, estimator.NewNoop(), at, log)
+	st := checkpointOf(t, path, estimator.NewNoop(), at, log)
 	tick(st, 1, 1, 1)
 	tick(st, 2, 0, 1)
 	tick(st, 3, 2, 3)
-	// The first one is too long ago to count by now.
-	tick(st, 4, 1, 3)
+	// The first one is too long ago to count by now, which the next kill keeps.
+	tick(st, 4, 0, 2)
+	tick(st, 5, 1, 3)
+	crash(t, st)
 
-	want := []time.Time{at.Add(3 * time.Second), at.Add(3 * time.Second), at.Add(4 * time.Second)}
-	again := openCheckpoint(path, estimator.NewNoop(), at.Add(time.Minute), log)
+	want := []time.Time{at.Add(3 * time.Second), at.Add(3 * time.Second), at.Add(5 * time.Second)}
+	again := checkpointOf(t, path, estimator.NewNoop(), at.Add(time.Minute), log)
 	if !slices.EqualFunc(again.kills, want, time.Time.Equal) {
 		t.Errorf("kills %v, want %v", again.kills, want)
 	}
 	// An operator resets the budget; the next kill is the only one.
-	tick(again, 5, 0, 0)
-	tick(again, 6, 1, 1)
-	if third := openCheckpoint(path, defaultEstimator(t), at, log); len(third.kills) != 1 {
+	tick(again, 6, 0, 0)
+	tick(again, 7, 1, 1)
+	crash(t, again)
+	if third := checkpointOf(t, path, defaultEstimator(t), at, log); len(third.kills) != 1 {
 		t.Errorf("kills %v, want one", third.kills)
+	}
+}
+
+func TestTwoDaemonsDoNotShareAStateFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	log := slog.New(slog.DiscardHandler)
+	defer checkpointOf(t, path, estimator.NewNoop(), time.Now(), log).close()
+	if _, err := openCheckpoint(path, estimator.NewNoop(), time.Now(), log); !errors.Is(err, statefile.ErrInUse) {
+		t.Errorf("a second one: %v", err)
+	}
+}
+
+// A kill that was decided right before a crash counts as in flight after it
+// until its container is gone, and one that the agent was told of is dying.
+func TestKillsInFlightSurviveACrash(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	log := slog.New(slog.DiscardHandler)
+	at := time.Now()
+	told, untold := snapshot.Key{ID: "told", Inode: 7}, snapshot.Key{ID: "untold", Inode: 8}
+	first := checkpointOf(t, path, estimator.NewNoop(), at, log)
+	first.kill(victimOf(t, told), at)
+	first.handedOver(victimOf(t, told))
+	first.Watch(&snapshot.Snapshot{At: at})
+	first.kill(victimOf(t, untold), at.Add(time.Second))
+	crash(t, first)
+
+	second := checkpointOf(t, path, estimator.NewNoop(), at.Add(2*time.Second), log)
+	srv, err := agentapi.New(agentapi.DefaultConfig(), log, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAgent(srv, second, log)
+	see := func(after time.Duration, keys ...snapshot.Key) (inFlight, dying []string) {
+		s := &snapshot.Snapshot{At: at.Add(after), TreeWhy: snapshot.Present}
+		for _, key := range keys {
+			e := &snapshot.Executor{ContainerID: key.ID, FrameworkID: "f", ExecutorID: "e", Class: snapshot.ClassRevocable}
+			e.Revocable.Set(resources.CPUs, 1000)
+			s.Containers = append(s.Containers, snapshot.Container{Key: key, OnDisk: true, Executor: e})
+		}
+		a.Observe(s)
+		for _, k := range a.InFlight() {
+			inFlight = append(inFlight, k.ID)
+		}
+		for _, v := range a.Dying() {
+			dying = append(dying, v.Key().ID)
+		}
+		return inFlight, dying
+	}
+	for _, step := range []struct {
+		after           time.Duration
+		there           []snapshot.Key
+		inFlight, dying []string
+	}{
+		{3 * time.Second, []snapshot.Key{told, untold}, []string{"told", "untold"}, []string{"told"}},
+		{4 * time.Second, []snapshot.Key{{ID: "told", Inode: 99}, untold}, []string{"untold"}, nil}, // another container of that name
+		{resumeFor + 2*time.Second, []snapshot.Key{untold}, nil, nil},
+	} {
+		inFlight, dying := see(step.after, step.there...)
+		if !slices.Equal(inFlight, step.inFlight) || !slices.Equal(dying, step.dying) {
+			t.Errorf("after %s: in flight %v, dying %v; want %v, %v", step.after, inFlight, dying, step.inFlight, step.dying)
+		}
+	}
+	second.close()
+	if third := checkpointOf(t, path, estimator.NewNoop(), at, log); len(third.restored.InFlight) != 0 {
+		t.Errorf("in flight for ever: %v", third.restored.InFlight)
 	}
 }

@@ -88,7 +88,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.announce()
 	defer context.AfterFunc(ctx, func() { notify(d.log, systemd.SdNotifyStopping) })()
 	err = errors.Join(runAll(ctx, services), d.parts.actuator.close())
-	d.parts.checkpoint.stop()
+	d.parts.checkpoint.close()
 	d.log.Info("stopped")
 	return err
 }

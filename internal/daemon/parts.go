@@ -29,7 +29,7 @@ type parts struct {
 	log        *slog.Logger
 	build      metrics.Build
 	mon        *monitor.Monitor
-	agent      *agentapi.Server
+	agent      *agent
 	policy     *config.PolicySource
 	pending    control.Pending
 	actuator   *actuator
@@ -64,10 +64,14 @@ func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger
 	if p.mon, err = newMonitor(cfg); err != nil {
 		return nil, err
 	}
-	if p.agent, err = p.newAgentServer(cfg); err != nil {
+	if p.checkpoint, err = openCheckpoint(cfg.StateFile, est, time.Now(), log); err != nil {
 		return nil, err
 	}
-	p.checkpoint = openCheckpoint(cfg.StateFile, est, time.Now(), log)
+	srv, err := p.newAgentServer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p.agent = newAgent(srv, p.checkpoint, log)
 	if cfg.Decisions.Dir != "" {
 		p.decisions, err = decisionlog.Create(cfg.Decisions.Dir, decisionlog.Options{MaxBytes: int64(cfg.Decisions.MaxMiB) << 20}, log)
 		if err != nil {
@@ -88,7 +92,7 @@ func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger
 	loop := tick.Config{
 		Sampler: p.mon, Agent: p.agent, Estimator: est, Policies: p.policy, Orders: p.pending.Take,
 		Actor: p.actuator, Spent: p.checkpoint.kills, Log: log,
-		Observers: append(p.newRegistry(), &liveness{agent: p.agent, log: log, limit: cfg.SampleStaleAfter}, p.checkpoint),
+		Observers: append(p.newRegistry(), &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, p.checkpoint),
 		Watchers:  []tick.Watcher{p.checkpoint},
 	}
 	if p.decisions != nil {
@@ -184,6 +188,7 @@ func (p *parts) close() {
 		}
 	}
 	logged("throttles", p.actuator.close())
+	p.checkpoint.close()
 	if p.fast != nil {
 		p.fast.fast.Close()
 	}
@@ -201,7 +206,10 @@ func (p *parts) close() {
 func (p *parts) newAgentServer(cfg *config.Config) (*agentapi.Server, error) {
 	api := agentapi.DefaultConfig()
 	api.Socket, api.ProcRoot = cfg.Socket, cfg.ProcRoot
-	api.HandedOver = p.actuator.boost
+	api.HandedOver = func(v qos.Victim) {
+		p.actuator.boost(v)
+		p.checkpoint.handedOver(v)
+	}
 	api.Warning = (&prekillHook{policies: p.policy, log: p.log}).current
 	if cfg.AgentUser != "" {
 		uid, err := lookUp(cfg.AgentUser)
