@@ -68,6 +68,8 @@ type content struct {
 	Estimator *estimator.Checkpoint `json:"estimator,omitempty"`
 	Kills     []time.Time           `json:"kills,omitempty"`
 	InFlight  []killInFlight        `json:"kills_in_flight,omitempty"`
+
+	number uint64 // see statefile.File.Next
 }
 
 // openCheckpoint restores est from the file, if there is one. A file that cannot
@@ -207,7 +209,7 @@ func (c *checkpoint) take() content {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.due = false
-	f := content{Version: checkpointVersion, Kills: slices.Clone(c.kills), InFlight: slices.Clone(c.inFlight)}
+	f := content{Version: checkpointVersion, number: c.file.Next(), Kills: slices.Clone(c.kills), InFlight: slices.Clone(c.inFlight)}
 	if c.keeper != nil {
 		f.Estimator = c.keeper.Save()
 	}
@@ -225,10 +227,10 @@ func (c *checkpoint) close() {
 	c.file = nil
 }
 
-func (c *checkpoint) write(f content, replace func([]byte) error) {
+func (c *checkpoint) write(f content, replace func(uint64, []byte) error) {
 	data, err := json.Marshal(f)
 	if err == nil {
-		err = replace(data)
+		err = replace(f.number, data)
 	}
 	if err != nil {
 		c.log.Warn("what was learned could not be saved", "err", err)

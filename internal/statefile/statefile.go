@@ -25,9 +25,6 @@ var (
 	ErrUntrusted = errors.New("not to be trusted")
 )
 
-// errSuperseded says that a newer content took the place.
-var errSuperseded = errors.New("superseded")
-
 // File is a state file that this process has locked. Its methods are for any
 // goroutine.
 type File struct {
@@ -35,9 +32,9 @@ type File struct {
 	lock *os.File
 
 	mu sync.Mutex
-	// replaced counts the contents that took the path; temporary the files that
-	// were to do so.
-	replaced, temporary int
+	// numbered is the number of the newest content, written that of the one that
+	// has the path.
+	numbered, written uint64
 }
 
 // Open locks the file, which need not exist, until Close or the end of the
@@ -103,53 +100,47 @@ func (f *File) Read(limit int64) ([]byte, error) {
 	return data, err
 }
 
-// Replace makes data the content. It does not wait for the disk: the content
-// outlives the process, not a power failure.
-func (f *File) Replace(data []byte) error { return f.replace(data, false) }
-
-// ReplaceSynced is Replace that waits for the disk. A Replace meanwhile goes
-// before it: then data, which is older, is dropped.
-func (f *File) ReplaceSynced(data []byte) error { return f.replace(data, true) }
-
-func (f *File) replace(data []byte, synced bool) (err error) {
+// Next numbers a content. It is to be called when the content is put together:
+// where several are written at a time, the newest stays.
+func (f *File) Next() uint64 {
 	f.mu.Lock()
-	before := f.replaced
-	f.temporary++
-	name := fmt.Sprintf("%s.new%d", f.path, f.temporary)
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	f.numbered++
+	return f.numbered
+}
+
+// Replace makes data, which is the nth, the content. It does not wait for the
+// disk: the content outlives the process, not a power failure.
+func (f *File) Replace(n uint64, data []byte) error { return f.replace(n, data, (*os.File).Close) }
+
+// ReplaceSynced is Replace that waits for the disk.
+func (f *File) ReplaceSynced(n uint64, data []byte) error {
+	return f.replace(n, data, func(file *os.File) error { return errors.Join(file.Sync(), file.Close()) })
+}
+
+func (f *File) replace(n uint64, data []byte, finish func(*os.File) error) error {
+	name := fmt.Sprintf("%s.new%d", f.path, n)
 	file, err := open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(name)
-		}
-		if errors.Is(err, errSuperseded) {
-			err = nil
-		}
-	}()
 	_, err = file.Write(data)
-	if err == nil && synced {
-		err = file.Sync()
+	if err = errors.Join(err, finish(file)); err == nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if n > f.written {
+			f.written = n
+			return os.Rename(name, f.path)
+		}
 	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if synced && f.replaced != before {
-		return errSuperseded
-	}
-	f.replaced++
-	return os.Rename(name, f.path)
+	return errors.Join(err, os.Remove(name))
 }
 
 // Remove removes the file.
 func (f *File) Remove() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.replaced++
+	f.written = f.numbered
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

@@ -37,9 +37,9 @@ func TestContentIsReplacedWhole(t *testing.T) {
 	if _, err := f.Read(10); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	for i, replace := range []func([]byte) error{f.Replace, f.ReplaceSynced, f.Replace} {
+	for i, replace := range []func(uint64, []byte) error{f.Replace, f.ReplaceSynced, f.Replace} {
 		want := string(rune('a' + i))
-		if err := replace([]byte(want)); err != nil {
+		if err := replace(f.Next(), []byte(want)); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := f.Read(1); string(got) != want || err != nil {
@@ -49,7 +49,7 @@ func TestContentIsReplacedWhole(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v; want mode 0600", info, err)
 	}
-	if err := f.Replace([]byte("too long")); err != nil {
+	if err := f.Replace(f.Next(), []byte("too long")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Read(3); err == nil {
@@ -65,22 +65,17 @@ func TestContentIsReplacedWhole(t *testing.T) {
 
 // What waits for the disk does not undo what was written meanwhile.
 func TestAnOlderContentDoesNotComeBack(t *testing.T) {
-	f := opened(t, filepath.Join(t.TempDir(), "state"))
-	for range 20 {
-		done := make(chan error)
-		go func() { done <- f.ReplaceSynced([]byte("old")) }()
-		if err := f.Replace([]byte("new")); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Replace([]byte("newest")); err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := f.Read(10); string(got) != "newest" {
-			t.Fatalf("content %q", got)
-		}
+	dir := t.TempDir()
+	f := opened(t, filepath.Join(dir, "state"))
+	old, newer := f.Next(), f.Next()
+	if err := errors.Join(f.Replace(newer, []byte("newer")), f.ReplaceSynced(old, []byte("old"))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Read(10); string(got) != "newer" || err != nil {
+		t.Errorf("content %q, %v", got, err)
+	}
+	if names := files(t, dir); len(names) != 2 {
+		t.Errorf("files %v, want the lock and one", names)
 	}
 }
 
@@ -152,7 +147,7 @@ func TestUntrustedFiles(t *testing.T) {
 	if err := os.Symlink(target, path+".new1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Replace([]byte("overwritten")); err == nil {
+	if err := f.Replace(f.Next(), []byte("overwritten")); err == nil {
 		t.Error("a link in the place of the temporary file was written to")
 	}
 	if text, err := os.ReadFile(target); string(text) != "{}" || err != nil {
