@@ -61,5 +61,5 @@ func (e *engine) trip(now time.Time) {
 }
 
 func (e *engine) budget(p *Policy) BudgetState {
-	return BudgetState{Left: e.killsLeft(p), Used: len(e.kills), Open: !e.opened.IsZero(), Since: e.opened}
+	return BudgetState{Left: e.killsLeft(p), Used: len(e.kills), OpenSince: e.opened}
 }

@@ -24,25 +24,25 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 		l := &st.live
 		st.live = engine{kills: l.kills, opened: l.opened, dying: l.dying, goneAt: l.goneAt}
 		st.shadow = engine{}
-		d := Decision{Seq: s.Seq, At: s.At, Why: reason.NoPolicy, StopOffering: in.Orders.Paused}
-		if in.Orders.Paused {
+		d := Decision{Why: reason.NoPolicy, StopOffering: in.Commands.Paused}
+		if in.Commands.Paused {
 			d.Why = reason.Paused
 		}
 		return d, st
 	}
 	st = st.follow(p, s.At, in.InFlight)
-	if in.Orders.ResetBudget {
+	if in.Commands.ResetBudget {
 		st.live.resetBudget()
 		st.shadow.resetBudget()
 	}
 	v := lookAfter(st.past, p, s, in.Promises)
 	next := v.remember()
-	live := func(r *Rule) bool { return !in.Orders.Paused && !p.Shadow && !r.Shadow }
-	if in.Orders.Paused { // what was above before it counts anew afterwards
+	live := func(r *Rule) bool { return !in.Commands.Paused && !p.Shadow && !r.Shadow }
+	if in.Commands.Paused { // what was above before it counts anew afterwards
 		st.live.rules = make([]memory, len(p.Rules))
 	}
 	d := st.live.decide(p, live, &v, &in)
-	d.StopOffering = d.StopOffering || in.Orders.Paused
+	d.StopOffering = d.StopOffering || in.Commands.Paused
 	d.Signals = readAll(&v)
 	shadow := func(r *Rule) bool { return !live(r) }
 	if rulesAmong(p, shadow) > 0 {
@@ -54,7 +54,7 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 	} else {
 		st.shadow = engine{rules: st.shadow.rules}
 	}
-	if in.Orders.Paused {
+	if in.Commands.Paused {
 		d.Why = reason.Paused
 	}
 	st.past = next
@@ -77,14 +77,14 @@ func readAll(v *view) []SignalReading {
 	for i := range signals {
 		r = Rule{Signal: signals[i].name, Above: signals[i].defaults.Above}
 		m := read(v, &r)
-		out[i] = SignalReading{Signal: r.Signal, Value: m.value, Worst: m.worst}
+		out[i] = SignalReading{Signal: r.Signal, Value: m.value, Container: m.worst}
 	}
 	return out
 }
 
 // decide is one tick of the rules that count.
 func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) Decision {
-	d := Decision{Seq: v.s.Seq, At: v.s.At, GoneAt: e.goneAt}
+	d := Decision{LastGone: e.goneAt}
 	n := rulesAmong(p, counts)
 	d.Rules = make([]RuleState, n)
 	js := make([]judgement, 0, n)
@@ -113,7 +113,7 @@ func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) 
 	d.Why = summary(d.Rules)
 	d.Candidates = t.conclude()
 	d.Budget = e.budget(p)
-	d.StopOffering = d.StopOffering || d.Budget.Open && n > 0
+	d.StopOffering = d.StopOffering || d.Budget.Open() && n > 0
 	return d
 }
 
@@ -160,8 +160,8 @@ func (t *turn) climb() {
 	t.d.Ladders = t.ladderStates(&all)
 	inFlight := t.in.InFlight
 	for _, v := range t.d.Kills { // what is killed now is not throttled any more
-		inFlight = append(inFlight[:len(inFlight):len(inFlight)], InFlight{Key: v.key, Since: t.v.s.At})
-		t.e.dying = append(t.e.dying[:len(t.e.dying):len(t.e.dying)], v.key)
+		inFlight = append(inFlight[:len(inFlight):len(inFlight)], InFlight{Key: v.Key(), Since: t.v.s.At})
+		t.e.dying = append(t.e.dying[:len(t.e.dying):len(t.e.dying)], v.Key())
 	}
 	t.d.Actions = Actions{
 		Throttles: t.e.throttles(t.p, t.v, inFlight),
@@ -181,7 +181,7 @@ func (t *turn) ask(res Resource) asks {
 		if j.unclear {
 			a.hold = max(a.hold, j.rule.Action)
 		}
-		if !j.out.Held {
+		if !j.out.Active {
 			continue
 		}
 		r := j.rule

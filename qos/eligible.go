@@ -40,7 +40,7 @@ func Eligibility(p *Policy, s *snapshot.Snapshot, inFlight []InFlight) []Candida
 		if c := &s.Containers[i]; c.Parent == "" && c.Class() == snapshot.ClassRegular {
 			x := c.Executor
 			out = append(out, Candidate{
-				Key: c.Key, FrameworkID: x.FrameworkID, ExecutorID: x.ExecutorID, Age: c.Age(s.At), Why: reason.NotRevocable,
+				Key: c.Key, FrameworkID: x.FrameworkID, ExecutorID: x.ExecutorID, AgeSeconds: c.Age(s.At).Seconds(), Why: reason.NotRevocable,
 			})
 		}
 	}

@@ -29,7 +29,7 @@ func (e *engine) judge(p *Policy, v *view, j *judgement) {
 	out.Name, out.Signal, out.Action = r.Name, r.Signal, r.Action
 	out.Above, out.Clear = r.Above, r.Clear
 	j.m = read(v, r)
-	out.Value, out.Missing, out.Worst = j.m.value, j.m.missing, j.m.worst
+	out.Value, out.Shortfall, out.Container = j.m.value, j.m.missing, j.m.worst
 	open := snapshot.ValueOf(1)
 	if v.blind == "" && j.m.value.OK() && r.While != (While{}) {
 		open = whileHolds(v, r, j)
@@ -47,7 +47,7 @@ func (e *engine) judge(p *Policy, v *view, j *judgement) {
 			mem.blind = v.s.At
 		}
 		mem.since = noTime
-		mem.held = mem.held && v.s.At.Sub(mem.blind) <= p.Fresh.Sample
+		mem.active = mem.active && v.s.At.Sub(mem.blind) <= p.Fresh.Sample
 		out.Why = reason.Blind
 		if out.Value.Why == snapshot.NoFile {
 			out.Why = reason.NoSignal
@@ -58,7 +58,7 @@ func (e *engine) judge(p *Policy, v *view, j *judgement) {
 		j.unclear = j.m.value.V > r.Clear && open.V > 0
 		mem = j.follow(v, mem, open.V > 0)
 	}
-	out.Since, out.Held = mem.since, mem.held
+	out.Since, out.Active = mem.since, mem.active
 	e.remember(j.index, mem)
 }
 
@@ -75,9 +75,9 @@ func (j *judgement) follow(v *view, mem memory, open bool) memory {
 		return memory{}
 	case !out.Exceeded:
 		mem.since = noTime
-		mem.held = mem.held && open && j.m.value.V > r.Clear
+		mem.active = mem.active && open && j.m.value.V > r.Clear
 		out.Why = reason.Calm
-		if mem.held {
+		if mem.active {
 			out.Why = reason.Clearing
 		}
 		return mem
@@ -86,10 +86,10 @@ func (j *judgement) follow(v *view, mem memory, open bool) memory {
 		mem.since = v.s.At
 	}
 	if v.s.At.Sub(mem.since) >= r.For-min(tickJitter, r.For/20) {
-		mem.held = true
+		mem.active = true
 	}
 	out.Why = reason.Waiting
-	if mem.held {
+	if mem.active {
 		out.Why = reason.Climbing // until it is known how far the ladder is
 	}
 	return mem

@@ -129,7 +129,7 @@ type watch struct {
 func (w *watch) check(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 	before := w.rungs[CPU]
 	w.checkVictims(t, s, d)
-	w.checkBudget(t, d)
+	w.checkBudget(t, d, s.At)
 	w.checkRungs(t, d)
 	w.checkThrottles(t, s, d, before)
 	frozen := map[snapshot.Key]time.Time{}
@@ -177,13 +177,13 @@ func (w *watch) checkVictims(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 	}
 }
 
-func (w *watch) checkBudget(t *rapid.T, d *Decision) {
+func (w *watch) checkBudget(t *rapid.T, d *Decision, now time.Time) {
 	for range d.Kills {
-		w.kills = append(w.kills, d.At)
+		w.kills = append(w.kills, now)
 	}
 	within := 0
 	for _, at := range w.kills {
-		if d.At.Sub(at) < w.p.Budget.Per {
+		if now.Sub(at) < w.p.Budget.Per {
 			within++
 		}
 	}
@@ -201,7 +201,7 @@ func (w *watch) checkRungs(t *rapid.T, d *Decision) {
 		}
 		for k := range d.Rules {
 			r := &d.Rules[k]
-			if rule := w.rule(r.Name); rule.Immediate && r.Held && r.Exceeded {
+			if rule := w.rule(r.Name); rule.Immediate && r.Active && r.Exceeded {
 				next = max(next, rule.Action)
 			}
 		}

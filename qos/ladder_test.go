@@ -114,10 +114,10 @@ func TestBreaker(t *testing.T) {
 	p.Budget = Budget{Kills: 4, Per: time.Minute}
 	scene := full(revocable("a", 1), regular("web", 1))
 	d, st := ticks(t, p, State{}, 0, 4, scene) // four kills, none of which arrives
-	if killed(d) != "a" || d.Budget.Open || d.Budget.Left != 0 {
+	if killed(d) != "a" || d.Budget.Open() || d.Budget.Left != 0 {
 		t.Fatalf("killed %q, budget %+v", killed(d), d.Budget)
 	}
-	if d, st = ticks(t, p, st, 4, 1, scene); killed(d) != "" || !d.Budget.Open || !d.StopOffering {
+	if d, st = ticks(t, p, st, 4, 1, scene); killed(d) != "" || !d.Budget.Open() || !d.StopOffering {
 		t.Fatalf("killed %q, budget %+v", killed(d), d.Budget)
 	}
 	other, _ := ticks(t, nil, st, 5, 1, scene)
@@ -126,18 +126,18 @@ func TestBreaker(t *testing.T) {
 	}
 	q := *p
 	_, swapped := Decide(nil, st, Input{Snapshot: scene(after(5))})
-	if d, _ := decide(&q, swapped, scene(after(6)), nil); !d.Budget.Open || killed(d) != "" {
+	if d, _ := decide(&q, swapped, scene(after(6)), nil); !d.Budget.Open() || killed(d) != "" {
 		t.Errorf("after a reload: killed %q, budget %+v", killed(d), d.Budget)
 	}
-	reset, _ := Decide(p, st, Input{Snapshot: scene(after(5)), Orders: Orders{ResetBudget: true}})
-	if killed(reset) != "a" || reset.Budget.Open {
+	reset, _ := Decide(p, st, Input{Snapshot: scene(after(5)), Commands: Commands{ResetBudget: true}})
+	if killed(reset) != "a" || reset.Budget.Open() {
 		t.Errorf("after a reset: killed %q, budget %+v", killed(reset), reset.Budget)
 	}
 	// The first kill is forgotten at 60 s, the second at 61 s.
-	if d, _ = ticks(t, p, st, 60, 1, scene); !d.Budget.Open {
+	if d, _ = ticks(t, p, st, 60, 1, scene); !d.Budget.Open() {
 		t.Error("closed with three of four kills in its span")
 	}
-	if d, _ = ticks(t, p, st, 61, 1, scene); d.Budget.Open || killed(d) != "a" {
+	if d, _ = ticks(t, p, st, 61, 1, scene); d.Budget.Open() || killed(d) != "a" {
 		t.Errorf("with half of it there again: killed %q, budget %+v", killed(d), d.Budget)
 	}
 }
@@ -154,7 +154,7 @@ func TestPolicySwap(t *testing.T) {
 	}
 	same := slowPolicy(Slow)
 	same.Budget.Kills = 1
-	if d, _ = ticks(t, same, st, 3, 30, between); coresOf(d, "hog") != limit || !d.Rules[0].Held {
+	if d, _ = ticks(t, same, st, 3, 30, between); coresOf(d, "hog") != limit || !d.Rules[0].Active {
 		t.Errorf("limit %v after a reload, want %v; %+v", coresOf(d, "hog"), limit, d.Rules[0])
 	}
 	shadow := slowPolicy(Slow)
@@ -193,7 +193,7 @@ func TestTwoRulesAtOneTick(t *testing.T) {
 		t.Errorf("killed %q, want a b", killed(d))
 	}
 	p.Budget.Kills = 1
-	if d, _ := ticks(t, p, State{}, 0, 1, scene); killed(d) != "a" || !d.Budget.Open {
+	if d, _ := ticks(t, p, State{}, 0, 1, scene); killed(d) != "a" || !d.Budget.Open() {
 		t.Errorf("killed %q with a budget of one, %+v", killed(d), d.Budget)
 	}
 }

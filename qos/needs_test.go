@@ -91,7 +91,7 @@ func reads(t *testing.T, sig Signal, promises []Promise, ticks ...*snapshot.Snap
 		d, st = Decide(p, st, Input{Snapshot: s, Promises: promises})
 	}
 	for _, all := range d.Signals {
-		if all.Signal == sig && (all.Value.Why != d.Rules[0].Value.Why || all.Value.V != d.Rules[0].Value.V || all.Worst != d.Rules[0].Worst) {
+		if all.Signal == sig && (all.Value.Why != d.Rules[0].Value.Why || all.Value.V != d.Rules[0].Value.V || all.Container != d.Rules[0].Container) {
 			t.Errorf("signals say %+v, the rule %+v", all, d.Rules[0])
 		}
 	}
@@ -116,11 +116,11 @@ func (tc *readingCase) check(t *testing.T, sig Signal) {
 	if got.Value.Why != tc.want.Why || got.Value.OK() && math.Abs(got.Value.V-tc.want.V) > 1e-9 {
 		t.Errorf("value %+v, want %+v", got.Value, tc.want)
 	}
-	if got.Missing.OK() != tc.missing.OK() || got.Missing.OK() && math.Abs(got.Missing.V-tc.missing.V) > 1e-3 {
-		t.Errorf("missing %+v, want %+v", got.Missing, tc.missing)
+	if got.Shortfall.OK() != tc.missing.OK() || got.Shortfall.OK() && math.Abs(got.Shortfall.V-tc.missing.V) > 1e-3 {
+		t.Errorf("missing %+v, want %+v", got.Shortfall, tc.missing)
 	}
-	if got.Worst != tc.worst {
-		t.Errorf("worst %q, want %q", got.Worst, tc.worst)
+	if got.Container != tc.worst {
+		t.Errorf("worst %q, want %q", got.Container, tc.worst)
 	}
 	if tc.text != "" && got.Text != "rule: "+tc.text {
 		t.Errorf("text\n     %q\nwant %q", got.Text, "rule: "+tc.text)

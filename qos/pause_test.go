@@ -18,7 +18,7 @@ func TestPaused(t *testing.T) {
 	var st State
 	tick := func(at float64, paused bool) (d Decision) {
 		s := node(after(at), 2, regular("web", 1), revocable("hog", 1))
-		d, st = Decide(p, st, Input{Snapshot: s, Orders: Orders{Paused: paused}})
+		d, st = Decide(p, st, Input{Snapshot: s, Commands: Commands{Paused: paused}})
 		return d
 	}
 	for at := range 4 {
@@ -51,7 +51,7 @@ func TestPaused(t *testing.T) {
 
 // Without a policy there is an offer to stop all the same.
 func TestPausedWithoutAPolicy(t *testing.T) {
-	d, st := Decide(nil, State{}, Input{Snapshot: node(after(0), 1), Orders: Orders{Paused: true}})
+	d, st := Decide(nil, State{}, Input{Snapshot: node(after(0), 1), Commands: Commands{Paused: true}})
 	if !d.StopOffering || d.Why != reason.Paused {
 		t.Errorf("paused: %+v", d)
 	}

@@ -32,146 +32,155 @@ type Input struct {
 	// Promises are what the last offer took for granted, per resource; nil
 	// while nothing is promised.
 	Promises []Promise
-	// Orders are what an operator asked for since the last tick.
-	Orders Orders
+	// Commands are what an operator asked for since the last tick.
+	Commands Commands
 }
 
 // InFlight is a kill that was decided and whose container is not gone yet.
 type InFlight struct {
 	snapshot.Key
 	// Since is when it was decided.
-	Since time.Time
+	Since time.Time `json:"since"`
 }
 
 // Promise is the peak demand of regular containers that an offer was made on.
 type Promise struct {
-	Resource string
-	// Peak is that demand, margin included, Allocated what they hold.
-	Peak, Allocated resources.Milli
-	// Lent is what was promised on the strength of it, handed out or offered.
-	Lent resources.Milli
+	Resource string `json:"resource"`
+	// Peak is that demand, margin included; Allocated is what they are allocated.
+	Peak      resources.Milli `json:"peak"`
+	Allocated resources.Milli `json:"allocated"`
+	// RevocableTotal is what may exist as revocable on the strength of it.
+	RevocableTotal resources.Milli `json:"revocable_total"`
 }
 
-// Orders are an operator's.
-type Orders struct {
+// Commands are an operator's.
+type Commands struct {
 	// ResetBudget forgets the kills so far and closes the breaker.
-	ResetBudget bool
+	ResetBudget bool `json:"reset_budget,omitzero"`
 	// Paused: nothing is offered and nothing is taken, and what was done is
-	// undone, for as long as it stands here. What would be done is in Shadow.
-	Paused bool
+	// undone, for as long as it is set. What would be done is in Shadow.
+	Paused bool `json:"paused,omitzero"`
 }
 
 // Decision is what one tick decided, with what led to it.
 type Decision struct {
-	// Seq and At are those of the Snapshot.
-	Seq uint64
-	At  time.Time
 	// Why sums the decision up: that of the rule that got furthest.
-	Why reason.Code
+	Why reason.Code `json:"why"`
 	// Rules is the state of each rule that counts here, in the order of the
 	// policy.
-	Rules []RuleState
+	Rules []RuleState `json:"rules,omitempty"`
 	// Signals is what every signal reads, in the order of the table, whether a
 	// rule asks for it or not: what is absent here no rule can go by.
-	Signals []SignalReading
+	Signals []SignalReading `json:"signals,omitempty"`
 	// Ladders is the state of each resource's ladder.
-	Ladders []LadderState
+	Ladders []LadderState `json:"ladders,omitempty"`
 	// StopOffering: nothing more may be handed out.
-	StopOffering bool
+	StopOffering bool `json:"stop_offering,omitzero"`
 	// Acted: something was taken at this tick, so that what is freed must not be
 	// handed out again at once.
-	Acted bool
+	Acted bool `json:"acted,omitzero"`
 	// Actions is what is to be in force from now on.
-	Actions Actions
+	Actions Actions `json:"actions,omitzero"`
 	// Candidates are the containers that were weighed as victims, best first;
 	// empty unless a rule asks for more than a throttle.
-	Candidates []Candidate
+	Candidates []Candidate `json:"candidates,omitempty"`
 	// Kills are the containers to kill now.
-	Kills []Victim
-	// GoneAt is when the last kill was seen to be gone; zero before the first.
-	GoneAt time.Time
+	Kills []Victim `json:"kills,omitempty"`
+	// LastGone is when the last killed container was seen to be gone; zero
+	// before the first.
+	LastGone time.Time `json:"last_gone,omitzero"`
 	// Budget is what is left of it.
-	Budget BudgetState
+	Budget BudgetState `json:"budget,omitzero"`
 	// Shadow is what the rules in shadow mode would have decided; nil when no
 	// rule is.
-	Shadow *ShadowDecision
+	Shadow *ShadowDecision `json:"shadow,omitempty"`
 }
 
 // RuleState is one rule at one tick.
 type RuleState struct {
-	Name   string
-	Signal Signal
+	Name   string `json:"name"`
+	Signal Signal `json:"signal"`
 	// Action is the highest rung that it asks for.
-	Action Rung
+	Action Rung `json:"action"`
 	// Value is the rule's reading; absent when an input is.
-	Value snapshot.Value
+	Value snapshot.Value `json:"value,omitzero"`
 	// Above and Clear are what it is compared with, in the same unit.
-	Above, Clear float64
-	// Missing is how much of the resource regular containers lack by it (cores
-	// or bytes); absent when it does not tell.
-	Missing snapshot.Value
-	// Worst is the container it is about, "" when it is about the node.
-	Worst string
+	Above float64 `json:"above"`
+	Clear float64 `json:"clear"`
+	// Shortfall is how much of the resource regular containers lack by it
+	// (cores or bytes); absent when the signal does not tell.
+	Shortfall snapshot.Value `json:"shortfall,omitzero"`
+	// Container is the id of the one that it is about, "" when it is about the
+	// node.
+	Container string `json:"container,omitzero"`
 	// Exceeded: the reading is above the threshold, and While holds.
-	Exceeded bool
-	// Since is when it was first above without interruption; zero when it is not.
-	Since time.Time
-	// Held: it has been above for the rule's time, and has not cleared since.
-	Held bool
-	// Why is the state as a code: see docs/reference/policy.md.
-	Why reason.Code
+	Exceeded bool `json:"exceeded,omitzero"`
+	// Since is when it was first exceeded without interruption; zero when it is
+	// not.
+	Since time.Time `json:"since,omitzero"`
+	// Active: it was exceeded for the rule's time, and has not cleared since.
+	Active bool `json:"active,omitzero"`
+	// Why is the state as a code: see docs/reference/reasons.md.
+	Why reason.Code `json:"why"`
 	// Text is the sentence for people: what was read and compared.
-	Text string
+	Text string `json:"-"`
 }
 
 // SignalReading is one signal at one tick.
 type SignalReading struct {
-	Signal Signal
-	Value  snapshot.Value
-	// Worst is the container it is about, "" when it is about the node.
-	Worst string
+	Signal Signal         `json:"signal"`
+	Value  snapshot.Value `json:"value,omitzero"`
+	// Container is the id of the one that it is about, "" when it is about the
+	// node.
+	Container string `json:"container,omitzero"`
 }
 
 // LadderState is one resource's ladder at one tick.
 type LadderState struct {
-	Resource Resource
+	Resource Resource `json:"resource"`
 	// Rung is where it stands, Since when it came there, Wanted where the rules
 	// want it.
-	Rung, Wanted Rung
-	Since        time.Time
+	Rung   Rung      `json:"rung"`
+	Wanted Rung      `json:"wanted"`
+	Since  time.Time `json:"since,omitzero"`
 	// Limit is what all throttled containers may use together (cores or bytes),
-	// 0 when none is throttled.
-	Limit float64
+	// 0 when none has a limit.
+	Limit float64 `json:"limit,omitzero"`
 	// Rule is the name of the rule that wants the most, "" when none does.
-	Rule string
+	Rule string `json:"rule,omitzero"`
 }
 
 // BudgetState is what is left of the kill budget.
 type BudgetState struct {
-	// Left is how many kills are left, Used how many were in the last Per.
-	Left, Used int
-	// Open: the breaker is open: no kill, no offer.
-	Open bool
-	// Since is when it opened; zero while it is closed.
-	Since time.Time
+	// Left is how many kills are left, Used how many count as spent.
+	Left int `json:"left"`
+	Used int `json:"used"`
+	// OpenSince is when the breaker opened: no kill, no offer until it closes;
+	// zero while it is closed.
+	OpenSince time.Time `json:"open_since,omitzero"`
 }
+
+// Open reports whether the breaker is open.
+func (b *BudgetState) Open() bool { return !b.OpenSince.IsZero() }
 
 // Candidate is one container that was weighed as a victim.
 type Candidate struct {
 	snapshot.Key
-	FrameworkID, ExecutorID string
+	FrameworkID string `json:"framework_id,omitzero"`
+	ExecutorID  string `json:"executor_id,omitzero"`
 	// Resource is what it is weighed by; Usage and Over are in its unit: cores
 	// or bytes.
-	Resource Resource
+	Resource Resource `json:"resource"`
 	// Usage is what it uses, Over how far that is above its own allocation
 	// (negative below it).
-	Usage, Over float64
+	Usage float64 `json:"usage"`
+	Over  float64 `json:"over"`
 	// Priority is the policy's.
-	Priority int
-	// Age is how long the daemon has known it.
-	Age time.Duration
+	Priority int `json:"priority,omitzero"`
+	// AgeSeconds is how long the daemon has known it.
+	AgeSeconds float64 `json:"age_s"`
 	// Why is Chosen, or the reason it was not.
-	Why reason.Code
+	Why reason.Code `json:"why"`
 }
 
 // ShadowDecision is what the rules in shadow mode would have decided, on a node
@@ -179,17 +188,17 @@ type Candidate struct {
 type ShadowDecision struct {
 	Decision
 	// Deducted is how many such containers still run.
-	Deducted int
+	Deducted int `json:"deducted,omitzero"`
 	// Outcomes are shadow kills of which it is known by now whether they were
 	// needed.
-	Outcomes []Outcome
+	Outcomes []Outcome `json:"outcomes,omitempty"`
 }
 
-// Outcome is what became of a kill that was only decided.
+// Outcome is what became of a shadow kill.
 type Outcome struct {
 	snapshot.Key
-	Rule string
+	Rule string `json:"rule"`
 	// Cleared: the rule cleared, or the container ended, although nothing was
 	// killed, within what the kill had been given to show.
-	Cleared bool
+	Cleared bool `json:"cleared,omitzero"`
 }

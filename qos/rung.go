@@ -1,6 +1,10 @@
 package qos
 
-import "github.com/estimatord/estimatord/internal/reason"
+import (
+	"github.com/estimatord/estimatord/internal/enum"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/resources"
+)
 
 // Rung is a step of the ladder: what is done for regular containers, from the
 // mildest on. Who stands on a rung also does what is on the ones below it.
@@ -20,28 +24,24 @@ const (
 	Kill
 )
 
-var rungNames = [...]string{None: "none", StopOffering: "stop_offering", Slow: "throttle", Freeze: "freeze", Kill: "kill"}
+var rungWords = enum.Words{"none", "stop_offering", "throttle", "freeze", "kill"}
 
-// String is the stable word for r, as in policy files, logs and metric labels.
-func (r Rung) String() string {
-	if int(r) < len(rungNames) {
-		return rungNames[r]
-	}
-	return "invalid"
-}
+// String is the word for r, as in policy files, logs and metric labels.
+func (r Rung) String() string { return rungWords.String(uint8(r)) }
+
+// MarshalText is the word for r.
+func (r Rung) MarshalText() ([]byte, error) { return rungWords.Marshal(uint8(r)) }
+
+// UnmarshalText reads the word for r.
+func (r *Rung) UnmarshalText(text []byte) error { return enum.Unmarshal(rungWords, text, r) }
 
 // ParseRung is the rung called s.
-func ParseRung(s string) (Rung, bool) {
-	for r, name := range rungNames {
-		if name == s {
-			return Rung(r), true
-		}
-	}
-	return None, false
+func ParseRung(s string) (r Rung, ok bool) {
+	return r, r.UnmarshalText([]byte(s)) == nil
 }
 
 // Actions that a rule may ask for, in order.
-func actionNames() []string { return rungNames[StopOffering:] }
+func actionNames() []string { return rungWords[StopOffering:] }
 
 // reached is the reason of a rule that has held and whose action is in force.
 func (r Rung) reached() reason.Code {
@@ -66,15 +66,16 @@ const (
 	Memory
 )
 
-var resourceNames = [...]string{CPU: "cpu", Memory: "memory"}
+var resourceWords = enum.Words{resources.CPUs, resources.Mem}
 
-// String is the stable word for r, as in logs and metric labels.
-func (r Resource) String() string {
-	if int(r) < len(resourceNames) {
-		return resourceNames[r]
-	}
-	return "invalid"
-}
+// String is the name of r's resource: cpus or mem.
+func (r Resource) String() string { return resourceWords.String(uint8(r)) }
+
+// MarshalText is the name of r's resource.
+func (r Resource) MarshalText() ([]byte, error) { return resourceWords.Marshal(uint8(r)) }
+
+// UnmarshalText reads a resource's name.
+func (r *Resource) UnmarshalText(text []byte) error { return enum.Unmarshal(resourceWords, text, r) }
 
 // numResources is how many ladders there are.
-const numResources = len(resourceNames)
+const numResources = int(Memory) + 1

@@ -83,7 +83,7 @@ func (t *turn) start(j *judgement, b []byte) []byte {
 	case j.m.value.V > j.rule.Above:
 		b = append(b, " above "...)
 		b = j.sig.unit.append(b, j.rule.Above)
-	case j.out.Held:
+	case j.out.Active:
 		b = append(b, ", not above "...)
 		b = j.sig.unit.append(b, j.rule.Above)
 		b = append(b, " and not below "...)
@@ -95,7 +95,7 @@ func (t *turn) start(j *judgement, b []byte) []byte {
 	if !j.out.Since.IsZero() {
 		b = append(b, " for "...)
 		b = appendSeconds(b, t.v.s.At.Sub(j.out.Since))
-		if !j.out.Held {
+		if !j.out.Active {
 			b = append(b, " of "...)
 			b = appendSeconds(b, j.rule.For)
 		}

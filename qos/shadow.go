@@ -39,9 +39,9 @@ func (e *engine) pretend(p *Policy, counts func(*Rule) bool, v *view, in *Input)
 	lessView := lookAfter(v.before, p, less, in.Promises)
 	out.Decision = e.decide(p, counts, &lessView, in)
 	for _, k := range out.Kills {
-		rule := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == k.rule })
+		rule := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == k.Cause().Rule })
 		r := &p.Rules[rule]
-		e.ghosts = append(e.ghosts, ghost{key: k.key, rule: k.rule, until: v.s.At.Add(max(r.For+r.Settle, minOutcome))})
+		e.ghosts = append(e.ghosts, ghost{key: k.Key(), rule: k.Cause().Rule, until: v.s.At.Add(max(r.For+r.Settle, minOutcome))})
 	}
 	e.dying = nil // it would have been gone by the next tick
 	if len(out.Kills) > 0 {

@@ -57,8 +57,8 @@ type memory struct {
 	// since is when it was first above without interruption; zero when it is
 	// not.
 	since time.Time
-	// held: it has held and not cleared since.
-	held bool
+	// active: see RuleState.Active.
+	active bool
 	// blind is since when its reading is absent; zero when it is not.
 	blind time.Time
 }
@@ -89,7 +89,7 @@ func carry(p, before *Policy, rules []memory, seamless bool) []memory {
 	}
 	for i := range p.Rules {
 		if k := slices.Index(before.Rules, p.Rules[i]); k >= 0 {
-			next[i] = memory{held: rules[k].held, blind: rules[k].blind}
+			next[i] = memory{active: rules[k].active, blind: rules[k].blind}
 		}
 	}
 	return next
@@ -130,7 +130,7 @@ func earliest(t, now time.Time) time.Time {
 // remember sets rule i's memory. The slice is copied on a change only: a calm
 // tick allocates nothing.
 func (e *engine) remember(i int, m memory) {
-	if was := e.rules[i]; was.held != m.held || !was.since.Equal(m.since) || !was.blind.Equal(m.blind) {
+	if was := e.rules[i]; was.active != m.active || !was.since.Equal(m.since) || !was.blind.Equal(m.blind) {
 		e.rules = slices.Clone(e.rules)
 		e.rules[i] = m
 	}

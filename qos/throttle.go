@@ -278,7 +278,7 @@ func (e *engine) setLimits(res Resource, ss []slowable) {
 	next := make([]limit, 0, len(ss)+len(e.limits))
 	old := e.limits
 	for i := range ss {
-		key := ss[i].victim.key
+		key := ss[i].victim.Key()
 		for len(old) > 0 && compareKeys(old[0].key, key) < 0 {
 			next, old = appendWithout(next, old[0], res), old[1:]
 		}

@@ -1,6 +1,7 @@
 package qos
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -11,21 +12,32 @@ import (
 // revocable, or of which the agent has said nothing.
 var ErrNotRevocable = errors.New("not a revocable container")
 
-// Victim is a container that may be killed. Its fields are unexported and
-// NewVictim is the only way to fill them, so that a regular container cannot
-// become one. The zero Victim names nothing and is refused everywhere.
-type Victim struct {
-	key                     snapshot.Key
-	frameworkID, executorID string
-	rule, text              string
+// Identity names a container that something is taken from, and says why. It is
+// what a log or an answer holds of a Victim: nothing acts on an Identity.
+type Identity struct {
+	snapshot.Key
+	FrameworkID string `json:"framework_id"`
+	ExecutorID  string `json:"executor_id"`
+	Cause
 }
 
-// Cause is why a container is killed.
+// Cause is why something is taken from a container.
 type Cause struct {
 	// Rule is the name of the policy's rule.
-	Rule string
-	// Text is the sentence for people, with the readings that led to it.
-	Text string
+	Rule string `json:"rule,omitzero"`
+	// Text is the sentence for people, with the readings that led to it; kills
+	// have one.
+	Text string `json:"text,omitzero"`
+}
+
+// Victim is a container that may be throttled, frozen or killed. NewVictim is
+// the only way to one that can be acted on, so that a regular container cannot
+// become one. The zero Victim, and one that was read from JSON, name nothing to
+// whoever acts and are refused everywhere; Identity reads both.
+type Victim struct {
+	id Identity
+	// revocable: NewVictim has made it. Nothing else sets this.
+	revocable bool
 }
 
 // NewVictim makes a Victim of c. It fails with ErrNotRevocable unless the agent
@@ -40,21 +52,42 @@ func NewVictim(c *snapshot.Container, cause Cause) (Victim, error) {
 	case c.Parent != "" || c.ID == "" || c.ID != e.ContainerID || e.FrameworkID == "" || e.ExecutorID == "":
 		return Victim{}, fmt.Errorf("%w: %q lacks an id or is nested", ErrNotRevocable, c.ID)
 	default:
-		return Victim{key: c.Key, frameworkID: e.FrameworkID, executorID: e.ExecutorID, rule: cause.Rule, text: cause.Text}, nil
+		return Victim{id: Identity{Key: c.Key, FrameworkID: e.FrameworkID, ExecutorID: e.ExecutorID, Cause: cause}, revocable: true}, nil
 	}
 }
 
 // Valid reports whether v was made by NewVictim.
-func (v Victim) Valid() bool { return v.key.ID != "" }
+func (v Victim) Valid() bool { return v.revocable }
 
-// Key is the container's identity.
-func (v Victim) Key() snapshot.Key { return v.key }
+// acting is v's identity for whoever acts on it: nothing unless NewVictim made v.
+func (v Victim) acting() Identity {
+	if !v.revocable {
+		return Identity{}
+	}
+	return v.id
+}
 
-// FrameworkID is the framework of the container's executor.
-func (v Victim) FrameworkID() string { return v.frameworkID }
+// Key is the container to act on; the zero Key unless v is valid.
+func (v Victim) Key() snapshot.Key { return v.acting().Key }
 
-// ExecutorID is the container's executor.
-func (v Victim) ExecutorID() string { return v.executorID }
+// FrameworkID is the framework of the container's executor; "" unless v is valid.
+func (v Victim) FrameworkID() string { return v.acting().FrameworkID }
 
-// Cause is why it is killed.
-func (v Victim) Cause() Cause { return Cause{Rule: v.rule, Text: v.text} }
+// ExecutorID is the container's executor; "" unless v is valid.
+func (v Victim) ExecutorID() string { return v.acting().ExecutorID }
+
+// Cause is why it is acted on; nothing unless v is valid.
+func (v Victim) Cause() Cause { return v.acting().Cause }
+
+// Identity is which container v names, for people; also of a Victim that was
+// read from JSON.
+func (v Victim) Identity() Identity { return v.id }
+
+// MarshalJSON writes v's Identity.
+func (v Victim) MarshalJSON() ([]byte, error) { return json.Marshal(v.id) }
+
+// UnmarshalJSON reads an Identity. The result is not valid, whatever v was.
+func (v *Victim) UnmarshalJSON(text []byte) error {
+	*v = Victim{}
+	return json.Unmarshal(text, &v.id)
+}

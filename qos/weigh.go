@@ -31,7 +31,7 @@ func (e *engine) weigh(p *Policy, v *view, res Resource, inFlight []InFlight) []
 			continue
 		}
 		w := &all[len(ws)]
-		*w = weighed{c: c, Candidate: Candidate{Key: c.Key, Age: c.Age(v.s.At), Resource: res}}
+		*w = weighed{c: c, Candidate: Candidate{Key: c.Key, AgeSeconds: c.Age(v.s.At).Seconds(), Resource: res}}
 		use := v.use(c, res)
 		if use.OK() {
 			w.Usage = use.V
@@ -73,7 +73,7 @@ func (e *engine) unfit(p *Policy, v *view, w *weighed, use snapshot.Value, inFli
 		return reason.NotOnDisk
 	case !use.OK():
 		return reason.UnknownUsage
-	case w.Age < p.Victims.MinAge:
+	case w.c.Age(v.s.At) < p.Victims.MinAge:
 		return reason.TooYoung
 	case w.Resource == CPU && w.Usage < p.Victims.MinUsage && !e.isFrozen(w.Key, v.s.At, p):
 		return reason.TooSmall

@@ -82,7 +82,7 @@ func TestCandidateTerms(t *testing.T) {
 	d, _ := decide(p, State{}, node(t0, 2, regular("web", 1), container("c", snapshot.ClassRevocable, 0.75, 0.5)), nil)
 	want := []Candidate{{
 		Key: snapshot.Key{ID: "c", Inode: 7}, FrameworkID: "framework", ExecutorID: "executor-of-c",
-		Usage: 0.75, Over: 0.25, Age: time.Hour, Why: reason.Chosen,
+		Usage: 0.75, Over: 0.25, AgeSeconds: 3600, Why: reason.Chosen,
 	}}
 	if diff := cmp.Diff(want, d.Candidates); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)

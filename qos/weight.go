@@ -52,12 +52,12 @@ func (e *engine) weighDown(l *ladder, ss []slowable) {
 		e.light = nil
 		return
 	}
-	if slices.EqualFunc(e.light, ss, func(k snapshot.Key, s slowable) bool { return k == s.victim.key }) {
+	if slices.EqualFunc(e.light, ss, func(k snapshot.Key, s slowable) bool { return k == s.victim.Key() }) {
 		return
 	}
 	e.light = make([]snapshot.Key, len(ss))
 	for i := range ss {
-		e.light[i] = ss[i].victim.key
+		e.light[i] = ss[i].victim.Key()
 	}
 }
 

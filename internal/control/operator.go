@@ -172,7 +172,7 @@ func reply(w http.ResponseWriter, code int, body any) {
 func (o *operator) resetBudget(ctx context.Context) any {
 	var r ResetReply
 	if last := o.Sources.Last(); last != nil {
-		r.Forgotten, r.BreakerWasOpen = last.QoS.Budget.Used, last.QoS.Budget.Open
+		r.Forgotten, r.BreakerWasOpen = last.QoS.Budget.Used, last.QoS.Budget.Open()
 	}
 	o.Pending.resetBudget()
 	o.log(ctx, "the kill budget is reset", "forgotten", r.Forgotten, "breaker_was_open", r.BreakerWasOpen)

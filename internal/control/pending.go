@@ -19,10 +19,10 @@ type Pending struct {
 }
 
 // Take returns the orders since the last call, and those that last.
-func (p *Pending) Take() qos.Orders {
+func (p *Pending) Take() qos.Commands {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := qos.Orders{ResetBudget: p.reset, Paused: !p.paused.IsZero()}
+	o := qos.Commands{ResetBudget: p.reset, Paused: !p.paused.IsZero()}
 	p.reset = false
 	return o
 }

@@ -85,7 +85,7 @@ func full(t *testing.T, log *bytes.Buffer) OperatorConfig {
 				{Signal: qos.NodeCPU, Value: snapshot.ValueOf(0.971)},
 				{Signal: qos.Load5, Value: snapshot.Value{Why: snapshot.Malformed}},
 			},
-			Budget: qos.BudgetState{Left: 0, Used: 10, Open: true, Since: now.Add(-time.Hour)},
+			Budget: qos.BudgetState{Left: 0, Used: 10, OpenSince: now.Add(-time.Hour)},
 		},
 	}
 	return OperatorConfig{
@@ -139,24 +139,24 @@ func TestCommands(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
 	client := serving(t, cfg)
-	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
+	if o := cfg.Pending.Take(); o != (qos.Commands{}) {
 		t.Fatalf("commands before any: %+v", o)
 	}
 	reset, err := client.ResetBudget(t.Context())
 	if err != nil || reset.Forgotten != 10 || !reset.BreakerWasOpen {
 		t.Errorf("reset: %v, %v", reset, err)
 	}
-	if o := cfg.Pending.Take(); o != (qos.Orders{ResetBudget: true}) {
+	if o := cfg.Pending.Take(); o != (qos.Commands{ResetBudget: true}) {
 		t.Errorf("commands after a reset: %+v", o)
 	}
-	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
+	if o := cfg.Pending.Take(); o != (qos.Commands{}) {
 		t.Errorf("a reset is carried out twice: %+v", o)
 	}
 	for i, was := range []bool{false, true} {
 		if p, err := client.Pause(t.Context()); err != nil || p.WasPaused != was {
 			t.Errorf("pause %d: %v, %v", i, p, err)
 		}
-		if o := cfg.Pending.Take(); o != (qos.Orders{Paused: true}) {
+		if o := cfg.Pending.Take(); o != (qos.Commands{Paused: true}) {
 			t.Errorf("commands while paused: %+v", o)
 		}
 	}
@@ -168,7 +168,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("resume %d: %v, %v", i, p, err)
 		}
 	}
-	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
+	if o := cfg.Pending.Take(); o != (qos.Commands{}) {
 		t.Errorf("commands after resume: %+v", o)
 	}
 	for _, want := range []string{"kill budget is reset", "paused: nothing is offered", "resumed", fmt.Sprintf("pid %d of uid %d", os.Getpid(), os.Geteuid())} {
@@ -343,7 +343,7 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("%s %s: %v, want %q", c.method, c.path, err, c.want)
 		}
 	}
-	if o := cfg.Pending.Take(); o != (qos.Orders{}) {
+	if o := cfg.Pending.Take(); o != (qos.Commands{}) {
 		t.Errorf("bad requests have left %+v", o)
 	}
 }

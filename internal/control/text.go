@@ -83,8 +83,8 @@ func (p *printer) daemon(st *Status) {
 	if !d.PausedSince.IsZero() {
 		p.entry("", "PAUSED for %s: nothing is offered or taken until it is resumed", p.since(d.PausedSince))
 	}
-	if t := st.Tick; t != nil && t.QoS.Budget.Open {
-		p.entry("", "KILL BUDGET SPENT %s ago: nothing is offered or killed", p.since(t.QoS.Budget.Since))
+	if t := st.Tick; t != nil && t.QoS.Budget.Open() {
+		p.entry("", "KILL BUDGET SPENT %s ago: nothing is offered or killed", p.since(t.QoS.Budget.OpenSince))
 	}
 }
 

@@ -63,7 +63,7 @@ type Inputs struct {
 	Rules []RuleTerms
 	// Limits are the policy's.
 	Limits Limits
-	Orders qos.Orders
+	Orders qos.Commands
 	// Promises are what the last offer took for granted.
 	Promises   []qos.Promise
 	Host       snapshot.Host

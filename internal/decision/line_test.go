@@ -107,7 +107,7 @@ func TestNothingImpossibleIsLogged(t *testing.T) {
 		Contention: snapshot.Contention{State: snapshot.ContentionContended, Degree: math.NaN()},
 		Dying:      []decision.Dying{{InFlight: qos.InFlight{Key: snapshot.Key{ID: "\xfe"}}, Cores: bad}},
 	}, QoS: qos.Decision{
-		Rules:      []qos.RuleState{{Name: "r", Value: bad, Above: math.Inf(1), Missing: bad}},
+		Rules:      []qos.RuleState{{Name: "r", Value: bad, Above: math.Inf(1), Shortfall: bad}},
 		Signals:    []qos.SignalReading{{Signal: "s", Value: bad}},
 		Candidates: []qos.Candidate{{Usage: math.NaN(), Over: math.Inf(-1)}},
 		Ladders:    []qos.LadderState{{Limit: math.NaN()}},

@@ -46,10 +46,10 @@ func LineOf(r *Record) *Line {
 		l.Orders = append(l.Orders, "pause")
 	}
 	for _, p := range in.Promises {
-		l.Promises = append(l.Promises, PromiseLine{Resource: text(p.Resource), Peak: Amount(p.Peak), Allocated: Amount(p.Allocated), Lent: Amount(p.Lent)})
+		l.Promises = append(l.Promises, PromiseLine{Resource: text(p.Resource), Peak: Amount(p.Peak), Allocated: Amount(p.Allocated), Lent: Amount(p.RevocableTotal)})
 	}
 	for _, s := range r.QoS.Signals {
-		l.Signals = append(l.Signals, SignalLine{Signal: text(string(s.Signal)), Value: valueOf(s.Value), Worst: text(s.Worst)})
+		l.Signals = append(l.Signals, SignalLine{Signal: text(string(s.Signal)), Value: valueOf(s.Value), Worst: text(s.Container)})
 	}
 	for i := range in.Dying {
 		d := &in.Dying[i]
@@ -162,11 +162,11 @@ func secondsOf(s float64) Seconds { return Seconds(math.Round(s * float64(time.S
 
 func (m *liner) decided(d *qos.Decision, uses []snapshot.Value) DecidedLine {
 	l := DecidedLine{
-		Why: string(d.Why), StopOffering: d.StopOffering, Acted: d.Acted, Gone: m.maybe(d.GoneAt),
+		Why: string(d.Why), StopOffering: d.StopOffering, Acted: d.Acted, Gone: m.maybe(d.LastGone),
 		Budget: BudgetLine{Left: d.Budget.Left, Used: d.Budget.Used},
 	}
-	if d.Budget.Open {
-		open := m.ago(d.Budget.Since)
+	if d.Budget.Open() {
+		open := m.ago(d.Budget.OpenSince)
 		l.Budget.Open = &open
 	}
 	for i := range d.Rules {
@@ -208,8 +208,8 @@ func (m *liner) decided(d *qos.Decision, uses []snapshot.Value) DecidedLine {
 func (m *liner) rule(s *qos.RuleState) RuleLine {
 	l := RuleLine{
 		Name: text(s.Name), Signal: text(string(s.Signal)), Resource: s.Signal.Resource().String(), Action: s.Action.String(),
-		Value: valueOf(s.Value), Above: finite(s.Above), Clear: finite(s.Clear), Missing: valueOf(s.Missing), Worst: text(s.Worst),
-		Exceeded: s.Exceeded, Since: m.maybe(s.Since), Held: s.Held, Why: string(s.Why),
+		Value: valueOf(s.Value), Above: finite(s.Above), Clear: finite(s.Clear), Missing: valueOf(s.Shortfall), Worst: text(s.Container),
+		Exceeded: s.Exceeded, Since: m.maybe(s.Since), Held: s.Active, Why: string(s.Why),
 	}
 	if s.Why != reason.Calm { // what is calm needs no sentence
 		l.Text = text(s.Text)
@@ -235,7 +235,7 @@ func victimLine(v qos.Victim) VictimLine {
 func candidateLine(c *qos.Candidate) CandidateLine {
 	return CandidateLine{
 		KeyLine: keyLine(c.Key), Framework: text(c.FrameworkID), Executor: text(c.ExecutorID), Resource: c.Resource.String(),
-		Usage: finite(c.Usage), Over: finite(c.Over), Priority: c.Priority, Age: Seconds(c.Age), Why: string(c.Why),
+		Usage: finite(c.Usage), Over: finite(c.Over), Priority: c.Priority, Age: Seconds(math.Round(c.AgeSeconds * 1e9)), Why: string(c.Why),
 	}
 }
 

@@ -78,7 +78,7 @@ func (m *Maker) Make(t *Tick) *Record {
 		m.follow(t.Policy)
 	}
 	in := &Inputs{
-		Wall: t.Wall, Policy: m.hash, Policies: m.policies, Rules: m.rules, Limits: m.limits, Orders: t.Input.Orders, Promises: t.Input.Promises,
+		Wall: t.Wall, Policy: m.hash, Policies: m.policies, Rules: m.rules, Limits: m.limits, Orders: t.Input.Commands, Promises: t.Input.Promises,
 		Host: s.Host, Contention: s.Contention, Reported: s.Usage != nil,
 	}
 	if in.Wall.IsZero() {

@@ -29,9 +29,9 @@ func TestRecordCountsTopLevelContainersByClass(t *testing.T) {
 			{Key: snapshot.Key{ID: "stray"}, OnDisk: true, CPU: readable},
 		},
 	}
-	r := New(s, estimator.Offer{At: at}, qos.Decision{Seq: 9}, 2)
+	r := New(s, estimator.Offer{At: at}, qos.Decision{Acted: true}, 2)
 	want := &Record{
-		Seq: 9, At: at, Offer: estimator.Offer{At: at}, QoS: qos.Decision{Seq: 9}, Agent: "a", UsageAge: 3 * time.Second,
+		Seq: 9, At: at, Offer: estimator.Offer{At: at}, QoS: qos.Decision{Acted: true}, Agent: "a", UsageAge: 3 * time.Second,
 		Containers: ContainerCounts{Regular: 3, Revocable: 1, Shared: 1, UnknownToAgent: 1, NotOnDisk: 1, Unreadable: 1},
 		InFlight:   2, TreeWhy: snapshot.Present, HostWhy: snapshot.FirstSample,
 	}

@@ -137,12 +137,12 @@ func (w *world) tick(s *snapshot.Snapshot) *decision.Record {
 	in := qos.Input{Snapshot: s, InFlight: w.inFlight, Promises: w.promises}
 	d, next := qos.Decide(w.policy, w.state, in)
 	w.state = next
-	w.estimator.Feedback(estimator.Feedback{At: d.At, StopOffer: d.StopOffering, Acted: d.Acted})
+	w.estimator.Feedback(estimator.Feedback{At: s.At, StopOffer: d.StopOffering, Acted: d.Acted})
 	offer := w.estimator.Estimate(s)
 	w.promises = nil
 	for _, r := range offer.Resources {
 		if r.Estimate != nil {
-			w.promises = append(w.promises, qos.Promise{Resource: r.Resource, Peak: r.Peak, Allocated: r.RegularAllocated, Lent: r.RevocableTotal})
+			w.promises = append(w.promises, qos.Promise{Resource: r.Resource, Peak: r.Peak, Allocated: r.RegularAllocated, RevocableTotal: r.RevocableTotal})
 		}
 	}
 	for _, v := range d.Kills {

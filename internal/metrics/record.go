@@ -55,7 +55,7 @@ var recordFamilies = []recordFamily{
 	ofRules("rule_exceeded", "1 while a policy rule's reading is above its threshold.",
 		func(r *qos.RuleState) (float64, bool) { return boolean(r.Exceeded), true }),
 	ofRules("rule_active", "1 from when a policy rule was exceeded for its time until it has cleared.",
-		func(r *qos.RuleState) (float64, bool) { return boolean(r.Held), true }),
+		func(r *qos.RuleState) (float64, bool) { return boolean(r.Active), true }),
 
 	{name: "signals_active", help: "1 while this node gives a reading of the signal, 0 while it is unknown.", labels: []string{"signal"}, read: func(r *decision.Record, show show) {
 		for _, s := range r.QoS.Signals {
@@ -81,7 +81,7 @@ var recordFamilies = []recordFamily{
 	ofDecision("kill_budget_left", "Kills left in the budget.",
 		func(d *qos.Decision) float64 { return float64(d.Budget.Left) }),
 	ofDecision("kill_breaker_open", "1 while the kill budget is spent: nothing is killed and nothing offered.",
-		func(d *qos.Decision) float64 { return boolean(d.Budget.Open) }),
+		func(d *qos.Decision) float64 { return boolean(d.Budget.Open()) }),
 
 	ofShadow("would_have_throttled_containers", "Revocable containers that rules in shadow mode would throttle.",
 		func(d *qos.ShadowDecision) float64 { return float64(len(d.Actions.Throttles)) }),

@@ -16,7 +16,7 @@ func ladderRecord(t *testing.T) *decision.Record {
 	v := victim(t, "busy")
 	return &decision.Record{QoS: qos.Decision{
 		Why: reason.Throttled, Acted: true, StopOffering: true,
-		Rules:   []qos.RuleState{{Name: "busy", Value: snapshot.ValueOf(0.97), Above: 0.95, Clear: 0.9, Held: true}},
+		Rules:   []qos.RuleState{{Name: "busy", Value: snapshot.ValueOf(0.97), Above: 0.95, Clear: 0.9, Active: true}},
 		Signals: []qos.SignalReading{{Signal: "node_cpu", Value: snapshot.ValueOf(0.97)}, {Signal: "load5", Value: snapshot.Value{Why: snapshot.NoFile}}},
 		Ladders: []qos.LadderState{{Resource: qos.CPU, Rung: qos.Slow, Limit: 1.5}, {Resource: qos.Memory}},
 		Actions: qos.Actions{Throttles: []qos.Throttle{{Victim: v, Cores: 1.5}}},
@@ -42,16 +42,16 @@ estimatord_kill_breaker_open 0
 estimatord_kill_budget_left 7
 # HELP estimatord_ladder_rung 1 for the rung on which a resource's ladder stands, 0 for the others.
 # TYPE estimatord_ladder_rung gauge
-estimatord_ladder_rung{resource="cpu",rung="freeze"} 0
-estimatord_ladder_rung{resource="cpu",rung="kill"} 0
-estimatord_ladder_rung{resource="cpu",rung="none"} 0
-estimatord_ladder_rung{resource="cpu",rung="stop_offering"} 0
-estimatord_ladder_rung{resource="cpu",rung="throttle"} 1
-estimatord_ladder_rung{resource="memory",rung="freeze"} 0
-estimatord_ladder_rung{resource="memory",rung="kill"} 0
-estimatord_ladder_rung{resource="memory",rung="none"} 1
-estimatord_ladder_rung{resource="memory",rung="stop_offering"} 0
-estimatord_ladder_rung{resource="memory",rung="throttle"} 0
+estimatord_ladder_rung{resource="cpus",rung="freeze"} 0
+estimatord_ladder_rung{resource="cpus",rung="kill"} 0
+estimatord_ladder_rung{resource="cpus",rung="none"} 0
+estimatord_ladder_rung{resource="cpus",rung="stop_offering"} 0
+estimatord_ladder_rung{resource="cpus",rung="throttle"} 1
+estimatord_ladder_rung{resource="mem",rung="freeze"} 0
+estimatord_ladder_rung{resource="mem",rung="kill"} 0
+estimatord_ladder_rung{resource="mem",rung="none"} 1
+estimatord_ladder_rung{resource="mem",rung="stop_offering"} 0
+estimatord_ladder_rung{resource="mem",rung="throttle"} 0
 # HELP estimatord_offer_stopped 1 while the ladder or the kill budget has stopped the offer.
 # TYPE estimatord_offer_stopped gauge
 estimatord_offer_stopped 1

@@ -25,7 +25,7 @@ type Inputs struct {
 	// was loaded.
 	Policy   string
 	Policies int
-	Orders   qos.Orders
+	Orders   qos.Commands
 	// InFlight are the kills under way.
 	InFlight []qos.InFlight
 	// After is how many were under way after the tick.

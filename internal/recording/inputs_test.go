@@ -48,7 +48,7 @@ func TestInputsAreRecorded(t *testing.T) {
 	var ticks []Tick
 	for i := range 4 {
 		s := clone(n.tick())
-		in := Inputs{Policy: "abc", Policies: 1 + i/2, After: 2 * i, Orders: qos.Orders{ResetBudget: i == 2, Paused: i == 3}}
+		in := Inputs{Policy: "abc", Policies: 1 + i/2, After: 2 * i, Orders: qos.Commands{ResetBudget: i == 2, Paused: i == 3}}
 		for range i {
 			in.InFlight = append(in.InFlight, qos.InFlight{Key: snapshot.Key{ID: "c", Inode: uint64(i)}, Since: s.At.Add(-time.Second)})
 		}

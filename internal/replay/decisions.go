@@ -156,7 +156,7 @@ func (r *redecide) tick(t *recording.Tick) error {
 		r.end("tick %d was decided by the policy %s, which was not given", t.Seq, t.Inputs.Policy)
 		return nil
 	}
-	in := qos.Input{Snapshot: t.Snapshot, InFlight: t.Inputs.InFlight, Orders: t.Inputs.Orders}
+	in := qos.Input{Snapshot: t.Snapshot, InFlight: t.Inputs.InFlight, Commands: t.Inputs.Orders}
 	d, offer := r.brain.Think(r.policy, &in)
 	made := r.maker.Make(&decision.Tick{Policy: r.policy, Input: in, Decision: d, Offer: offer, InFlight: t.Inputs.After, Wall: t.Wall})
 	r.report.Ticks++

@@ -31,7 +31,7 @@ type living struct {
 
 	estimator estimator.Estimator
 	policy    *qos.Policy
-	orders    qos.Orders
+	orders    qos.Commands
 	start     *recording.Start
 
 	now        time.Time
@@ -165,7 +165,7 @@ func (n *living) boot(start *recording.Start) {
 	}
 	k := &kept{living: n}
 	n.loop = tick.New(tick.Config{
-		Sampler: n, Agent: n, Estimator: n.estimator, Policies: n, Orders: func() qos.Orders { return n.orders }, Spent: start.Kills,
+		Sampler: n, Agent: n, Estimator: n.estimator, Policies: n, Orders: func() qos.Commands { return n.orders }, Spent: start.Kills,
 		Observers: []tick.Observer{k}, Watchers: []tick.Watcher{k}, Log: quiet,
 	})
 }
@@ -263,9 +263,9 @@ func (n *living) history() {
 	n.treeWhy = snapshot.Present
 	again := *n.policy
 	n.policy = &again
-	n.orders = qos.Orders{ResetBudget: true, Paused: true}
+	n.orders = qos.Commands{ResetBudget: true, Paused: true}
 	n.ticks(3)
-	n.orders = qos.Orders{}
+	n.orders = qos.Commands{}
 	n.ticks(70)
 	n.boot(n.halt())
 	n.busy = 3.99

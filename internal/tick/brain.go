@@ -22,7 +22,7 @@ func (b *Brain) Think(p *qos.Policy, in *qos.Input) (qos.Decision, estimator.Off
 	in.Promises = b.promises
 	d, next := qos.Decide(p, b.qos, *in)
 	b.qos = next
-	b.estimator.Feedback(estimator.Feedback{At: d.At, StopOffer: d.StopOffering, Acted: d.Acted})
+	b.estimator.Feedback(estimator.Feedback{At: in.Snapshot.At, StopOffer: d.StopOffering, Acted: d.Acted})
 	offer := b.estimator.Estimate(in.Snapshot)
 	b.promises = promisesOf(&offer)
 	return d, offer
@@ -37,7 +37,7 @@ func promisesOf(o *estimator.Offer) []qos.Promise {
 	out := make([]qos.Promise, 0, len(o.Resources))
 	for i := range o.Resources {
 		if r := &o.Resources[i]; r.Estimate != nil {
-			out = append(out, qos.Promise{Resource: r.Resource, Peak: r.Peak + r.Margin, Allocated: r.RegularAllocated, Lent: r.RevocableTotal})
+			out = append(out, qos.Promise{Resource: r.Resource, Peak: r.Peak + r.Margin, Allocated: r.RegularAllocated, RevocableTotal: r.RevocableTotal})
 		}
 	}
 	return out

@@ -102,7 +102,7 @@ func TestBudgetOutlivesTheDaemon(t *testing.T) {
 	for range 10 {
 		r = n.tick(l)
 	}
-	if len(n.killed) != 0 || r.QoS.Why != reason.BudgetSpent || !r.QoS.Budget.Open || !r.QoS.StopOffering {
+	if len(n.killed) != 0 || r.QoS.Why != reason.BudgetSpent || !r.QoS.Budget.Open() || !r.QoS.StopOffering {
 		t.Errorf("killed %d, %s, budget %+v; want none, the breaker open and the offer stopped", len(n.killed), r.QoS.Why, r.QoS.Budget)
 	}
 }

@@ -87,7 +87,7 @@ type Config struct {
 	Actor Actor
 	// Orders takes what operators have ordered since it was last called; nil:
 	// nothing ever.
-	Orders func() qos.Orders
+	Orders func() qos.Commands
 	// Spent are the times of the kills before the daemon started that still
 	// count in the budget, oldest first.
 	Spent     []time.Time
@@ -124,7 +124,7 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 
 	in := qos.Input{Snapshot: s, InFlight: l.cfg.Agent.InFlight()}
 	if l.cfg.Orders != nil {
-		in.Orders = l.cfg.Orders()
+		in.Commands = l.cfg.Orders()
 	}
 	policy := l.policy()
 	dec, offer := l.brain.Think(policy, &in)

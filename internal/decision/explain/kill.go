@@ -210,10 +210,10 @@ func (k *Kill) Text() string {
 	for _, t := range k.Throttles {
 		limit := ""
 		if t.Cores > 0 {
-			limit += ", to " + amount("cpu", t.Cores)
+			limit += ", to " + amount("cpus", t.Cores)
 		}
 		if t.MemoryHigh > 0 {
-			limit += ", to " + amount("memory", float64(t.MemoryHigh))
+			limit += ", to " + amount("mem", float64(t.MemoryHigh))
 		}
 		p.say("  ", "%s%s; it used %s cores", clock(t.At), limit, value(t.Uses))
 	}
