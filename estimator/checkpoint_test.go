@@ -9,6 +9,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/resources"
 )
 
@@ -133,7 +134,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"from the future":  func(c *estimator.Checkpoint) *estimator.Checkpoint { c.At = at.Add(time.Hour); return c },
 		"another resource": func(c *estimator.Checkpoint) *estimator.Checkpoint { c.Resources[0].Name = "mem"; return c },
 		"another predictor": func(c *estimator.Checkpoint) *estimator.Checkpoint {
-			c.Resources[0].Predictor.Predictor = "vpa"
+			c.Resources[0].Predictor.Predictor = "node-percentile"
 			return c
 		},
 		"a predictor's clock": func(c *estimator.Checkpoint) *estimator.Checkpoint {
@@ -157,6 +158,7 @@ func TestRestoreRefuses(t *testing.T) {
 func TestShadowsAreGradedAndChangeNothing(t *testing.T) {
 	cfg := learning()
 	plain := mustUsage(t, cfg)
+	cfg.Predictors = compared.Predictors()
 	cfg.Resources[0].Shadows = []string{"latest", "container-max"}
 	shadowed := mustUsage(t, cfg)
 	at := time.Unix(1_000_000, 0)

@@ -15,6 +15,9 @@ type UsageConfig struct {
 	// Resources are the resources that are estimated, at most one entry per
 	// name: cpus, and mem when the operator turns it on.
 	Resources []ResourceConfig
+	// Predictors is the table that predictors are made from; nil:
+	// predict.Predictors.
+	Predictors predict.Table
 	// Cap limits what is promised of the resources that it names.
 	Cap resources.Quantities
 	// WarmUp: a container that the daemon has known for less counts at its
@@ -36,7 +39,7 @@ type UsageConfig struct {
 type ResourceConfig struct {
 	// Name is resources.CPUs or resources.Mem.
 	Name string
-	// Predictor is a name of predict.Names, made from Peak.
+	// Predictor is a name of Predictors, made from Peak.
 	Predictor string
 	Peak      predict.Config
 	// Shadows are names of further predictors, made from Peak as well. What

@@ -16,10 +16,10 @@ type scored struct {
 	evaluator *predict.Evaluator
 }
 
-func newScored(name string, cfg predict.Config) (scored, error) {
+func newScored(table predict.Table, name string, cfg predict.Config) (scored, error) {
 	s := scored{name: name}
 	var err error
-	if s.predictor, err = predict.New(name, cfg); err != nil || cfg.Horizon == 0 {
+	if s.predictor, err = table.New(name, cfg); err != nil || cfg.Horizon == 0 {
 		return s, err
 	}
 	s.evaluator, err = predict.NewEvaluator(cfg)

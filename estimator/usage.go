@@ -62,8 +62,12 @@ func NewUsage(cfg UsageConfig) (Estimator, error) {
 
 func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) {
 	var predictors []scored
+	table := cfg.Predictors
+	if table == nil {
+		table = predict.Predictors()
+	}
 	for _, name := range append([]string{rc.Predictor}, rc.Shadows...) {
-		one, err := newScored(name, rc.Peak)
+		one, err := newScored(table, name, rc.Peak)
 		if err != nil {
 			return nil, err
 		}

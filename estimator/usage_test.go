@@ -13,6 +13,7 @@ import (
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/predict"
 	"github.com/estimatord/estimatord/internal/reason"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
@@ -85,6 +86,7 @@ func batch(uses float64) actor {
 // that holds nothing back, so that terms can be read off.
 func direct() estimator.UsageConfig {
 	cfg := estimator.DefaultUsage()
+	cfg.Predictors = compared.Predictors()
 	cfg.Resources = []estimator.ResourceConfig{{
 		Name: "cpus", Predictor: "latest", Peak: predict.Config{Interval: time.Second},
 		Governor: estimator.GovernorConfig{Quantum: 1, Step: 1 << 40},

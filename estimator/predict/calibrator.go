@@ -43,7 +43,7 @@ const (
 // α everywhere.
 type calibrator struct {
 	residuals [experts]residuals
-	// weight is that of a sample now; it grows instead of the old ones decaying.
+	// weight is that of a sample now; it grows instead of the old ones Decaying.
 	weight float64
 	// samples and horizons are the decayed counts.
 	samples, horizons float64

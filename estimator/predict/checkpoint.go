@@ -148,7 +148,7 @@ func restoredMax(blocks []float32, slot int) (blockMax, error) {
 }
 
 // saveContainers writes the maxima of every container of r.
-func saveContainers[S any](c *Checkpoint, r *roster[S], maxima func(*S) []*blockMax) {
+func saveContainers[S any](c *Checkpoint, r *PerContainer[S], maxima func(*S) []*blockMax) {
 	for i, key := range r.keys {
 		kept := ContainerCheckpoint{ID: key.ID, Inode: key.Inode}
 		for _, m := range maxima(&r.states[r.slots[i]]) {
@@ -159,8 +159,8 @@ func saveContainers[S any](c *Checkpoint, r *roster[S], maxima func(*S) []*block
 }
 
 // loadContainers makes the roster that saveContainers wrote.
-func loadContainers[S any](c *Checkpoint, maxima func(*S) []*blockMax) (roster[S], error) {
-	var r roster[S]
+func loadContainers[S any](c *Checkpoint, maxima func(*S) []*blockMax) (PerContainer[S], error) {
+	var r PerContainer[S]
 	for i := range c.Containers {
 		kept := &c.Containers[i]
 		key := snapshot.Key{ID: kept.ID, Inode: kept.Inode}

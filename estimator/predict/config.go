@@ -34,18 +34,10 @@ func (c Config) check() error {
 	}
 }
 
-// windowOr is the window, or def when none is set. It is at least one interval.
-func (c Config) windowOr(def time.Duration) time.Duration {
+// WindowOr is the window, or def when none is set. It is at least one interval.
+func (c Config) WindowOr(def time.Duration) time.Duration {
 	if c.Window == 0 {
 		return def
 	}
 	return max(c.Window, c.Interval)
-}
-
-// or is value, or def when none is set.
-func or(value, def float64) float64 {
-	if value == 0 {
-		return def
-	}
-	return value
 }

@@ -16,26 +16,26 @@ const containerMaxWindow = time.Hour
 type containerMax struct {
 	margin float64
 	clock  blockClock
-	roster roster[blockMax]
+	roster PerContainer[blockMax]
 }
 
-func newContainerMax(cfg Config) (model, error) {
-	return &containerMax{margin: cfg.Margin, clock: newBlockClock(cfg.windowOr(containerMaxWindow))}, nil
+func newContainerMax(cfg Config) (Model, error) {
+	return &containerMax{margin: cfg.Margin, clock: newBlockClock(cfg.WindowOr(containerMaxWindow))}, nil
 }
 
-func (m *containerMax) predict(v *view) float64 {
-	turns := m.clock.advance(v.at)
-	states := m.roster.match(v.containers)
+func (m *containerMax) Predict(v *View) float64 {
+	turns := m.clock.advance(v.At)
+	states := m.roster.Match(v.Containers)
 	peak := 0.0
-	for i := range v.containers {
-		c, s := &v.containers[i], states.of(i)
+	for i := range v.Containers {
+		c, s := &v.Containers[i], states.Of(i)
 		if turns > 0 {
 			s.turn(m.clock.slot, turns)
 		}
 		if c.Known {
 			s.add(m.clock.slot, c.Demand)
 		}
-		if c.counts {
+		if c.Counts {
 			peak += min(s.max(m.clock.slot)*(1+m.margin), c.Allocated)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -43,7 +44,7 @@ func play(t *testing.T, p predict.Predictor, story []tick) {
 
 func mustNew(t testing.TB, name string, cfg predict.Config) predict.Predictor {
 	t.Helper()
-	p, err := predict.New(name, cfg)
+	p, err := compared.Predictors().New(name, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

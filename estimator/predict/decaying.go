@@ -14,24 +14,15 @@ const (
 	decayingFirst   = 0.0097
 )
 
-// decaying is a histogram of shares of an allocation whose samples lose half
+// Decaying is a histogram of shares of an allocation whose samples lose half
 // their weight every half-life.
-type decaying struct {
+type Decaying struct {
 	weight [decayingBuckets]float32
 	total  float32
 }
 
-// decayingEdges are the upper edges of the buckets; the last is 1 or just above.
-func decayingEdges() *[decayingBuckets]float64 {
-	var e [decayingBuckets]float64
-	for b := range e {
-		e[b] = decayingFirst * math.Pow(decayingGrowth, float64(b))
-	}
-	return &e
-}
-
-// decay ages all samples by elapsed.
-func (h *decaying) decay(by float32) {
+// Decay ages all samples by elapsed.
+func (h *Decaying) Decay(by float32) {
 	if by == 1 {
 		return
 	}
@@ -41,7 +32,8 @@ func (h *decaying) decay(by float32) {
 	h.total *= by
 }
 
-func (h *decaying) add(share float64, weight float32) {
+// Add takes a sample.
+func (h *Decaying) Add(share float64, weight float32) {
 	b := 0
 	if share > decayingFirst {
 		b = int(math.Ceil(math.Log(share/decayingFirst)/math.Log(decayingGrowth) - 1e-9))
@@ -50,18 +42,18 @@ func (h *decaying) add(share float64, weight float32) {
 	h.total += weight
 }
 
-// percentile is the upper edge of the bucket that p of the weight is not above.
-func (h *decaying) percentile(p float64, edges *[decayingBuckets]float64) float64 {
+// Percentile is the upper edge of the bucket that p of the weight is not above.
+func (h *Decaying) Percentile(p float64) float64 {
 	want, sum := h.total*float32(p), float32(0)
 	for b := range h.weight {
 		if sum += h.weight[b]; sum >= want && sum > 0 {
-			return min(edges[b], 1)
+			return min(decayingFirst*math.Pow(decayingGrowth, float64(b)), 1)
 		}
 	}
 	return 1
 }
 
-// decayOver is the factor by which samples fade in elapsed.
-func decayOver(elapsed, halfLife time.Duration) float32 {
+// DecayOver is the factor by which samples fade in elapsed.
+func DecayOver(elapsed, halfLife time.Duration) float32 {
 	return float32(math.Exp2(-elapsed.Seconds() / halfLife.Seconds()))
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 )
 
 // TestDocs holds the table of predictors in the documentation to that in the
@@ -20,8 +20,9 @@ func TestDocs(t *testing.T) {
 	if !found {
 		t.Fatal("docs/internals/estimators.md has no section Predictors")
 	}
+	names := compared.Predictors().Names()
 	last := 0
-	for _, name := range predict.Names() {
+	for _, name := range names {
 		at := strings.Index(section, "\n| `"+name+"` | ")
 		if at < last {
 			t.Errorf("docs/internals/estimators.md has no row for %s, or in another order than the table", name)
@@ -29,7 +30,7 @@ func TestDocs(t *testing.T) {
 		}
 		last = at
 	}
-	if got := strings.Count(section[:strings.Index(section, "### ")], "\n| `"); got != len(predict.Names()) {
-		t.Errorf("docs/internals/estimators.md lists %d predictors, the table %d", got, len(predict.Names()))
+	if got := strings.Count(section[:strings.Index(section, "### ")], "\n| `"); got != len(names) {
+		t.Errorf("docs/internals/estimators.md lists %d predictors, the table %d", got, len(names))
 	}
 }

@@ -15,7 +15,7 @@ type Evaluator struct {
 	last     time.Time
 	seq      int64
 	promises promises
-	roster   roster[evaluated]
+	roster   PerContainer[evaluated]
 	score    Score
 }
 
@@ -84,7 +84,7 @@ func (e *Evaluator) follow(step Step) (allocated float64, blind bool) {
 	states := e.roster.matchStep(step.Containers)
 	total := 0.0
 	for i := range step.Containers {
-		c, m := checked(&step.Containers[i]), states.of(i)
+		c, m := checked(&step.Containers[i]), states.Of(i)
 		allocated += c.Allocated
 		if m.joined == 0 {
 			m.joined = e.seq

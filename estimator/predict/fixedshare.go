@@ -1,5 +1,7 @@
 package predict
 
+import "cmp"
+
 // fixedShare predicts
 //
 //	P = share·A
@@ -9,6 +11,6 @@ package predict
 // (default 0.9).
 type fixedShare struct{ share float64 }
 
-func newFixedShare(cfg Config) (model, error) { return fixedShare{share: or(cfg.Share, 0.9)}, nil }
+func newFixedShare(cfg Config) (Model, error) { return fixedShare{share: cmp.Or(cfg.Share, 0.9)}, nil }
 
-func (m fixedShare) predict(v *view) float64 { return v.allocated * m.share }
+func (m fixedShare) Predict(v *View) float64 { return v.Allocated * m.share }

@@ -15,35 +15,35 @@ const (
 	lateTicks = 3
 )
 
-// model is the heart of a predictor. The guard around it applies what all
+// Model is the heart of a predictor. The guard around it applies what all
 // predictors share, so that a model only does its own arithmetic.
-type model interface {
-	// predict takes the next view and returns the predicted peak of the
+type Model interface {
+	// Predict takes the next View and returns the predicted peak of the
 	// summed demand of the containers that count. The guard clamps it.
-	predict(v *view) float64
+	Predict(v *View) float64
 }
 
-// view is a Step as models see it: checked, capped and summed.
-type view struct {
-	at time.Time
-	// elapsed is the time since the view before, 0 for the first.
-	elapsed time.Duration
-	// usual is the usual time between views; 0 when none is expected.
-	usual time.Duration
-	// containers are all of the step's, in its order.
-	containers []sample
-	// used and allocated are sums over the containers that count.
-	used, allocated float64
+// View is a Step as models see it: checked, capped and summed.
+type View struct {
+	At time.Time
+	// Elapsed is the time since the view before, 0 for the first.
+	Elapsed time.Duration
+	// Usual is the usual time between views; 0 when none is expected.
+	Usual time.Duration
+	// Containers are all of the step's, in its order.
+	Containers []Sample
+	// Used and Allocated are sums over the containers that count.
+	Used, Allocated float64
 }
 
-// sample is one container of a view.
-type sample struct {
+// Sample is one container of a View.
+type Sample struct {
 	// Container has a finite Allocated of at least 0 and, when Known, a Demand
 	// between 0 and Allocated.
 	Container
-	// counts: Known and not Cold. Only these enter the prediction of a model;
+	// Counts: Known and not Cold. Only these enter the prediction of a model;
 	// the guard adds the others at full allocation.
-	counts bool
+	Counts bool
 }
 
 // guard is the Predictor around a model. It holds the invariants of the
@@ -60,45 +60,45 @@ type sample struct {
 // may have been a peak.
 type guard struct {
 	name  string
-	model model
+	model Model
 	pace  pace
 	last  time.Time
 	gap   float64
-	view  view
+	view  View
 }
 
 // Predict implements Predictor.
 func (g *guard) Predict(step Step) float64 {
 	v := &g.view
-	v.elapsed = 0
+	v.Elapsed = 0
 	if !g.last.IsZero() {
-		v.elapsed = max(0, step.At.Sub(g.last))
+		v.Elapsed = max(0, step.At.Sub(g.last))
 	}
 	if g.last.IsZero() || step.At.After(g.last) {
 		g.last = step.At
 	}
-	v.usual = g.pace.follow(v.elapsed)
-	v.at = g.last
-	v.containers = v.containers[:0]
-	v.used, v.allocated = 0, 0
+	v.Usual = g.pace.follow(v.Elapsed)
+	v.At = g.last
+	v.Containers = v.Containers[:0]
+	v.Used, v.Allocated = 0, 0
 	unknown := 0.0
 	for i := range step.Containers {
 		s := checked(&step.Containers[i])
-		if s.counts {
-			v.used += s.Demand
-			v.allocated += s.Allocated
+		if s.Counts {
+			v.Used += s.Demand
+			v.Allocated += s.Allocated
 		} else {
 			unknown += s.Allocated
 		}
-		v.containers = append(v.containers, s)
+		v.Containers = append(v.Containers, s)
 	}
-	p := g.model.predict(v)
-	if !(p <= v.allocated) { // also when p is not a number
-		p = v.allocated
+	p := g.model.Predict(v)
+	if !(p <= v.Allocated) { // also when p is not a number
+		p = v.Allocated
 	}
-	p = max(p, v.used)
-	p += (v.allocated - p) * g.missed(v.elapsed, v.usual)
-	return min(max(p, v.used), v.allocated) + unknown
+	p = max(p, v.Used)
+	p += (v.Allocated - p) * g.missed(v.Elapsed, v.Usual)
+	return min(max(p, v.Used), v.Allocated) + unknown
 }
 
 // missed updates and returns the weight of missing ticks.
@@ -117,8 +117,8 @@ func (g *guard) missed(elapsed, usual time.Duration) float64 {
 }
 
 // checked makes a sample of c in which nothing is out of range.
-func checked(c *Container) sample {
-	s := sample{Container: *c}
+func checked(c *Container) Sample {
+	s := Sample{Container: *c}
 	if !(s.Allocated > 0) || math.IsInf(s.Allocated, 0) {
 		s.Allocated = 0
 	}
@@ -128,6 +128,6 @@ func checked(c *Container) sample {
 	if s.Known {
 		s.Demand = min(max(s.Demand, 0), s.Allocated)
 	}
-	s.counts = s.Known && !s.Cold
+	s.Counts = s.Known && !s.Cold
 	return s
 }

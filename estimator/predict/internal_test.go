@@ -95,19 +95,19 @@ func TestPromisesKnowTheTruth(t *testing.T) {
 func TestRosterKeepsStateWithItsContainer(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var r roster[int]
+		var r PerContainer[int]
 		want := map[string]int{}
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
-			var now []sample
+			var now []Sample
 			for _, id := range []string{"a", "b", "c", "d", "e"} {
 				if rapid.Bool().Draw(t, id) {
-					now = append(now, sample{Container: Container{Key: snapshot.Key{ID: id}}})
+					now = append(now, Sample{Container: Container{Key: snapshot.Key{ID: id}}})
 				}
 			}
-			states := r.match(now)
+			states := r.Match(now)
 			next := map[string]int{}
 			for i := range now {
-				s := states.of(i)
+				s := states.Of(i)
 				if *s != want[now[i].ID] {
 					t.Fatalf("%s has %d, want %d", now[i].ID, *s, want[now[i].ID])
 				}

@@ -1,6 +1,9 @@
 package predict
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // nodeMaxWindow and nodeMaxMargin are the defaults of node-max: the simplest
 // rule that kept 1 % of violations in every cell of the reference traces.
@@ -21,17 +24,17 @@ type nodeMax struct {
 	highest blockMax
 }
 
-func newNodeMax(cfg Config) (model, error) {
-	return &nodeMax{margin: or(cfg.Margin, nodeMaxMargin), clock: newBlockClock(cfg.windowOr(nodeMaxWindow))}, nil
+func newNodeMax(cfg Config) (Model, error) {
+	return &nodeMax{margin: cmp.Or(cfg.Margin, nodeMaxMargin), clock: newBlockClock(cfg.WindowOr(nodeMaxWindow))}, nil
 }
 
-func (m *nodeMax) predict(v *view) float64 {
-	if turns := m.clock.advance(v.at); turns > 0 {
+func (m *nodeMax) Predict(v *View) float64 {
+	if turns := m.clock.advance(v.At); turns > 0 {
 		m.highest.turn(m.clock.slot, turns)
 	}
-	if v.allocated <= 0 {
+	if v.Allocated <= 0 {
 		return 0
 	}
-	m.highest.add(m.clock.slot, v.used/v.allocated)
-	return v.allocated * m.highest.max(m.clock.slot) * (1 + m.margin)
+	m.highest.add(m.clock.slot, v.Used/v.Allocated)
+	return v.Allocated * m.highest.max(m.clock.slot) * (1 + m.margin)
 }

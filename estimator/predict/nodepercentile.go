@@ -1,11 +1,16 @@
 package predict
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Defaults of node-percentile.
 const (
 	nodePercentileDefault = 0.99
 	nodePercentileMargin  = 0.15
+	// As in the vertical pod autoscaler.
+	nodePercentileHalfLife = 24 * time.Hour
 )
 
 // nodePercentile predicts
@@ -17,22 +22,22 @@ const (
 type nodePercentile struct {
 	percentile, margin float64
 	halfLife           time.Duration
-	edges              *[decayingBuckets]float64
-	shares             decaying
+	shares             Decaying
 }
 
-func newNodePercentile(cfg Config) (model, error) {
+// NewNodePercentile makes a node-percentile.
+func NewNodePercentile(cfg Config) (Model, error) {
 	return &nodePercentile{
-		percentile: or(cfg.Percentile, nodePercentileDefault), margin: or(cfg.Margin, nodePercentileMargin),
-		halfLife: cfg.windowOr(vpaHalfLife), edges: decayingEdges(),
+		percentile: cmp.Or(cfg.Percentile, nodePercentileDefault), margin: cmp.Or(cfg.Margin, nodePercentileMargin),
+		halfLife: cfg.WindowOr(nodePercentileHalfLife),
 	}, nil
 }
 
-func (m *nodePercentile) predict(v *view) float64 {
-	m.shares.decay(decayOver(v.elapsed, m.halfLife))
-	if v.allocated <= 0 {
+func (m *nodePercentile) Predict(v *View) float64 {
+	m.shares.Decay(DecayOver(v.Elapsed, m.halfLife))
+	if v.Allocated <= 0 {
 		return 0
 	}
-	m.shares.add(v.used/v.allocated, 1)
-	return v.allocated * m.shares.percentile(m.percentile, m.edges) * (1 + m.margin)
+	m.shares.Add(v.Used/v.Allocated, 1)
+	return v.Allocated * m.shares.Percentile(m.percentile) * (1 + m.margin)
 }

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -34,7 +35,7 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if p, err := predict.New(tc.predictor, tc.cfg); p != nil || !errors.Is(err, tc.want) {
+			if p, err := compared.Predictors().New(tc.predictor, tc.cfg); p != nil || !errors.Is(err, tc.want) {
 				t.Errorf("New: %v, %v; want no predictor and %v", p, err, tc.want)
 			}
 		})
@@ -43,9 +44,10 @@ func TestNewRefuses(t *testing.T) {
 
 func TestEachHasABriefAndAUniqueName(t *testing.T) {
 	t.Parallel()
-	names := predict.Names()
+	table := compared.Predictors()
+	names := table.Names()
 	for i, name := range names {
-		if predict.Brief(name) == "" {
+		if table[i].Brief == "" {
 			t.Errorf("%s has no brief", name)
 		}
 		if slices.Contains(names[:i], name) {
@@ -94,7 +96,7 @@ func bounds(step predict.Step) (lowest, highest float64) {
 
 func eachPredictor(t *testing.T, property func(t *rapid.T, name string)) {
 	t.Helper()
-	for _, name := range predict.Names() {
+	for _, name := range compared.Predictors().Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(t *rapid.T) { property(t, name) })
@@ -113,7 +115,7 @@ func drawConfig(t *rapid.T) predict.Config {
 func TestPredictionIsBetweenDemandAndAllocation(t *testing.T) {
 	t.Parallel()
 	eachPredictor(t, func(t *rapid.T, name string) {
-		p, err := predict.New(name, drawConfig(t))
+		p, err := compared.Predictors().New(name, drawConfig(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +130,7 @@ func TestPredictionIsBetweenDemandAndAllocation(t *testing.T) {
 
 func TestRubbishInIsFullAllocation(t *testing.T) {
 	t.Parallel()
-	for _, name := range predict.Names() {
+	for _, name := range compared.Predictors().Names() {
 		p := mustNew(t, name, predict.Config{Interval: time.Second, Horizon: time.Minute})
 		for i, demand := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1} {
 			want := 2.0
@@ -153,11 +155,11 @@ func TestScaleInvariance(t *testing.T) {
 	t.Parallel()
 	eachPredictor(t, func(t *rapid.T, name string) {
 		cfg := drawConfig(t)
-		one, err := predict.New(name, cfg)
+		one, err := compared.Predictors().New(name, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, _ := predict.New(name, cfg)
+		other, _ := compared.Predictors().New(name, cfg)
 		const scale = 1024 // a power of two: rounding is the same
 		for i, step := range drawSteps(t) {
 			want := one.Predict(step) * scale
@@ -179,11 +181,11 @@ func TestKeepsNothingOfTheStep(t *testing.T) {
 	t.Parallel()
 	eachPredictor(t, func(t *rapid.T, name string) {
 		cfg := drawConfig(t)
-		fresh, err := predict.New(name, cfg)
+		fresh, err := compared.Predictors().New(name, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		reused, _ := predict.New(name, cfg)
+		reused, _ := compared.Predictors().New(name, cfg)
 		var buffer []predict.Container
 		for i, step := range drawSteps(t) {
 			want := fresh.Predict(step)
@@ -200,7 +202,7 @@ func TestKeepsNothingOfTheStep(t *testing.T) {
 }
 
 func TestNoAllocationPerStep(t *testing.T) {
-	for _, name := range predict.Names() {
+	for _, name := range compared.Predictors().Names() {
 		p := mustNew(t, name, predict.Config{Interval: time.Second, Window: time.Hour, Horizon: time.Minute})
 		step := steady(50)
 		for range 1000 {
@@ -231,7 +233,7 @@ func advance(s *predict.Step) {
 }
 
 func BenchmarkPredict(b *testing.B) {
-	for _, name := range predict.Names() {
+	for _, name := range compared.Predictors().Names() {
 		b.Run(name, func(b *testing.B) {
 			p := mustNew(b, name, predict.Config{Interval: time.Second, Horizon: 5 * time.Minute, TargetViolation: 0.01})
 			step := steady(50)

@@ -6,40 +6,40 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// roster keeps one S for each container that is present, in the order of the
+// PerContainer keeps one S for each container that is present, in the order of the
 // step. A container that leaves takes its S with it, one that joins starts
-// with a zero S. As long as nobody joins or leaves, match is one comparison per
+// with a zero S. As long as nobody joins or leaves, Match is one comparison per
 // container and allocates nothing; states never move but when their slice grows.
-type roster[S any] struct {
+type PerContainer[S any] struct {
 	keys, spareKeys   []snapshot.Key
 	slots, spareSlots []int32
 	states            []S
 	free              []int32
 }
 
-// members are the states of a step's containers, valid until the next match.
-type members[S any] struct {
+// Members are the states of a step's containers, valid until the next Match.
+type Members[S any] struct {
 	slots  []int32
 	states []S
 }
 
-// of is the state of the step's container i.
-func (m members[S]) of(i int) *S { return &m.states[m.slots[i]] }
+// Of is the state of the step's container i.
+func (m Members[S]) Of(i int) *S { return &m.states[m.slots[i]] }
 
-// match makes the roster hold exactly the containers, sorted by key.
-func (r *roster[S]) match(containers []sample) members[S] {
+// Match makes r hold exactly the containers, sorted by key.
+func (r *PerContainer[S]) Match(containers []Sample) Members[S] {
 	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
-	return members[S]{slots: r.slots, states: r.states}
+	return Members[S]{slots: r.slots, states: r.states}
 }
 
-// matchStep is match for the containers of a step.
-func (r *roster[S]) matchStep(containers []Container) members[S] {
+// matchStep is Match for the containers of a step.
+func (r *PerContainer[S]) matchStep(containers []Container) Members[S] {
 	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
-	return members[S]{slots: r.slots, states: r.states}
+	return Members[S]{slots: r.slots, states: r.states}
 }
 
-// follow makes the roster hold the n containers with those keys.
-func (r *roster[S]) follow(n int, key func(int) *snapshot.Key) {
+// follow makes r hold the n containers with those keys.
+func (r *PerContainer[S]) follow(n int, key func(int) *snapshot.Key) {
 	same := len(r.keys) == n
 	for i := 0; same && i < n; i++ {
 		same = r.keys[i] == *key(i)
@@ -49,7 +49,7 @@ func (r *roster[S]) follow(n int, key func(int) *snapshot.Key) {
 	}
 }
 
-func (r *roster[S]) merge(n int, keyOf func(int) *snapshot.Key) {
+func (r *PerContainer[S]) merge(n int, keyOf func(int) *snapshot.Key) {
 	keys, slots := r.spareKeys[:0], r.spareSlots[:0]
 	old := 0
 	for i := range n {
@@ -75,7 +75,7 @@ func (r *roster[S]) merge(n int, keyOf func(int) *snapshot.Key) {
 }
 
 // take is an unused place, zeroed.
-func (r *roster[S]) take() int32 {
+func (r *PerContainer[S]) take() int32 {
 	var zero S
 	if n := len(r.free); n > 0 {
 		slot := r.free[n-1]

@@ -54,7 +54,7 @@ type tce struct {
 	began         time.Time
 	hour, six,
 	day blockClock
-	roster     roster[tceContainer]
+	roster     PerContainer[tceContainer]
 	seq        int64
 	promises   promises
 	calibrator calibrator
@@ -70,7 +70,7 @@ type tceContainer struct {
 	last, blind float32
 }
 
-func newTCE(cfg Config) (model, error) {
+func newTCE(cfg Config) (Model, error) {
 	t := &tce{
 		target: cfg.TargetViolation, first: cfg.EarlyTarget,
 		hour: newBlockClock(time.Hour), six: newBlockClock(6 * time.Hour), day: newBlockClock(24 * time.Hour),
@@ -97,21 +97,21 @@ func newTCE(cfg Config) (model, error) {
 	return t, nil
 }
 
-func (t *tce) predict(v *view) float64 {
+func (t *tce) Predict(v *View) float64 {
 	t.seq++
 	if t.began.IsZero() {
-		t.began = v.at
+		t.began = v.At
 	}
 	t.settle(v)
 	s := t.observe(v)
-	for t.promises.over(v.at) {
+	for t.promises.over(v.At) {
 		t.calibrator.learn(t.promises.pop(), t.promises.horizon)
 	}
-	if v.allocated <= 0 {
+	if v.Allocated <= 0 {
 		return 0
 	}
-	share := 1 / v.allocated
-	used := v.used * share
+	share := 1 / v.Allocated
+	used := v.Used * share
 	scale := math.Sqrt(s.squares) * share
 	f := [experts]float64{
 		used, used + math.Sqrt(s.hour)*share, used + math.Sqrt(s.six)*share, used + math.Sqrt(s.day)*share,
@@ -122,17 +122,17 @@ func (t *tce) predict(v *view) float64 {
 	if !s.blind {
 		t.promise(v, f, scale)
 	}
-	return t.mix(v, f, scale, used) * v.allocated
+	return t.mix(v, f, scale, used) * v.Allocated
 }
 
 // settle learns from the promises that ended before this step, unless too
 // much of what came after them was not seen.
-func (t *tce) settle(v *view) {
-	if t.promises.skipped(v.elapsed, v.usual) {
+func (t *tce) settle(v *View) {
+	if t.promises.skipped(v.Elapsed, v.Usual) {
 		t.promises.drop()
 		return
 	}
-	for t.promises.n > 0 && v.at.After(t.promises.at(0).at.Add(t.promises.horizon)) {
+	for t.promises.n > 0 && v.At.After(t.promises.at(0).at.Add(t.promises.horizon)) {
 		t.calibrator.learn(t.promises.pop(), t.promises.horizon)
 	}
 }
@@ -145,13 +145,13 @@ type sums struct {
 	blind bool
 }
 
-func (t *tce) observe(v *view) (s sums) {
-	newHour, newSix, newDay := t.hour.advance(v.at), t.six.advance(v.at), t.day.advance(v.at)
-	states := t.roster.match(v.containers)
+func (t *tce) observe(v *View) (s sums) {
+	newHour, newSix, newDay := t.hour.advance(v.At), t.six.advance(v.At), t.day.advance(v.At)
+	states := t.roster.Match(v.Containers)
 	t.promises.begin()
 	total := 0.0
-	for i := range v.containers {
-		c, m := &v.containers[i], states.of(i)
+	for i := range v.Containers {
+		c, m := &v.Containers[i], states.Of(i)
 		if newHour > 0 {
 			m.hour.turn(t.hour.slot, newHour)
 			if newSix > 0 {
@@ -167,7 +167,7 @@ func (t *tce) observe(v *view) (s sums) {
 			m.day.add(t.day.slot, c.Demand)
 			m.last, m.blind = float32(c.Demand), 0
 		}
-		if !c.counts {
+		if !c.Counts {
 			total += t.unseen(m, v, &s)
 			continue
 		}
@@ -187,11 +187,11 @@ func (t *tce) observe(v *view) (s sums) {
 // unseen is the demand that a container which does not count is given in the
 // truths under way: its last known one for a horizon, then none, as if it had
 // left. Meanwhile no promises are made, which could not be judged.
-func (t *tce) unseen(m *tceContainer, v *view, s *sums) float64 {
+func (t *tce) unseen(m *tceContainer, v *View, s *sums) float64 {
 	if m.joined == 0 {
 		return 0
 	}
-	m.blind += float32(v.elapsed.Seconds())
+	m.blind += float32(v.Elapsed.Seconds())
 	if m.blind > float32(t.promises.horizon.Seconds()) {
 		m.joined = 0
 		return 0
@@ -201,22 +201,22 @@ func (t *tce) unseen(m *tceContainer, v *view, s *sums) float64 {
 }
 
 // promise keeps what the experts say now, to be judged when the horizon is over.
-func (t *tce) promise(v *view, f [experts]float64, scale float64) {
-	if !t.promises.due(v.at) {
+func (t *tce) promise(v *View, f [experts]float64, scale float64) {
+	if !t.promises.due(v.At) {
 		return
 	}
 	if o := t.promises.push(); o != nil {
-		*o = promise{at: v.at, seq: t.seq, allocated: v.allocated, scale: scale, f: f}
+		*o = promise{at: v.At, seq: t.seq, allocated: v.Allocated, scale: scale, f: f}
 	}
 }
 
 // mix is the prediction as a share of the allocation.
-func (t *tce) mix(v *view, f [experts]float64, scale, used float64) float64 {
+func (t *tce) mix(v *View, f [experts]float64, scale, used float64) float64 {
 	target := t.target
-	if v.at.Sub(t.began) < early {
+	if v.At.Sub(t.began) < early {
 		target = min(target, t.first)
 	}
-	fresh := 1 - math.Exp2(-v.elapsed.Seconds()/tightnessHalfLife.Seconds())
+	fresh := 1 - math.Exp2(-v.Elapsed.Seconds()/tightnessHalfLife.Seconds())
 	if t.seq == 1 {
 		fresh = 1
 	}

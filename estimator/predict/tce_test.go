@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -21,7 +22,7 @@ func TestTCERefusesWhatCannotBeKept(t *testing.T) {
 		"early target of 0.1 %": {EarlyTarget: 0.001},
 		"a day ahead":           {Horizon: 24 * time.Hour},
 	} {
-		if _, err := predict.New("tce", cfg); !errors.Is(err, predict.ErrConfig) {
+		if _, err := compared.Predictors().New("tce", cfg); !errors.Is(err, predict.ErrConfig) {
 			t.Errorf("%s: %v, want %v", name, err, predict.ErrConfig)
 		}
 	}
@@ -34,12 +35,12 @@ func TestTCEIsMonotoneInTheTarget(t *testing.T) {
 		strict, loose := min(targets[0], targets[1]), max(targets[0], targets[1])
 		cfg := predict.Config{Interval: time.Second, Horizon: 10 * time.Second}
 		cfg.TargetViolation = strict
-		a, err := predict.New("tce", cfg)
+		a, err := compared.Predictors().New("tce", cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		cfg.TargetViolation = loose
-		b, _ := predict.New("tce", cfg)
+		b, _ := compared.Predictors().New("tce", cfg)
 		for range rapid.IntRange(1, 6).Draw(t, "rounds") {
 			for i, step := range drawSteps(t) {
 				if p, q := a.Predict(step), b.Predict(step); p < q-1e-9 {

@@ -89,10 +89,10 @@ func TestEveryFieldHasOneSetting(t *testing.T) {
 	samples := map[string]string{
 		"mode": "noop", "interval": "7s", "listen": "[::1]:80", "log_format": "json", "log_level": "warn", "resources": "cpus:9",
 		"usage_stale_after": "7s", "sample_stale_after": "7s", "monitor.stat_every": "7", "monitor.cost_budget": "0.7", "monitor.max_wakes": "7", "estimator.resources": "mem",
-		"estimator.predictor": "latest", "estimator.window": "7m", "estimator.horizon": "7s", "estimator.margin": "0.7", "estimator.warm_up": "7s",
+		"estimator.predictor": "node-max", "estimator.window": "7m", "estimator.horizon": "7s", "estimator.margin": "0.7", "estimator.warm_up": "7s",
 		"governor.quantum": "cpus:7", "governor.step": "cpus:7", "governor.raise_every": "7s", "governor.dead_band": "cpus:7", "governor.hold_after_kill": "7s",
 		"estimator.unmanaged_window": "7s", "governor.hold": "7s",
-		"estimator.shadows": "ema", "estimator.mem_horizon": "7s", "decisions.max_mib": "7", "recording.max_mib": "7", "recording.max_age": "7s",
+		"estimator.shadows": "fixed-share", "estimator.mem_horizon": "7s", "decisions.max_mib": "7", "recording.max_mib": "7", "recording.max_age": "7s",
 		"estimator.target_violation": "7%", "estimator.early_target_violation": "7%",
 		"estimator.mem_target_violation": "7%", "estimator.mem_early_target_violation": "7%",
 	}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -210,7 +211,7 @@ func TestNoEstimatorSeesTheFuture(t *testing.T) {
 			shuffled[i] = strings.Join(fields, ",")
 		}
 	}
-	for _, name := range predict.Names() {
+	for _, name := range compared.Predictors().Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var said [2][]float64
@@ -222,7 +223,7 @@ func TestNoEstimatorSeesTheFuture(t *testing.T) {
 				_, err = Evaluate(trace, Options{
 					Resources: []string{CPU}, Horizons: []time.Duration{30 * time.Minute},
 					Estimators: []Estimator{{Label: name, New: func(cfg predict.Config) (predict.Predictor, error) {
-						p, err := predict.New(name, cfg)
+						p, err := compared.Predictors().New(name, cfg)
 						return recorder{p, &said[i]}, err
 					}}},
 				})

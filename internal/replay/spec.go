@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 )
 
 // ParseEstimator reads an estimator from the command line: the name of a
@@ -30,7 +31,7 @@ func ParseEstimator(text string) (Estimator, error) {
 	}
 	e := Estimator{Label: text, Name: name, Set: set, New: func(cfg predict.Config) (predict.Predictor, error) {
 		set(&cfg)
-		return predict.New(name, cfg)
+		return compared.Predictors().New(name, cfg)
 	}}
 	// Refuse at the command line what would be refused at the first node.
 	if _, err := e.New(predict.Config{Interval: time.Minute, Horizon: time.Minute}); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/predict"
+	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
@@ -105,6 +106,7 @@ type wholeNode struct {
 
 func newWholeNode(cores float64, e Estimator, cfg predict.Config, o *WholeOptions, score *WholeScore) (*wholeNode, error) {
 	u := estimator.DefaultUsage()
+	u.Predictors = compared.Predictors()
 	r := &u.Resources[0]
 	cfg.Interval = o.Tick
 	if e.Set != nil {

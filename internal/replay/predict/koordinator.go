@@ -1,6 +1,11 @@
 package predict
 
-import "time"
+import (
+	"cmp"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator/predict"
+)
 
 // Defaults of koordinator (pkg/koordlet/prediction: p95 for CPU, 10 % margin,
 // half-life 12 h). Its cold start of 24 h is left to Cold.
@@ -20,19 +25,19 @@ const (
 // half-life (default 12 h; koordinator: 24 h for memory).
 type koordinator struct {
 	containers *vpa
-	node       *nodePercentile
+	node       predict.Model
 }
 
-func newKoordinator(cfg Config) (model, error) {
-	cfg.Percentile = or(cfg.Percentile, koordinatorPercentile)
-	cfg.Margin = or(cfg.Margin, koordinatorMargin)
-	cfg.Window = cfg.windowOr(koordinatorHalfLife)
+func newKoordinator(cfg predict.Config) (predict.Model, error) {
+	cfg.Percentile = cmp.Or(cfg.Percentile, koordinatorPercentile)
+	cfg.Margin = cmp.Or(cfg.Margin, koordinatorMargin)
+	cfg.Window = cfg.WindowOr(koordinatorHalfLife)
+	node, err := predict.NewNodePercentile(cfg)
 	return &koordinator{
-		containers: &vpa{percentile: cfg.Percentile, margin: cfg.Margin, halfLife: cfg.Window, edges: decayingEdges()},
-		node:       &nodePercentile{percentile: cfg.Percentile, margin: cfg.Margin, halfLife: cfg.Window, edges: decayingEdges()},
-	}, nil
+		containers: &vpa{percentile: cfg.Percentile, margin: cfg.Margin, halfLife: cfg.Window}, node: node,
+	}, err
 }
 
-func (m *koordinator) predict(v *view) float64 {
-	return max(m.containers.predict(v), m.node.predict(v))
+func (m *koordinator) Predict(v *predict.View) float64 {
+	return max(m.containers.Predict(v), m.node.Predict(v))
 }

@@ -1,6 +1,11 @@
 package predict
 
-import "time"
+import (
+	"cmp"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator/predict"
+)
 
 // Defaults of autopilot: the 98th percentile weighted by load, a half-life of
 // 12 h and 10 % on top, as published for CPU limits (Rzadca et al., EuroSys
@@ -15,9 +20,9 @@ const (
 // vpa with samples weighted by their load, so that the percentile is that of
 // the work done rather than of the time. Uses Percentile (default 0.98), Margin
 // (default 0.10) and Window as the half-life (default 12 h).
-func newAutopilot(cfg Config) (model, error) {
+func newAutopilot(cfg predict.Config) (predict.Model, error) {
 	return &vpa{
-		percentile: or(cfg.Percentile, autopilotPercentile), margin: or(cfg.Margin, autopilotMargin),
-		halfLife: cfg.windowOr(autopilotHalfLife), edges: decayingEdges(), byLoad: true,
+		percentile: cmp.Or(cfg.Percentile, autopilotPercentile), margin: cmp.Or(cfg.Margin, autopilotMargin),
+		halfLife: cfg.WindowOr(autopilotHalfLife), byLoad: true,
 	}, nil
 }

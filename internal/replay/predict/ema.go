@@ -1,5 +1,11 @@
 package predict
 
+import (
+	"cmp"
+
+	"github.com/estimatord/estimatord/estimator/predict"
+)
+
 // emaWeight is the weight of the newest sample in Serenity's exponential
 // moving average (serenity, src/filters/ema.hpp, DEFAULT_EMA_ALPHA).
 const (
@@ -15,7 +21,7 @@ const (
 // says nothing of peaks. Uses Margin (default 0.1).
 type ema struct {
 	margin float64
-	roster roster[emaContainer]
+	states predict.PerContainer[emaContainer]
 }
 
 type emaContainer struct {
@@ -23,20 +29,22 @@ type emaContainer struct {
 	begun bool
 }
 
-func newEMA(cfg Config) (model, error) { return &ema{margin: or(cfg.Margin, emaMargin)}, nil }
+func newEMA(cfg predict.Config) (predict.Model, error) {
+	return &ema{margin: cmp.Or(cfg.Margin, emaMargin)}, nil
+}
 
-func (m *ema) predict(v *view) float64 {
-	states := m.roster.match(v.containers)
+func (m *ema) Predict(v *predict.View) float64 {
+	states := m.states.Match(v.Containers)
 	peak := 0.0
-	for i := range v.containers {
-		c, s := &v.containers[i], states.of(i)
+	for i := range v.Containers {
+		c, s := &v.Containers[i], states.Of(i)
 		if c.Known {
 			if !s.begun {
 				s.begun, s.mean = true, c.Demand
 			}
 			s.mean += emaWeight * (c.Demand - s.mean)
 		}
-		if c.counts {
+		if c.Counts {
 			peak += min(s.mean*(1+m.margin), c.Allocated)
 		}
 	}

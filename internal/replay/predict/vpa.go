@@ -1,6 +1,11 @@
 package predict
 
-import "time"
+import (
+	"cmp"
+	"time"
+
+	"github.com/estimatord/estimatord/estimator/predict"
+)
 
 // Defaults of vpa: the percentile and margin of the vertical pod autoscaler's
 // upper bound (pkg/recommender/logic/recommender.go: 0.95, 15 %) and the
@@ -20,36 +25,35 @@ const (
 type vpa struct {
 	percentile, margin float64
 	halfLife           time.Duration
-	edges              *[decayingBuckets]float64
-	roster             roster[decaying]
+	states             predict.PerContainer[predict.Decaying]
 	// byLoad: a sample weighs as much as it uses (autopilot).
 	byLoad bool
 }
 
-func newVPA(cfg Config) (model, error) {
+func newVPA(cfg predict.Config) (predict.Model, error) {
 	return &vpa{
-		percentile: or(cfg.Percentile, vpaPercentile), margin: or(cfg.Margin, vpaMargin),
-		halfLife: cfg.windowOr(vpaHalfLife), edges: decayingEdges(),
+		percentile: cmp.Or(cfg.Percentile, vpaPercentile), margin: cmp.Or(cfg.Margin, vpaMargin),
+		halfLife: cfg.WindowOr(vpaHalfLife),
 	}, nil
 }
 
-func (m *vpa) predict(v *view) float64 {
-	states := m.roster.match(v.containers)
-	by := decayOver(v.elapsed, m.halfLife)
+func (m *vpa) Predict(v *predict.View) float64 {
+	states := m.states.Match(v.Containers)
+	by := predict.DecayOver(v.Elapsed, m.halfLife)
 	peak := 0.0
-	for i := range v.containers {
-		c, h := &v.containers[i], states.of(i)
-		h.decay(by)
+	for i := range v.Containers {
+		c, h := &v.Containers[i], states.Of(i)
+		h.Decay(by)
 		if c.Known && c.Allocated > 0 {
 			share := c.Demand / c.Allocated
 			weight := float32(1)
 			if m.byLoad {
 				weight = float32(max(share, 1e-3))
 			}
-			h.add(share, weight)
+			h.Add(share, weight)
 		}
-		if c.counts {
-			peak += min(h.percentile(m.percentile, m.edges)*(1+m.margin), 1) * c.Allocated
+		if c.Counts {
+			peak += min(h.Percentile(m.percentile)*(1+m.margin), 1) * c.Allocated
 		}
 	}
 	return peak

@@ -1,8 +1,11 @@
 package predict
 
 import (
+	"cmp"
 	"slices"
 	"time"
+
+	"github.com/estimatord/estimatord/estimator/predict"
 )
 
 // Defaults of percentile-sum.
@@ -23,7 +26,7 @@ const (
 type percentileSum struct {
 	percentile, margin float64
 	length, slot       int
-	roster             roster[sortedHistory]
+	states             predict.PerContainer[sortedHistory]
 }
 
 // sortedHistory is a history with its samples also in order.
@@ -32,21 +35,21 @@ type sortedHistory struct {
 	sorted []float32
 }
 
-func newPercentileSum(cfg Config) (model, error) {
+func newPercentileSum(cfg predict.Config) (predict.Model, error) {
 	return &percentileSum{
-		percentile: or(cfg.Percentile, percentileDefault), margin: cfg.Margin,
-		length: historyLength(cfg.windowOr(percentileWindow), cfg.Interval),
+		percentile: cmp.Or(cfg.Percentile, percentileDefault), margin: cfg.Margin,
+		length: historyLength(cfg.WindowOr(percentileWindow), cfg.Interval),
 	}, nil
 }
 
-func (m *percentileSum) predict(v *view) float64 {
+func (m *percentileSum) Predict(v *predict.View) float64 {
 	m.slot = (m.slot + 1) % m.length
-	states := m.roster.match(v.containers)
+	states := m.states.Match(v.Containers)
 	peak := 0.0
-	for i := range v.containers {
-		c, h := &v.containers[i], states.of(i)
+	for i := range v.Containers {
+		c, h := &v.Containers[i], states.Of(i)
 		h.replace(m.length, m.slot, c)
-		if c.counts {
+		if c.Counts {
 			peak += min(h.percentile(m.percentile)*(1+m.margin), c.Allocated)
 		}
 	}
@@ -55,7 +58,7 @@ func (m *percentileSum) predict(v *view) float64 {
 
 // replace takes the step's sample, if known, in place of the one that leaves
 // the window.
-func (h *sortedHistory) replace(length, slot int, c *sample) {
+func (h *sortedHistory) replace(length, slot int, c *predict.Sample) {
 	if slot < len(h.ring) && h.ring[slot] >= 0 {
 		i, _ := slices.BinarySearch(h.sorted, h.ring[slot])
 		h.sorted = slices.Delete(h.sorted, i, i+1)

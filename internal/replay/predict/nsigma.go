@@ -1,8 +1,11 @@
 package predict
 
 import (
+	"cmp"
 	"math"
 	"time"
+
+	"github.com/estimatord/estimatord/estimator/predict"
 )
 
 // Defaults of n-sigma: five deviations over two hours, the setting of the
@@ -24,28 +27,28 @@ type nSigma struct {
 	n              float64
 	length, slot   int
 	used, promised []float64
-	roster         roster[history]
+	states         predict.PerContainer[history]
 }
 
-func newNSigma(cfg Config) (model, error) {
-	m := &nSigma{n: or(cfg.Margin, sigmas), length: historyLength(cfg.windowOr(nSigmaWindow), cfg.Interval)}
+func newNSigma(cfg predict.Config) (predict.Model, error) {
+	m := &nSigma{n: cmp.Or(cfg.Margin, sigmas), length: historyLength(cfg.WindowOr(nSigmaWindow), cfg.Interval)}
 	m.used, m.promised = make([]float64, m.length), make([]float64, m.length)
 	return m, nil
 }
 
-func (m *nSigma) predict(v *view) float64 {
+func (m *nSigma) Predict(v *predict.View) float64 {
 	m.slot = (m.slot + 1) % m.length
-	states := m.roster.match(v.containers)
+	states := m.states.Match(v.Containers)
 	clear(m.used)
 	clear(m.promised)
-	for i := range v.containers {
-		c, h := &v.containers[i], states.of(i)
+	for i := range v.Containers {
+		c, h := &v.Containers[i], states.Of(i)
 		value := -1.0
 		if c.Known {
 			value = c.Demand
 		}
 		h.put(m.length, m.slot, value)
-		if !c.counts {
+		if !c.Counts {
 			continue
 		}
 		for j, u := range h.ring {
@@ -65,9 +68,9 @@ func (m *nSigma) predict(v *view) float64 {
 		}
 	}
 	if n == 0 {
-		return v.allocated
+		return v.Allocated
 	}
 	mean := sum / n
 	deviation := math.Sqrt(max(0, squares/n-mean*mean))
-	return v.allocated * (mean + m.n*deviation)
+	return v.Allocated * (mean + m.n*deviation)
 }
