@@ -78,8 +78,6 @@ func (r *Reader) readMemoryLimit(l *memoryLimit) snapshot.Count {
 	for _, path := range l.limits {
 		text, why := r.buf.ReadOnce(unix.AT_FDCWD, path)
 		switch {
-		case gone(why) && !l.v2 && r.has(l.dir):
-			return snapshot.Count{Why: snapshot.NoFile} // each v1 cgroup has a limit
 		case gone(why):
 			continue
 		case why != snapshot.Present:

@@ -47,7 +47,6 @@ func TestUsableMemory(t *testing.T) {
 		{"v1 active cache", false, map[string]string{"m/memory.limit_in_bytes": "419430400\n", "memory.limit_in_bytes": v1None, "m/memory.stat": "total_dirty 10485760\ntotal_inactive_file 10485760\ntotal_active_file 283115520\n"}, memory{mib(400), mib(370), limit}},
 		{"a use beyond the limit", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.current": "18446744073709547520\n"}, memory{mib(400), no(snapshot.Impossible), limit}},
 		{"more cache than use", true, map[string]string{"m/memory.max": "419430400\n", "m/memory.stat": "inactive_file 0\nactive_file 18446744073709547520\n"}, memory{mib(400), no(snapshot.Impossible), limit}},
-		{"v1 a cgroup that does not tell its limit", false, nil, memory{no(snapshot.NoFile), no(snapshot.NoFile), nobody}},
 		{"a limit of the cgroup above", true, map[string]string{"m/memory.max": "max\n", "memory.max": "419430400\n"}, memory{mib(400), mib(50), limit}},
 		{"two limits", true, map[string]string{"m/memory.max": "314572800\n", "memory.max": "419430400\n"}, memory{mib(300), mib(50), limit}},
 		{"memory.high below memory.max", true, map[string]string{"m/memory.max": "524288000\n", "m/memory.high": "419430400\n"}, memory{mib(400), mib(200), limit}},
