@@ -15,14 +15,7 @@ import (
 )
 
 func newConfig() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Look after configuration files",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newConfigCheck())
-	return cmd
+	return newGroup("config", "Look after configuration files", "", newConfigCheck())
 }
 
 func newConfigCheck() *cobra.Command {

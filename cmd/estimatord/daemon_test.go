@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
@@ -165,7 +166,7 @@ func TestFixedAnswersARealAgentsRequests(t *testing.T) {
 func TestUsageOffersNothingUnseen(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "agent.sock")
 	p := start(t, "--mode=usage", "--socket", socket, "--mesos-cgroups-root", "estimatord-no-such-agent")
-	if line := p.await(t, "offer"); line["gross"] != "0" || line["why"] != "no_samples" && line["why"] != "no_agent" {
+	if line := p.await(t, "offer"); line["revocable_total"] != "0" || line["why"] != "no_samples" && line["why"] != "no_agent" {
 		t.Errorf("offer %v, want nothing for want of samples or an agent", line)
 	}
 	got, err := dial(t, socket).Estimate(t.Context(), recorded(t, "one-regular-one-revocable.bin"))
@@ -270,8 +271,12 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		code int
 		want string
 	}{
-		{"unknown flag", []string{"--moode=fixed"}, exitUsage, "unknown flag: --moode"},
-		{"unknown command", []string{"dmeo"}, exitUsage, `unknown command "dmeo"`},
+		{"unknown flag", []string{"--moode=fixed"}, exitUsage, "unknown flag: --moode (did you mean --mode?)"},
+		{"unknown flag of a command", []string{"status", "--jsn"}, exitUsage, "unknown flag: --jsn (did you mean --json?)"},
+		{"unknown command", []string{"dmeo"}, exitUsage, `unknown command "dmeo" for "estimatord" (did you mean demo?)`},
+		{"unknown command of a command", []string{"budget", "rest"}, exitUsage, `unknown command "rest" for "estimatord budget" (did you mean reset?)`},
+		{"no policy", []string{"--policy=/nonexistent"}, exitUsage, "--policy: stat /nonexistent: no such file"},
+		{"an argument", []string{"version", "x"}, exitUsage, `estimatord version takes no argument, not ["x"]`},
 		{"unknown mode", []string{"--mode=fxed"}, exitUsage, `--mode: "fxed" is not one of`},
 		{"unparsable resources", []string{"--mode=fixed", "--resources=cpus:four"}, exitUsage, `"cpus:four"`},
 		{"fixed without a total", []string{"--mode=fixed"}, exitUsage, "mode fixed needs the total"},
@@ -286,7 +291,11 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		{"socket path too long", []string{"--socket", "/" + strings.Repeat("a", 200)}, exitUsage, "has 201 bytes, the kernel takes 107"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			code, stderr := fails(t, append([]string{"--log-level=error"}, tc.args...)...)
+			args := tc.args
+			if strings.HasPrefix(args[0], "--") { // of the daemon
+				args = append([]string{"--log-level=error"}, args...)
+			}
+			code, stderr := fails(t, args...)
 			if code != tc.code || !strings.Contains(stderr, tc.want) {
 				t.Errorf("exit %d, stderr %q; want %d and %q", code, stderr, tc.code, tc.want)
 			}
@@ -303,6 +312,7 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 func TestVersionAndCompletion(t *testing.T) {
 	for args, want := range map[string]string{
 		"version":         "estimatord ",
+		"--version":       "estimatord ",
 		"completion bash": "# bash completion",
 	} {
 		out, err := command(t, strings.Fields(args)...).Output()
@@ -310,4 +320,20 @@ func TestVersionAndCompletion(t *testing.T) {
 			t.Errorf("%s: %.60q, %v; want %q", args, out, err, want)
 		}
 	}
+}
+
+// What a default stands for is in the text of the flag.
+func TestHelpNamesNoOddDefaults(t *testing.T) {
+	var all func(cmd *cobra.Command)
+	all = func(cmd *cobra.Command) {
+		for _, odd := range []string{"(default -1ns)", "(default [])", "(default )"} {
+			if strings.Contains(cmd.UsageString(), odd) {
+				t.Errorf("%s: %s", cmd.CommandPath(), odd)
+			}
+		}
+		for _, c := range cmd.Commands() {
+			all(c)
+		}
+	}
+	all(newRoot())
 }

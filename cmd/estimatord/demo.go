@@ -21,7 +21,7 @@ cgroups: a regular service far below its allocation, slack being offered, a
 best-effort hog launched on it, the service's load rising, the hog being
 preempted, the service keeping its CPU. The exit code says whether the story
 came out. It needs root, or a cgroup2 subtree that is delegated to you.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			self, err := os.Executable()
 			if err != nil {

@@ -24,71 +24,42 @@ type explaining struct {
 
 func newExplain() *cobra.Command {
 	e := &explaining{}
-	cmd := &cobra.Command{
-		Use:   "explain",
-		Short: "Say why, from the decision log",
-		Long: `explain reads the decision log that the daemon keeps (setting decisions.dir) and
+	question := func(use, short, long string, args cobra.PositionalArgs, ask func(l *explain.Log, args []string) (explanation, error)) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Long: long, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+			return e.answer(cmd, func(l *explain.Log) (explanation, error) { return ask(l, args) })
+		}}
+	}
+	cmd := newGroup("explain", "Say why, from the decision log",
+		`explain reads the decision log that the daemon keeps (setting decisions.dir) and
 says why the offer is what it is, why a container was killed, and why one was
 not. The daemon need not run. The words in brackets are stable codes, which the
 daemon's log and metrics use as well.`,
-		Example: `  estimatord explain offer
-  estimatord explain kill 5f3a
-  estimatord explain why-not batch.task-7 --at 2026-03-01T12:00:00Z`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&e.dir, "dir", defaultDecisions, "directory of the decision log")
-	flags.StringVar(&e.at, "at", "", "time to ask about, in RFC 3339 or as a duration ago (default: the end of the log)")
-	flags.BoolVar(&e.json, "json", false, "print JSON")
-	cmd.AddCommand(
-		&cobra.Command{
-			Use:   "offer",
-			Short: "Say why the offer is what it is",
-			Args:  arguments(0, "no argument"),
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return e.answer(cmd, func(l *explain.Log) (explanation, error) { return l.Offer() })
-			},
-		},
-		&cobra.Command{
-			Use:   "kill CONTAINER",
-			Short: "Say why a container was killed",
-			Long: `kill says which rule killed a container and what it read, who else was weighed,
+		question("offer", "Say why the offer is what it is", "", noArguments,
+			func(l *explain.Log, _ []string) (explanation, error) { return l.Offer() }),
+		question("kill CONTAINER", "Say why a container was killed",
+			`kill says which rule killed a container and what it read, who else was weighed,
 what became of it, and how it was throttled before.
 
-` + whichContainer,
-			Args: arguments(1, "one container"),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return e.answer(cmd, func(l *explain.Log) (explanation, error) { return l.Kill(args[0]) })
-			},
-		},
-		&cobra.Command{
-			Use:   "why-not CONTAINER",
-			Short: "Say why a container is not killed",
-			Long: `why-not says whether a container could be killed, and why it is not.
+`+whichContainer, one("container"),
+			func(l *explain.Log, args []string) (explanation, error) { return l.Kill(args[0]) }),
+		question("why-not CONTAINER", "Say why a container is not killed",
+			`why-not says whether a container could be killed, and why it is not.
 
-` + whichContainer,
-			Args: arguments(1, "one container"),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return e.answer(cmd, func(l *explain.Log) (explanation, error) { return l.WhyNot(args[0]) })
-			},
-		},
+`+whichContainer, one("container"),
+			func(l *explain.Log, args []string) (explanation, error) { return l.WhyNot(args[0]) }),
 	)
+	cmd.Example = `  estimatord explain offer
+  estimatord explain kill 5f3a
+  estimatord explain why-not batch.task-7 --at 2026-03-01T12:00:00Z`
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&e.dir, "dir", defaultDecisions, "directory of the decision log")
+	flags.StringVar(&e.at, "at", "", "time to ask about, in RFC 3339, as explain prints it, or as a duration ago; empty: the end of the log")
+	flags.BoolVar(&e.json, "json", false, "print JSON")
 	return cmd
 }
 
 const whichContainer = `CONTAINER is a container's id, the beginning of one, or the id of its executor or
 of one of its tasks.`
-
-// arguments are n arguments.
-func arguments(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n || n > 0 && args[0] == "" {
-			return usageError{fmt.Errorf("%s: name %s, not %q", cmd.CommandPath(), what, args)}
-		}
-		return nil
-	}
-}
 
 // explanation is an answer that can be printed, as text or as JSON.
 type explanation interface{ Text() string }
@@ -109,23 +80,25 @@ func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (explanat
 	if err != nil {
 		return err
 	}
-	return e.print(cmd.OutOrStdout(), a)
-}
-
-func (e *explaining) print(w io.Writer, a explanation) error {
-	if !e.json {
-		_, err := io.WriteString(w, a.Text())
-		return err
+	text := a.Text()
+	if e.json {
+		if text, err = jsonOf(a); err != nil {
+			return err
+		}
+		text += "\n"
 	}
-	return printJSON(w, a)
+	_, err = io.WriteString(cmd.OutOrStdout(), text)
+	return err
 }
 
-// printJSON writes v for people and scripts.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+// jsonOf is v for people and scripts.
+func jsonOf(v any) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	err := enc.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 var errTime = errors.New("--at: neither a time like 2026-03-01T12:00:00Z nor a duration like 10m")
@@ -135,8 +108,10 @@ func (e *explaining) until(now time.Time) (time.Time, error) {
 	if e.at == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339Nano, e.at); err == nil {
-		return t, nil
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05 MST"} { // the second is what explain prints
+		if t, err := time.Parse(form, e.at); err == nil {
+			return t, nil
+		}
 	}
 	ago, err := time.ParseDuration(strings.TrimPrefix(e.at, "-"))
 	if err != nil {

@@ -59,6 +59,7 @@ func TestExplain(t *testing.T) {
 	}{
 		"offer":            {[]string{"offer"}, 0, "1.5"},
 		"offer before":     {[]string{"offer", "--at", "2026-03-01T12:00:00Z"}, 0, "(no_agent)"},
+		"offer as printed": {[]string{"offer", "--at", "2026-03-01 12:00:00.000 UTC"}, 0, "(no_agent)"},
 		"kill":             {[]string{"kill", "hog-1"}, 0, "busy: too much"},
 		"why-not":          {[]string{"why-not", "hog"}, 0, "(eligible)"},
 		"unknown":          {[]string{"kill", "nobody"}, 1, `nothing in the decision log of a kill of "nobody"`},

@@ -54,7 +54,7 @@ func TestOperatorCommands(t *testing.T) {
 	if out := operate(t, "pause", socket); !strings.HasPrefix(out, "paused") {
 		t.Errorf("pause: %s", out)
 	}
-	if line := p.await(t, "offer"); line["free"] != "0" || line["why"] != "stopped" {
+	if line := p.await(t, "offer"); line["offered"] != "0" || line["why"] != "stopped" {
 		t.Errorf("paused: offer %v", line)
 	}
 	if out := operate(t, "status", socket); !strings.Contains(out, "PAUSED") {
@@ -63,7 +63,7 @@ func TestOperatorCommands(t *testing.T) {
 	if out := operate(t, "resume", socket); !strings.HasPrefix(out, "resumed") {
 		t.Errorf("resume: %s", out)
 	}
-	if line := p.await(t, "offer"); line["free"] != "4" {
+	if line := p.await(t, "offer"); line["offered"] != "4" {
 		t.Errorf("resumed: offer %v", line)
 	}
 

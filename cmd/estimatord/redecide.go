@@ -32,7 +32,7 @@ the settings that the daemon had, and compares what it decides with the decision
 log of that run (decisions.dir), byte for byte. Where the policy was changed
 while it ran, name the others with --also-policy. The exit code is 1 when a line differs, or
 none could be compared.`,
-		Args: arguments(0, "no argument"),
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, _, err := config.Load(cmd.Flags(), os.Environ(), config.Read)
 			if err != nil {

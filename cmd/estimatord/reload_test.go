@@ -83,7 +83,7 @@ func TestThePolicyIsReloaded(t *testing.T) {
 	write(t, settings, "mode: nope\n")
 	p.signal(t, syscall.SIGHUP)
 	p.await(t, "the settings would be refused at the next start")
-	p.await(t, "reloaded")
+	p.await(t, "not reloaded")
 
 	if code := p.stop(t); code != 0 {
 		t.Errorf("exit code %d", code)

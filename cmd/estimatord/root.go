@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/daemon"
@@ -24,27 +27,86 @@ file.`,
 		Example: `  estimatord --mode=fixed --resources=cpus:4
   estimatord --config /etc/estimatord/estimatord.yaml
   estimatord demo`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.NoArgs(cmd, args); err != nil {
-				return usageError{err}
-			}
-			return nil
-		},
+		Args:          noArguments,
+		Version:       build().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDaemon(cmd)
 		},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if cmd == root { // a mistyped flag of the unit leaves nothing throttled either
 			daemon.Recover(settingsOf(cmd), cmd.ErrOrStderr())
 		}
-		return usageError{err}
+		return usageError{fmt.Errorf("%w%s", err, suggestFlag(cmd, err))}
 	})
 	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
+	plainDefaults(root)
 	return root
+}
+
+// newGroup is a command that only has others below it.
+func newGroup(use, short, long string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+// noArguments refuses arguments: one is rather a mistyped command.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !cmd.HasSubCommands() {
+		return usageError{fmt.Errorf("%s takes no argument, not %q", cmd.CommandPath(), args)}
+	}
+	suggestion := ""
+	cmd.SuggestionsMinimumDistance = 2
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		suggestion = " (did you mean " + like[0] + "?)"
+	}
+	return usageError{fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), suggestion)}
+}
+
+// one is one argument, which is what is named.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 || args[0] == "" {
+			return usageError{fmt.Errorf("%s: name one %s, not %q", cmd.CommandPath(), what, args)}
+		}
+		return nil
+	}
+}
+
+// suggestFlag is the flag that may have been meant when err is about an unknown
+// one.
+func suggestFlag(cmd *cobra.Command, err error) string {
+	unknown := (*pflag.NotExistError)(nil)
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	return config.Suggest("--"+unknown.GetSpecifiedName(), known)
+}
+
+// plainDefaults leaves out of the help the default values that only stand for
+// what the text says.
+func plainDefaults(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.DefValue == "-1ns" || f.DefValue == "[]" {
+			f.DefValue = "0"
+		}
+	})
+	for _, c := range cmd.Commands() {
+		plainDefaults(c)
+	}
 }
 
 // settingsOf loads the settings by the flags of cmd, the environment and the

@@ -24,7 +24,7 @@ func newRecordShow() *cobra.Command {
 files): when it was, how many containers there were and what they used in all. A
 dash is a number that was not read. A file that was cut off, as by a daemon that
 was killed or that still records, is read as far as it goes.`,
-		Args: oneRecording,
+		Args: one("recording"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := recording.Open(args[0])
 			if err != nil {

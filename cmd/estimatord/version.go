@@ -32,11 +32,9 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print which build this is",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b := build()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "estimatord %s (revision %s, %s, %s/%s)\n",
-				b.Version, b.Revision, b.GoVersion, runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), build())
 			return err
 		},
 	}

@@ -119,7 +119,7 @@ func (d *document) mapping(n *yaml.Node, path string, fields []field) {
 			f.take(value, full)
 			continue
 		}
-		d.fault(key, full, "unknown key"+suggest(key.Value, names(fields)), nil)
+		d.fault(key, full, "unknown key"+Suggest(key.Value, names(fields)), nil)
 	}
 }
 

@@ -74,7 +74,7 @@ func choice[T ~string](field func(*Config) *T, of ...T) form {
 	list := strings.Join(words, "|")
 	return parsed(list, field, func(s string) (T, error) {
 		if !slices.Contains(words, s) {
-			return "", fmt.Errorf("%q is not one of %s%s", s, list, suggest(s, words))
+			return "", fmt.Errorf("%q is not one of %s%s", s, list, Suggest(s, words))
 		}
 		return T(s), nil
 	}, func(v T) string { return string(v) })
@@ -227,7 +227,7 @@ func wordsOrNone(field func(*Config) *[]string, of ...string) form {
 			case s == "":
 				return nil, nil
 			case !slices.Contains(of, w):
-				return nil, fmt.Errorf("%q is not one of %s%s", w, strings.Join(of, ", "), suggest(w, of))
+				return nil, fmt.Errorf("%q is not one of %s%s", w, strings.Join(of, ", "), Suggest(w, of))
 			case slices.Contains(out, w):
 				return nil, fmt.Errorf("%q is listed twice", w)
 			}

@@ -264,14 +264,15 @@ func (l *loader) fault(key, reason string) {
 // Value is one setting for a log: what was set, to what, and where.
 type Value struct{ Key, Value, Where string }
 
-// Changed are the settings of c that are not defaults, in the order of the
-// table.
+// Changed are the settings of c that somebody has set to something else than
+// the default, in the order of the table.
 func (p Provenance) Changed(c *Config) []Value {
 	var out []Value
+	def := Default()
 	settings := Settings()
 	for i := range settings {
 		s := &settings[i]
-		if o := p[s.Key]; o.From != FromDefault && o.From != "" {
+		if o := p[s.Key]; o.From != FromDefault && o.From != "" && s.get(c) != s.get(&def) {
 			out = append(out, Value{s.Key, s.get(c), o.Where})
 		}
 	}

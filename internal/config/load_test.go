@@ -272,10 +272,10 @@ func TestDistance(t *testing.T) {
 			t.Errorf("distance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
 		}
 	}
-	if got := suggest("intervall", []string{"listen", "interval"}); got != " (did you mean interval?)" {
+	if got := Suggest("intervall", []string{"listen", "interval"}); got != " (did you mean interval?)" {
 		t.Errorf("suggested %q", got)
 	}
-	if got := suggest("completely_else", []string{"listen", "interval"}); got != "" {
+	if got := Suggest("completely_else", []string{"listen", "interval"}); got != "" {
 		t.Errorf("suggested %q", got)
 	}
 }

@@ -1,8 +1,8 @@
 package config
 
-// suggest is " (did you mean x?)" for the known word that is nearest to word,
+// Suggest is " (did you mean x?)" for the known word that is nearest to word,
 // "" when none is near enough to have been meant.
-func suggest(word string, known []string) string {
+func Suggest(word string, known []string) string {
 	if k := nearest(word, known); k != "" {
 		return " (did you mean " + k + "?)"
 	}

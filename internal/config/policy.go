@@ -168,7 +168,7 @@ func parseSignal(s string) (qos.Signal, error) {
 	if qos.Signal(s).Known() {
 		return qos.Signal(s), nil
 	}
-	return "", fmt.Errorf("%q is not a signal: %s%s", s, strings.Join(signalNames(), ", "), suggest(s, signalNames()))
+	return "", fmt.Errorf("%q is not a signal: %s%s", s, strings.Join(signalNames(), ", "), Suggest(s, signalNames()))
 }
 
 func signalNames() []string {
@@ -183,7 +183,7 @@ func parseAction(s string) (qos.Rung, error) {
 	if r, ok := qos.ParseRung(s); ok && r != qos.None {
 		return r, nil
 	}
-	return 0, fmt.Errorf("%q is not an action: %s%s", s, strings.Join(actionNames(), ", "), suggest(s, actionNames()))
+	return 0, fmt.Errorf("%q is not an action: %s%s", s, strings.Join(actionNames(), ", "), Suggest(s, actionNames()))
 }
 
 func actionNames() []string {

@@ -281,22 +281,19 @@ func TestPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	st.Daemon.PID, st.Daemon.PausedSince = 4242, st.Tick.At
-	var text bytes.Buffer
-	if err := Print(&text, st, now); err != nil {
-		t.Fatal(err)
-	}
+	text := Text(st, now) + "\n"
 	js, err := json.MarshalIndent(st, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "full.txt", text.String())
+	golden(t, "full.txt", text)
 	golden(t, "full.json", string(js)+"\n")
-	for line := range strings.Lines(text.String()) {
+	for line := range strings.Lines(text) {
 		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > width {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	if strings.ContainsRune(text.String(), '\x1b') {
+	if strings.ContainsRune(text, '\x1b') {
 		t.Error("an escape sequence reaches the terminal")
 	}
 	var fields map[string]any
@@ -319,11 +316,8 @@ func TestPrintOfAYoungDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	st.Daemon.PID = 4242
-	var text bytes.Buffer
-	if err := Print(&text, st, now); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "young.txt", text.String())
+	text := Text(st, now) + "\n"
+	golden(t, "young.txt", text)
 }
 
 func TestBadRequests(t *testing.T) {

@@ -1,9 +1,7 @@
 package control
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -18,10 +16,10 @@ import (
 // width is that of a terminal which nobody has made wider.
 const width = 80
 
-// Print writes how things stand at time now for people, in lines of at most 80
+// Text is how things stand at time now for people, in lines of at most 80
 // columns: what is longer is cut, and whole in the JSON form.
-func Print(out io.Writer, st *Status, now time.Time) error {
-	p := &printer{w: bufio.NewWriter(out), now: now}
+func Text(st *Status, now time.Time) string {
+	p := &printer{now: now}
 	p.daemon(st)
 	p.policy(st.Policy)
 	p.tick(st)
@@ -34,17 +32,17 @@ func Print(out io.Writer, st *Status, now time.Time) error {
 	if t := st.Tick; t != nil {
 		p.signals(t.QoS.Signals)
 	}
-	return p.w.Flush()
+	return strings.TrimSuffix(p.text.String(), "\n")
 }
 
 type printer struct {
-	w   *bufio.Writer
-	now time.Time
+	text strings.Builder
+	now  time.Time
 }
 
 // line writes one line, cut where the terminal ends.
 func (p *printer) line(format string, args ...any) {
-	_, _ = p.w.WriteString(clip(strings.TrimRight(fmt.Sprintf(format, args...), " "), width) + "\n")
+	p.text.WriteString(clip(strings.TrimRight(fmt.Sprintf(format, args...), " "), width) + "\n")
 }
 
 // entry writes a line of the head: a title and what there is to say of it.

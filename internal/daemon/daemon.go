@@ -51,7 +51,7 @@ func New(opts Options) (*Daemon, error) {
 	act := &actuator{log: d.log}
 	act.recover(&d.cfg)
 	if err == nil {
-		d.parts, err = assemble(&d.cfg, &opts, act, d.log)
+		d.parts, err = d.assemble(act)
 	}
 	if err != nil {
 		signal.Stop(d.hup)

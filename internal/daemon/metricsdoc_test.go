@@ -30,7 +30,7 @@ func everything(t *testing.T) *parts {
 	cfg.Decisions.Dir = filepath.Join(dir, "decisions")
 	cfg.Recording.Dir = filepath.Join(dir, "recording")
 	log := slog.New(slog.DiscardHandler)
-	a, err := assemble(&cfg, &Options{}, &actuator{log: log}, log)
+	a, err := (&Daemon{cfg: cfg, log: log}).assemble(&actuator{log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os/user"
 	"path/filepath"
@@ -44,8 +45,9 @@ type parts struct {
 
 // assemble makes the parts from the settings. It opens nothing that others
 // could see.
-func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger) (_ *parts, err error) {
-	p := &parts{log: log, build: opts.Build, actuator: act}
+func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
+	cfg, log := &d.cfg, d.log
+	p := &parts{log: log, build: d.opts.Build, actuator: act}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -58,6 +60,9 @@ func assemble(cfg *config.Config, opts *Options, act *actuator, log *slog.Logger
 	p.policy, err = config.OpenPolicy(config.SourceConfig{
 		Path: cfg.Policy, Fresh: qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log,
 	})
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = fmt.Errorf("%s: %w", d.origins["policy"].Where, err) // where the path comes from
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -47,23 +48,28 @@ func (r *reloader) reload() {
 	// begin of this one (sd_notify(3)).
 	notify(r.log, systemd.SdNotifyReloading+"\n"+systemd.SdNotifyMonotonicUsec())
 	defer notify(r.log, systemd.SdNotifyReady)
-	r.compare()
+	err := r.compare()
 	if r.running.Policy != "" {
-		_ = r.policy.Reload() // it is in the log and in the status
+		err = errors.Join(err, r.policy.Reload())
+	}
+	if err != nil { // each is in the log
+		r.log.Error("not reloaded")
+		return
 	}
 	r.log.Info("reloaded")
 }
 
 // compare says which settings would be others after a restart.
-func (r *reloader) compare() {
+func (r *reloader) compare() error {
 	next, _, err := r.load()
 	if err != nil {
 		r.log.Error("the settings would be refused at the next start", "err", err)
-		return
+		return err
 	}
 	if changed := differing(&r.running, &next); len(changed) > 0 {
 		r.log.Warn("settings have changed, they need a restart", "keys", strings.Join(changed, ","))
 	}
+	return nil
 }
 
 // differing are the keys of the settings in which a and b differ.

@@ -1,6 +1,9 @@
 package metrics
 
 import (
+	"fmt"
+	"runtime"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -10,6 +13,11 @@ import (
 // Build is what the binary says of itself.
 type Build struct {
 	Version, Revision, GoVersion string
+}
+
+// String names the build for people.
+func (b Build) String() string {
+	return fmt.Sprintf("estimatord %s (revision %s, %s, %s/%s)", b.Version, b.Revision, b.GoVersion, runtime.GOOS, runtime.GOARCH)
 }
 
 // NewRegistry makes the registry of everything the daemon exports: all, and what
