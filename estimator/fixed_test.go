@@ -86,9 +86,6 @@ func TestAnswer(t *testing.T) {
 			if got := o.Answer(scene(start, tc.cast...).Usage, start.Add(tc.after)).String(); got != tc.want {
 				t.Errorf("answer %q, want %q", got, tc.want)
 			}
-			if r := o.Resources[0]; r.Estimate != nil || r.Governor != nil {
-				t.Errorf("%+v: nothing was estimated", r)
-			}
 			if got := o.Answer(nil, start); len(got) != 0 {
 				t.Errorf("answer without a report %v", got)
 			}
