@@ -94,7 +94,7 @@ type Monitor struct {
 type Estimator struct {
 	Resources []string
 	Predictor string
-	// Shadows are predictors that are only graded beside it.
+	// Shadows are predictors that are only scored beside it.
 	Shadows []string
 	// Horizon, TargetViolation and EarlyTargetViolation are the promise for
 	// cpus; the Mem ones that for mem.
@@ -152,7 +152,7 @@ func Default() Config {
 			// by killing, so an operator must want it.
 			Resources: []string{resources.CPUs},
 			// The only one that keeps a declared promise on every public trace
-			// (docs/internals/estimators.md), so the others are graded beside it.
+			// (docs/internals/estimators.md), so the others are scored beside it.
 			Predictor: "tce",
 			Shadows:   []string{"container-max", "node-max"},
 			// Time enough to take back what was lent: notice, kill, restart. For

@@ -110,7 +110,7 @@ func Settings() []Setting {
 			words(func(c *Config) *[]string { return &c.Estimator.Resources }, resources.CPUs, resources.Mem)),
 		filed("estimator.predictor", "how the peak of regular containers is predicted",
 			choice(func(c *Config) *string { return &c.Estimator.Predictor }, predict.Predictors().Names()...)),
-		filed("estimator.shadows", "predictors that are only graded beside it",
+		filed("estimator.shadows", "predictors that are only scored beside it",
 			wordsOrNone(func(c *Config) *[]string { return &c.Estimator.Shadows }, predict.Predictors().Names()...)),
 		filed("estimator.horizon", "how far ahead the promise for cpus holds",
 			duration(func(c *Config) *time.Duration { return &c.Estimator.Horizon }, time.Second, day)),
