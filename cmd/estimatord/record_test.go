@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/estimatord/estimatord/internal/replay"
 )
 
 func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
@@ -49,6 +51,10 @@ func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
 	if err != nil || strings.Count(string(out), "\n") != len(lines)+1 || !strings.HasPrefix(string(out), "SEQ") {
 		t.Errorf("as text: %v, %.200q; want a header and %d lines", err, out, len(lines))
 	}
+	out, err = command(t, "record", "export", "--step=1s", recording).Output()
+	if err != nil || !strings.HasPrefix(string(out), replay.Header+"\n") || strings.Count(string(out), "\n") < 2 {
+		t.Errorf("as a trace: %v, %.200q; want a header and a row at least", err, out)
+	}
 }
 
 func TestBadRecordingsAreOneClearLine(t *testing.T) {
@@ -66,6 +72,7 @@ func TestBadRecordingsAreOneClearLine(t *testing.T) {
 		{name: "parent is missing", dir: filepath.Join(dir, "a", "b"), want: "no such file or directory"},
 		{name: "cannot be written to", dir: "/proc/self", want: "/proc/self"},
 		{name: "show without a recording", args: []string{"record", "show"}, want: "name one recording"},
+		{name: "export to another format", args: []string{"record", "export", "--format=json", dir}, want: "is not csv"},
 		{name: "show nothing", args: []string{"record", "show", filepath.Join(dir, "none")}, want: "no such file or directory"},
 		{name: "show what is no recording", args: []string{"record", "show", file}, want: "not a recording"},
 		{name: "show an empty directory", args: []string{"record", "show", dir}, want: "not a recording"},

@@ -1,8 +1,8 @@
 package replay
 
 import (
-	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,8 +20,8 @@ predicted, and what best-effort tasks on the offered slack would have done.
 A trace is a CSV file, gzipped or not, with the header
   ` + Header + `
 and rows sorted by node, container and time (cores, MiB; a row is the mean
-usage over the step that ends at its time); or a directory that
-"estimatord record" or the daemon recorded into.
+usage over the step that ends at its time); or a directory that the daemon
+recorded into (recording.dir).
 
 An estimator is the name of a predictor, with settings after colons:
   --estimator tce,node-max:window=24h:margin=0.1
@@ -53,6 +53,7 @@ func Command() *cobra.Command {
 				}
 				req.Policy = file.Policy
 			}
+			req.Progress = TerminalProgress(os.Stderr)
 			report, err := Run(&req)
 			if err != nil {
 				return err
@@ -107,8 +108,8 @@ type outputs struct {
 
 func (o *outputs) write(cmd *cobra.Command, r *Report) error {
 	if o.html != "" {
-		if err := writePage(o.html, r); err != nil {
-			return err
+		if err := replaceFile(o.html, r.WriteHTML); err != nil {
+			return fmt.Errorf("page: %w", err)
 		}
 	}
 	if o.update != "" {
@@ -126,13 +127,4 @@ func (o *outputs) write(cmd *cobra.Command, r *Report) error {
 	default:
 		return r.WriteText(w)
 	}
-}
-
-// writePage writes the page with plots.
-func writePage(path string, r *Report) error {
-	var page bytes.Buffer
-	if err := r.WriteHTML(&page); err != nil {
-		return fmt.Errorf("page: %w", err)
-	}
-	return replaceFile(path, page.Bytes())
 }

@@ -66,8 +66,6 @@ func newCSVReader(r io.Reader, skip func(Skipped)) (*csvReader, error) {
 type csvRow struct {
 	Row
 	node, container string
-	// sameContainer: the row before was of the same container on the same node.
-	sameContainer bool
 }
 
 // next returns the next row; io.EOF after the last.
@@ -128,7 +126,7 @@ func (c *csvReader) accept(line []byte) (csvRow, error) {
 		c.containers[c.container] = struct{}{}
 	}
 	c.last = p.At
-	return csvRow{Row: p.Row, node: c.node, container: c.container, sameContainer: sameContainer}, nil
+	return csvRow{Row: p.Row, node: c.node, container: c.container}, nil
 }
 
 func trimCR(line []byte) []byte { return bytes.TrimSuffix(line, []byte{'\r'}) }

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"bytes"
-	"compress/gzip"
 	"io"
 	"os"
 	"strings"
@@ -34,7 +33,7 @@ is allocated. All with the same step, which becomes that of the trace.`,
 				}
 				*to = bytes.NewReader(answer)
 			}
-			return importTo(out, e)
+			return writeTrace(out, func(w io.Writer) error { return ConvertPrometheus(w, e) })
 		},
 	}
 	f := cmd.Flags()
@@ -49,23 +48,4 @@ is allocated. All with the same step, which becomes that of the trace.`,
 	}
 	cmd.MarkFlagsRequiredTogether("mem-used", "mem-alloc")
 	return cmd
-}
-
-// importTo writes the trace whole or not at all.
-func importTo(path string, e PrometheusExport) error {
-	var trace bytes.Buffer
-	if !strings.HasSuffix(path, ".gz") {
-		if err := ConvertPrometheus(&trace, e); err != nil {
-			return err
-		}
-		return replaceFile(path, trace.Bytes())
-	}
-	z := gzip.NewWriter(&trace)
-	if err := ConvertPrometheus(z, e); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	return replaceFile(path, trace.Bytes())
 }

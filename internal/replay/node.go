@@ -2,6 +2,7 @@ package replay
 
 import (
 	"container/heap"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,10 +16,9 @@ type Node struct {
 	// the id has none.
 	Cores float64
 
-	spool *spool
-	queue cursorQueue
-	// steps, when not nil, are read in order: those of a recording.
-	steps func(*Step) (bool, error)
+	spool   *spool
+	cursors []*cursor // sorted by container
+	queue   cursorQueue
 }
 
 // Step is all containers of a node at one time, sorted by id.
@@ -30,14 +30,16 @@ type Step struct {
 	Rows []Row
 }
 
+// newNode replays the rows in the spool.
 func newNode(id string, s *spool) (*Node, error) {
 	if err := s.out.Flush(); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(s.segments, func(a, b segment) int { return strings.Compare(a.container, b.container) })
+	slices.SortFunc(s.columns, func(a, b *column) int { return strings.Compare(a.container, b.container) })
 	n := &Node{ID: id, Cores: coresOf(id), spool: s}
-	for i, seg := range s.segments {
-		c := &cursor{container: i, next: seg.offset, left: seg.rows}
+	for i, column := range s.columns {
+		c := &cursor{column: column, index: i}
+		n.cursors = append(n.cursors, c)
 		ok, err := s.advance(c)
 		if err != nil {
 			return nil, err
@@ -52,9 +54,6 @@ func newNode(id string, s *spool) (*Node, error) {
 
 // Next fills step with the containers at the next time; false after the last.
 func (n *Node) Next(step *Step) (bool, error) {
-	if n.steps != nil {
-		return n.steps(step)
-	}
 	step.IDs, step.Rows = step.IDs[:0], step.Rows[:0]
 	if len(n.queue) == 0 {
 		return false, nil
@@ -62,7 +61,7 @@ func (n *Node) Next(step *Step) (bool, error) {
 	step.At = n.queue[0].row.At
 	for len(n.queue) > 0 && n.queue[0].row.At == step.At {
 		c := n.queue[0]
-		step.IDs = append(step.IDs, n.spool.segments[c.container].container)
+		step.IDs = append(step.IDs, c.container)
 		step.Rows = append(step.Rows, c.row)
 		ok, err := n.spool.advance(c)
 		switch {
@@ -75,6 +74,25 @@ func (n *Node) Next(step *Step) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// writeRows writes the rows container by container, as a trace has them.
+func (n *Node) writeRows(w io.Writer) error {
+	for _, c := range n.cursors {
+		for {
+			if _, err := io.WriteString(w, c.row.text(n.ID, c.container)); err != nil {
+				return err
+			}
+			ok, err := n.spool.advance(c)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // coresOf is the capacity that a node's id ends with: 32 for "gg00c32".
@@ -100,7 +118,7 @@ func (q cursorQueue) Less(i, j int) bool {
 	if q[i].row.At != q[j].row.At {
 		return q[i].row.At < q[j].row.At
 	}
-	return q[i].container < q[j].container
+	return q[i].index < q[j].index
 }
 
 func (q cursorQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }

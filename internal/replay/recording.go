@@ -3,8 +3,6 @@ package replay
 import (
 	"errors"
 	"fmt"
-	"iter"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,8 +33,7 @@ func recordingAt(path string) string {
 	return ""
 }
 
-// recording turns what the daemon recorded on its node into steps. It is read
-// once, in order, so memory does not depend on its length.
+// gathering turns what the daemon recorded on its node into steps.
 //
 // A step holds the regular top-level containers that are there at its last
 // tick: usage is the mean of its ticks, weighted with the time that each is
@@ -44,21 +41,20 @@ func recordingAt(path string) string {
 // any of them counts at its allocation, as in the daemon. Times are the recorded
 // ones; a tick that is not after the one before (a clock that was set back) is
 // left out.
-type recorded struct {
-	reader *recording.Reader
-	step   time.Duration
-	skip   bool
-	// cut counts files that do not end well, other faults go to skipped.
-	cut     func()
-	skipped func(error)
+type gathering struct {
+	step       time.Duration
+	slot       int64 // the step under way, -1 before the first
+	last       time.Time
+	containers map[string]*means
+	ids        []string // of the last tick, in its order
+	cores      float64
+	visit      func(container string, r Row) error
 }
 
 // means are of one container in the step under way.
 type means struct {
 	cpu, mem mean
-	// tick is when it was there last.
-	tick time.Time
-	row  Row
+	row      Row
 }
 
 type mean struct{ sum, weight float64 }
@@ -76,50 +72,62 @@ func (m *mean) or(v float64) float64 {
 	return m.sum / m.weight
 }
 
-// gathering is the step under way.
-type gathering struct {
-	slot       int64
-	last       time.Time
-	containers map[string]*means
-	ids        []string // of the last tick, in its order
-	cores      float64
-}
-
-// each shows every step, and the node's processors at its end, until visit
-// returns false or an error.
-func (r *recorded) each(visit func(s *Step, cores float64) (bool, error)) error {
-	g := gathering{slot: -1, containers: make(map[string]*means)}
-	var step Step
-	for s, err := range r.reader.All() {
+// eachRecordedRow reads the rows of a recording, step by step.
+func (t *Trace) eachRecordedRow(doing string, f faults, visit func(csvRow) error) error {
+	step := t.opts.step()
+	if step < time.Second || step%time.Second != 0 {
+		return fmt.Errorf("%w: a step of %s is not one of whole seconds", ErrOptions, step)
+	}
+	rec, err := recording.Open(t.recording)
+	if err != nil {
+		return err
+	}
+	if t.opts.Progress != nil {
+		rec.Progress = func(read, total int64) { t.opts.Progress(doing+" "+t.recording, read, total) }
+	}
+	// Whole processors, so that the id says as much as that of a CSV file. They
+	// are known once it was read.
+	node := t.Dataset + "c" + strconv.Itoa(int(t.cores))
+	g := gathering{step: step, slot: -1, containers: make(map[string]*means), visit: func(container string, r Row) error {
+		return visit(csvRow{Row: r, node: node, container: container})
+	}}
+	for s, err := range rec.All() {
 		switch {
 		case errors.Is(err, recording.ErrCut):
-			r.cut()
-			continue
-		case err != nil && !r.skip:
+			f.cut()
+		case err != nil && !t.opts.SkipMalformed:
 			return err
 		case err != nil:
-			r.skipped(err)
-			continue
-		case !s.At.After(g.last) || s.At.Unix() < 0:
-			continue
-		}
-		if slot := s.At.UnixNano() / int64(r.step); slot != g.slot {
-			if more, err := r.flush(&g, &step, visit); err != nil || !more {
+			f.skipped(Skipped{Err: err})
+		case s.At.After(g.last) && s.At.Unix() >= 0:
+			if err := g.add(s); err != nil {
 				return err
 			}
-			g.slot = slot
 		}
-		r.gather(&g, s)
 	}
-	_, err := r.flush(&g, &step, visit)
-	return err
+	t.cores = g.cores
+	return g.flush()
 }
 
-// gather adds a tick to the step under way.
-func (r *recorded) gather(g *gathering, s *snapshot.Snapshot) {
+// step is the time that a row of a recording is about.
+func (o *TraceOptions) step() time.Duration {
+	if o.Step == 0 {
+		return DefaultStep
+	}
+	return o.Step
+}
+
+// add adds a tick to its step.
+func (g *gathering) add(s *snapshot.Snapshot) error {
+	if slot := s.At.UnixNano() / int64(g.step); slot != g.slot {
+		if err := g.flush(); err != nil {
+			return err
+		}
+		g.slot = slot
+	}
 	weight := time.Nanosecond.Seconds()
 	if !g.last.IsZero() {
-		weight = min(s.At.Sub(g.last), r.step).Seconds()
+		weight = min(s.At.Sub(g.last), g.step).Seconds()
 	}
 	g.last, g.ids = s.At, g.ids[:0]
 	if size := s.Host.Usable(); size.OK() {
@@ -136,7 +144,6 @@ func (r *recorded) gather(g *gathering, s *snapshot.Snapshot) {
 			g.containers[c.ID] = m
 		}
 		g.ids = append(g.ids, c.ID)
-		m.tick = s.At
 		m.row.CPU.Allocated = c.Executor.Regular.Get(resources.CPUs).Float()
 		m.row.Memory.Allocated = c.Executor.Regular.Get(resources.Mem).Float()
 		if v := c.CPU.Cores; c.OnDisk && v.OK() && v.V >= 0 && v.V <= maxQuantity {
@@ -146,25 +153,24 @@ func (r *recorded) gather(g *gathering, s *snapshot.Snapshot) {
 			m.mem.add(float64(b.N)/resources.MemUnitBytes, weight)
 		}
 	}
+	return nil
 }
 
-// flush shows the step that is over.
-func (r *recorded) flush(g *gathering, step *Step, visit func(*Step, float64) (bool, error)) (bool, error) {
-	if g.slot < 0 {
-		return true, nil
-	}
+// flush yields the rows of the step that is over.
+func (g *gathering) flush() error {
 	// A row's time is the end of its step.
-	step.At = (g.slot + 1) * int64(r.step/time.Second)
-	step.IDs, step.Rows = step.IDs[:0], step.Rows[:0]
+	at := (g.slot + 1) * int64(g.step/time.Second)
 	for _, id := range g.ids {
 		m := g.containers[id]
-		row := Row{At: step.At, CPU: amounts(&m.cpu, m.row.CPU.Allocated), Memory: amounts(&m.mem, m.row.Memory.Allocated)}
+		row := Row{At: at, CPU: amounts(&m.cpu, m.row.CPU.Allocated), Memory: amounts(&m.mem, m.row.Memory.Allocated)}
 		if row.CPU.Present || row.Memory.Present {
-			step.IDs, step.Rows = append(step.IDs, id), append(step.Rows, row)
+			if err := g.visit(id, row); err != nil {
+				return err
+			}
 		}
 	}
 	clear(g.containers)
-	return visit(step, g.cores)
+	return nil
 }
 
 func amounts(m *mean, allocated float64) Amounts {
@@ -172,106 +178,6 @@ func amounts(m *mean, allocated float64) Amounts {
 		return Amounts{}
 	}
 	return Amounts{Used: m.or(allocated), Allocated: allocated, Present: true}
-}
-
-// openRecording opens the trace's recording.
-func (t *Trace) openRecording(cut func(), skipped func(error)) (*recorded, error) {
-	r, err := recording.Open(t.recording)
-	if err != nil {
-		return nil, err
-	}
-	return &recorded{reader: r, step: t.Interval, skip: t.skip, cut: cut, skipped: skipped}, nil
-}
-
-// scanRecording reads the whole recording once, as scan reads a CSV file.
-func (t *Trace) scanRecording(step time.Duration) error {
-	if step == 0 {
-		step = DefaultStep
-	}
-	if step < time.Second || step%time.Second != 0 {
-		return fmt.Errorf("%w: a step of %s is not one of whole seconds", ErrOptions, step)
-	}
-	t.Interval = step
-	r, err := t.openRecording(func() { t.Cut++ }, func(err error) {
-		t.Skipped++
-		if len(t.SkippedRows) < maxReported {
-			t.SkippedRows = append(t.SkippedRows, Skipped{Err: err})
-		}
-	})
-	if err != nil {
-		return err
-	}
-	present := make(map[string]bool)
-	err = r.each(func(s *Step, cores float64) (bool, error) {
-		if t.Rows == 0 {
-			t.Start = s.At
-		}
-		t.End, t.cores = s.At, cores
-		t.Rows += len(s.Rows)
-		now := make(map[string]bool, len(s.IDs))
-		for i, id := range s.IDs {
-			now[id] = true
-			if !present[id] {
-				t.Containers++
-			}
-			t.HasCPU = t.HasCPU || s.Rows[i].CPU.Present
-			t.HasMemory = t.HasMemory || s.Rows[i].Memory.Present
-		}
-		present = now
-		return true, nil
-	})
-	if err == nil && t.Rows == 0 {
-		err = fmt.Errorf("%w: no regular container that an agent reports", ErrEmpty)
-	}
-	t.Nodes = 1
-	return err
-}
-
-// errStopped ends the reading of a recording early.
-var errStopped = errors.New("stopped")
-
-// visitRecording replays the node that was recorded.
-func (t *Trace) visitRecording(visit func(*Node) error) error {
-	r, err := t.openRecording(func() {}, func(error) {}) // counted when it was opened
-	if err != nil {
-		return err
-	}
-	// Whole processors, so that the id says as much as that of a CSV file.
-	cores := math.Floor(t.cores)
-	n := &Node{ID: t.Dataset + "c" + strconv.Itoa(int(cores)), Cores: cores}
-	steps, stop := pull(r)
-	defer stop()
-	n.steps = steps
-	return visit(n)
-}
-
-// pull makes of each something that can be asked for the next step.
-func pull(r *recorded) (next func(*Step) (bool, error), stop func()) {
-	type got struct {
-		step *Step
-		err  error
-	}
-	var seq iter.Seq[got] = func(yield func(got) bool) {
-		err := r.each(func(s *Step, _ float64) (bool, error) {
-			if !yield(got{step: s}) {
-				return false, errStopped
-			}
-			return true, nil
-		})
-		if err != nil && !errors.Is(err, errStopped) {
-			yield(got{err: err})
-		}
-	}
-	pulled, stop := iter.Pull(seq)
-	return func(s *Step) (bool, error) {
-		g, ok := pulled()
-		if !ok || g.err != nil {
-			return false, g.err
-		}
-		s.At = g.step.At
-		s.IDs, s.Rows = append(s.IDs[:0], g.step.IDs...), append(s.Rows[:0], g.step.Rows...)
-		return true, nil
-	}, stop
 }
 
 // nameOf is "node-7" for "recordings/node-7/".

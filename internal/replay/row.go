@@ -35,6 +35,17 @@ type Row struct {
 	CPU, Memory Amounts
 }
 
+// text is the row as a line of a trace.
+func (r *Row) text(node, container string) string {
+	pair := func(a Amounts) string {
+		if !a.Present {
+			return ","
+		}
+		return strconv.FormatFloat(a.Used, 'f', -1, 64) + "," + strconv.FormatFloat(a.Allocated, 'f', -1, 64)
+	}
+	return fmt.Sprintf("%d,%s,%s,%s,%s\n", r.At, node, container, pair(r.CPU), pair(r.Memory))
+}
+
 // Amounts is usage and allocation of one resource.
 type Amounts struct {
 	Used, Allocated float64

@@ -50,6 +50,8 @@ type Request struct {
 	Step time.Duration
 	// Timelines records the first node of each trace.
 	Timelines bool
+	// Progress is as in TraceOptions.
+	Progress Progress
 	// Stopwatch is as in Options.
 	Stopwatch func() int64
 }
@@ -69,7 +71,7 @@ func Run(req *Request) (*Report, error) {
 	}
 	report := &Report{Target: req.TargetViolation}
 	for _, path := range req.Traces {
-		trace, err := OpenTrace(path, TraceOptions{SkipMalformed: req.SkipMalformed, Step: req.Step})
+		trace, err := OpenTrace(path, TraceOptions{SkipMalformed: req.SkipMalformed, Step: req.Step, Progress: req.Progress})
 		if err != nil {
 			return nil, err
 		}

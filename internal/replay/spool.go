@@ -4,43 +4,43 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"os"
 )
 
-// A trace comes node by node and container by container, but is replayed by
-// time. So
-// the rows of one node are spooled to a temporary file, container by
-// container, and merged from there: memory holds a buffer per container, the
-// disk one node, whatever the length of the trace.
+// A trace comes container by container, or (a recording) time by time, and is
+// replayed by time and exported by container. So the rows of one node are spooled
+// to a temporary file, in chunks of one container each: memory holds a chunk per
+// container, the disk one node, whatever the length of the trace.
 
 const (
-	// recordBytes is the size of a spooled Row.
-	recordBytes = 5 * 8
-	// cursorRecords is how many records a cursor reads at once.
-	cursorRecords = 64
+	// rowValues is how many numbers a Row has.
+	rowValues = 5
+	// chunkRows is how many rows of a container are written at once.
+	chunkRows = 64
 )
 
-// segment is where the rows of one container are.
-type segment struct {
+// column is the rows of one container.
+type column struct {
 	container string
-	offset    int64
-	rows      int
+	// chunks are the offsets of full chunks, pending the rows after those.
+	chunks  []int64
+	pending []float64
 }
 
 // spool is the temporary file of one node.
 type spool struct {
-	file     *os.File
-	out      *bufio.Writer
-	segments []segment
-	size     int64
-	record   [recordBytes]byte
+	file    *os.File
+	out     *bufio.Writer
+	size    int64
+	buffer  []byte
+	columns []*column
+	byID    map[string]*column
 }
 
-// newSpool makes a spool in dir ("" for the system's) that is gone when it is
-// closed, or when the process dies.
-func newSpool(dir string) (*spool, error) {
-	f, err := os.CreateTemp(dir, "estimatord-replay-*")
+// newSpool makes a spool that is gone when it is closed, or when the process
+// dies.
+func newSpool() (*spool, error) {
+	f, err := os.CreateTemp("", "estimatord-replay-*")
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
@@ -48,14 +48,15 @@ func newSpool(dir string) (*spool, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	return &spool{file: f, out: bufio.NewWriterSize(f, 256<<10)}, nil
+	return &spool{file: f, out: bufio.NewWriterSize(f, 256<<10), byID: make(map[string]*column)}, nil
 }
 
 func (s *spool) close() error { return s.file.Close() }
 
 // reset starts a new node.
 func (s *spool) reset() error {
-	s.segments, s.size = s.segments[:0], 0
+	s.columns, s.size = nil, 0
+	clear(s.byID)
 	s.out.Reset(s.file)
 	if _, err := s.file.Seek(0, 0); err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -63,69 +64,73 @@ func (s *spool) reset() error {
 	return nil
 }
 
-// add appends one row; rows of a container come one after the other.
+// add appends a row of a container; those of one come in order of time.
 func (s *spool) add(container string, r Row) error {
-	if n := len(s.segments); n == 0 || s.segments[n-1].container != container {
-		s.segments = append(s.segments, segment{container: container, offset: s.size})
+	c := s.byID[container]
+	if c == nil {
+		c = &column{container: container}
+		s.columns, s.byID[container] = append(s.columns, c), c
 	}
-	s.segments[len(s.segments)-1].rows++
-	s.size += recordBytes
-	encodeRow(&s.record, r)
-	if _, err := s.out.Write(s.record[:]); err != nil {
+	// An absent resource is spooled as an allocation of 0, which no row has.
+	c.pending = append(c.pending, float64(r.At), r.CPU.Used, r.CPU.Allocated, r.Memory.Used, r.Memory.Allocated)
+	if len(c.pending) < chunkRows*rowValues {
+		return nil
+	}
+	var err error
+	if s.buffer, err = binary.Append(s.buffer[:0], binary.LittleEndian, c.pending); err == nil {
+		_, err = s.out.Write(s.buffer)
+	}
+	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	c.chunks, c.pending = append(c.chunks, s.size), c.pending[:0]
+	s.size += int64(len(s.buffer))
 	return nil
 }
 
-// An absent resource is spooled as an allocation of 0, which no row has.
-func encodeRow(b *[recordBytes]byte, r Row) {
-	binary.LittleEndian.PutUint64(b[0:], uint64(r.At)) //nolint:gosec // the bits are what counts, decodeRow has the inverse
-	for i, v := range [...]float64{r.CPU.Used, r.CPU.Allocated, r.Memory.Used, r.Memory.Allocated} {
-		binary.LittleEndian.PutUint64(b[8+8*i:], math.Float64bits(v))
-	}
-}
-
-func decodeRow(b []byte) Row {
-	var v [4]float64
-	for i := range v {
-		v[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8+8*i:]))
-	}
-	return Row{
-		At:     int64(binary.LittleEndian.Uint64(b)), //nolint:gosec // inverse of encodeRow
-		CPU:    Amounts{Used: v[0], Allocated: v[1], Present: v[1] > 0},
-		Memory: Amounts{Used: v[2], Allocated: v[3], Present: v[3] > 0},
-	}
-}
-
-// cursor reads the rows of one container.
+// cursor reads the rows of one container. It is read after all were added.
 type cursor struct {
-	row       Row
-	next      int64 // offset of the record after the buffered ones
-	left      int   // records not read yet
-	buffer    []byte
-	used      int
-	container int // index of its segment
+	*column
+	row   Row
+	index int       // of the container on its node
+	chunk int       // the next one
+	left  []float64 // what was read of the chunk before and not used
+	room  []float64
 }
 
-// advance moves to the next row; false after the last. free takes the buffer
-// of an exhausted cursor for the next one.
+// advance moves to the next row; false after the last.
 func (s *spool) advance(c *cursor) (bool, error) {
-	if c.used == len(c.buffer) {
-		if c.left == 0 {
-			return false, nil
+	switch {
+	case len(c.left) > 0:
+	case c.chunk < len(c.chunks):
+		if c.room == nil {
+			c.room = make([]float64, chunkRows*rowValues)
 		}
-		n := min(c.left, cursorRecords)
-		if cap(c.buffer) < n*recordBytes {
-			c.buffer = make([]byte, n*recordBytes)
+		s.buffer = append(s.buffer[:0], make([]byte, 8*len(c.room))...)
+		_, err := s.file.ReadAt(s.buffer, c.chunks[c.chunk])
+		if err == nil {
+			_, err = binary.Decode(s.buffer, binary.LittleEndian, c.room)
 		}
-		c.buffer, c.used = c.buffer[:n*recordBytes], 0
-		if _, err := s.file.ReadAt(c.buffer, c.next); err != nil {
+		if err != nil {
 			return false, fmt.Errorf("spool: %w", err)
 		}
-		c.next += int64(len(c.buffer))
-		c.left -= n
+		c.chunk++
+		c.left = c.room
+	case c.chunk == len(c.chunks):
+		c.chunk++
+		c.left = c.pending
+		if len(c.left) == 0 {
+			return false, nil
+		}
+	default:
+		return false, nil
 	}
-	c.row = decodeRow(c.buffer[c.used : c.used+recordBytes])
-	c.used += recordBytes
+	v := c.left[:rowValues]
+	c.left = c.left[rowValues:]
+	c.row = Row{
+		At:     int64(v[0]),
+		CPU:    Amounts{Used: v[1], Allocated: v[2], Present: v[2] > 0},
+		Memory: Amounts{Used: v[3], Allocated: v[4], Present: v[4] > 0},
+	}
 	return true, nil
 }

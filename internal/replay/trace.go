@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ type Trace struct {
 	Cut int
 
 	path string
-	skip bool
+	opts TraceOptions
 	// recording is its path, "" for a CSV file; cores are its node's.
 	recording string
 	cores     float64
@@ -53,17 +54,15 @@ type TraceOptions struct {
 	// Step is what the ticks of a recording are put together to, in whole
 	// seconds; 0: DefaultStep.
 	Step time.Duration
+	// Progress, when set, is told from time to time how far reading has come.
+	Progress Progress
 }
 
 // OpenTrace reads and checks the trace at path.
 func OpenTrace(path string, opts TraceOptions) (*Trace, error) {
-	t := &Trace{Dataset: datasetOf(path), path: path, skip: opts.SkipMalformed, recording: recordingAt(path)}
+	t := &Trace{Dataset: datasetOf(path), path: path, opts: opts, recording: recordingAt(path)}
 	if t.recording != "" {
 		t.Dataset = nameOf(t.recording)
-		if err := t.scanRecording(opts.Step); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return t, nil
 	}
 	if err := t.scan(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -76,37 +75,70 @@ func (t *Trace) Span() time.Duration {
 	return time.Duration(t.End-t.Start)*time.Second + t.Interval
 }
 
-// scan reads the whole trace once.
-func (t *Trace) scan() error {
-	r, file, err := t.rows(func(s Skipped) {
-		t.Skipped++
-		if len(t.SkippedRows) < maxReported {
-			t.SkippedRows = append(t.SkippedRows, s)
-		}
-	})
+// faults are told what is wrong with a trace that is read all the same.
+type faults struct {
+	skipped func(Skipped)
+	cut     func()
+}
+
+// eachRow reads the rows: those of a node come together, and those of a
+// container in order of time.
+func (t *Trace) eachRow(doing string, f faults, visit func(csvRow) error) error {
+	if t.recording != "" {
+		return t.eachRecordedRow(doing, f, visit)
+	}
+	file, err := os.Open(t.path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }() // only read from
-	var before csvRow
-	shortest := int64(0)
+	if !t.opts.SkipMalformed {
+		f.skipped = nil
+	}
+	in, err := t.opts.watch(doing, file)
+	if err != nil {
+		return err
+	}
+	r, err := newCSVReader(in, f.skipped)
+	if err != nil {
+		return err
+	}
 	for {
 		row, err := r.next()
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		switch {
-		case !row.sameContainer:
-			t.Containers++
-			if t.Rows == 0 || row.node != before.node {
-				t.Nodes++
-			}
-		case shortest == 0 || row.At-before.At < shortest:
-			shortest = row.At - before.At
+		if err := visit(row); err != nil {
+			return err
 		}
+	}
+}
+
+// scan reads the whole trace once.
+func (t *Trace) scan() error {
+	f := faults{cut: func() { t.Cut++ }, skipped: func(s Skipped) {
+		t.Skipped++
+		if len(t.SkippedRows) < maxReported {
+			t.SkippedRows = append(t.SkippedRows, s)
+		}
+	}}
+	node, last := "", map[string]int64{} // the last row of each container of the node
+	shortest := int64(0)
+	err := t.eachRow("reading", f, func(row csvRow) error {
+		if t.Rows == 0 || row.node != node {
+			t.Nodes++
+			node = row.node
+			clear(last)
+		}
+		if before, known := last[row.container]; !known {
+			t.Containers++
+		} else if shortest == 0 || row.At-before < shortest {
+			shortest = row.At - before
+		}
+		last[row.container] = row.At
 		if t.Rows == 0 {
 			t.Start, t.End = row.At, row.At
 		}
@@ -114,15 +146,22 @@ func (t *Trace) scan() error {
 		t.HasCPU = t.HasCPU || row.CPU.Present
 		t.HasMemory = t.HasMemory || row.Memory.Present
 		t.Rows++
-		before = row
-	}
-	if t.Rows == 0 {
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case t.Rows == 0 && t.recording != "":
+		return fmt.Errorf("%w: no regular container that an agent reports", ErrEmpty)
+	case t.Rows == 0:
 		return ErrEmpty
-	}
-	if shortest == 0 {
+	case t.recording != "":
+		t.Interval = t.opts.step()
+	case shortest == 0:
 		return fmt.Errorf("%w: no container has two rows, so there is no interval", ErrEmpty)
+	default:
+		t.Interval = time.Duration(shortest) * time.Second
 	}
-	t.Interval = time.Duration(shortest) * time.Second
 	return nil
 }
 
@@ -136,21 +175,17 @@ func (t *Trace) EachNode(visit func(*Node) error) error {
 }
 
 func (t *Trace) eachNode(visit func(*Node) error) error {
-	if t.recording != "" {
-		return t.visitRecording(visit)
-	}
-	r, file, err := t.rows(func(Skipped) {}) // counted when it was opened
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }() // only read from
-	s, err := newSpool("")
+	s, err := newSpool()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.close() }() // unlinked already
-	flush := func(id string) error {
-		n, err := newNode(id, s)
+	node := ""
+	flush := func() error {
+		if len(s.columns) == 0 {
+			return nil
+		}
+		n, err := newNode(node, s)
 		if err != nil {
 			return err
 		}
@@ -159,44 +194,30 @@ func (t *Trace) eachNode(visit func(*Node) error) error {
 		}
 		return s.reset()
 	}
-	node := ""
-	for {
-		row, err := r.next()
-		if errors.Is(err, io.EOF) {
-			if len(s.segments) == 0 {
-				return nil
-			}
-			return flush(node)
-		}
-		if err != nil {
-			return err
-		}
-		if len(s.segments) > 0 && row.node != node {
-			if err := flush(node); err != nil {
+	f := faults{cut: func() {}, skipped: func(Skipped) {}} // counted when it was opened
+	err = t.eachRow("replaying", f, func(row csvRow) error {
+		if row.node != node {
+			if err := flush(); err != nil {
 				return err
 			}
+			node = row.node
 		}
-		node = row.node
-		if err := s.add(row.container, row.Row); err != nil {
-			return err
-		}
+		return s.add(row.container, row.Row)
+	})
+	if err != nil {
+		return err
 	}
+	return flush()
 }
 
-func (t *Trace) rows(skip func(Skipped)) (*csvReader, io.Closer, error) {
-	f, err := os.Open(t.path)
-	if err != nil {
-		return nil, nil, err
+// Export writes the trace as a CSV file.
+func (t *Trace) Export(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	_, _ = fmt.Fprintln(out, Header) // Flush has the error
+	if err := t.EachNode(func(n *Node) error { return n.writeRows(out) }); err != nil {
+		return err
 	}
-	if !t.skip {
-		skip = nil
-	}
-	r, err := newCSVReader(f, skip)
-	if err != nil {
-		_ = f.Close()
-		return nil, nil, err
-	}
-	return r, f, nil
+	return out.Flush()
 }
 
 // datasetOf is "google" for "traces/google.csv.gz".
