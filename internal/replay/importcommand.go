@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"strings"
@@ -18,8 +17,10 @@ func importCommand() *cobra.Command {
 		Use:   "import-prometheus --cpu-used FILE --cpu-alloc FILE --out FILE",
 		Short: "Make a trace of Prometheus range exports",
 		Long: `Make a trace of what Prometheus answers to range queries
-(/api/v1/query_range, JSON), one per column: usage in cores and MiB, and what
-is allocated. All with the same step, which becomes that of the trace.`,
+(/api/v1/query_range, JSON), a file per column: usage in cores and MiB, and what
+is allocated. All with the same step, which becomes that of the trace. A file may
+hold several answers one after the other: Prometheus gives 11000 samples of a
+series at a time.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			e := PrometheusExport{NodeLabels: nodes, ContainerLabels: containers}
@@ -27,18 +28,19 @@ is allocated. All with the same step, which becomes that of the trace.`,
 				if paths[i] == "" {
 					continue
 				}
-				answer, err := os.ReadFile(paths[i])
+				file, err := os.Open(paths[i])
 				if err != nil {
 					return err
 				}
-				*to = bytes.NewReader(answer)
+				defer func() { _ = file.Close() }() // only read from
+				*to = file
 			}
 			return writeTrace(out, func(w io.Writer) error { return ConvertPrometheus(w, e) })
 		},
 	}
 	f := cmd.Flags()
 	for i, name := range []string{"cpu-used", "cpu-alloc", "mem-used", "mem-alloc"} {
-		f.StringVar(&paths[i], name, "", "answer of the query for the column "+strings.ReplaceAll(name, "-", "_"))
+		f.StringVar(&paths[i], name, "", "answers of the query for the column "+strings.ReplaceAll(name, "-", "_"))
 	}
 	f.StringSliceVar(&nodes, "node-label", []string{"node"}, "labels that identify the node")
 	f.StringSliceVar(&containers, "container-label", []string{"namespace", "pod", "container"}, "labels that identify the container on its node")

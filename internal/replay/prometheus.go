@@ -7,18 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/prometheus/common/model"
 )
 
 // ErrPrometheus is the class of errors of a Prometheus export that cannot be
 // converted.
 var ErrPrometheus = errors.New("unusable Prometheus export")
 
-// PrometheusExport are the answers of /api/v1/query_range, one per column of a
-// trace; Memory's may be nil.
+// PrometheusExport are answers of /api/v1/query_range, one column of a trace
+// each; Memory's may be nil. A column may hold several answers one after the
+// other: Prometheus gives 11000 samples of a series at a time.
 type PrometheusExport struct {
 	CPUUsed, CPUAllocated       io.Reader
 	MemoryUsed, MemoryAllocated io.Reader
@@ -27,41 +30,13 @@ type PrometheusExport struct {
 	NodeLabels, ContainerLabels []string
 }
 
-// promSample is one value of a range: [1700000000.123, "0.42"].
-type promSample struct {
-	at    int64
-	value float64
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *promSample) UnmarshalJSON(b []byte) error {
-	var pair [2]any
-	if err := json.Unmarshal(b, &pair); err != nil {
-		return err
-	}
-	at, isNumber := pair[0].(float64)
-	text, isText := pair[1].(string)
-	if !isNumber || !isText || !(at >= 0 && at < 1e11) {
-		return fmt.Errorf("%w: sample %s", ErrPrometheus, clip(b))
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return fmt.Errorf("%w: value %q", ErrPrometheus, text)
-	}
-	s.at, s.value = int64(math.Round(at)), v
-	return nil
-}
-
 // promAnswer is what /api/v1/query_range answers.
 type promAnswer struct {
 	Status string `json:"status"`
 	Error  string `json:"error"`
 	Data   struct {
-		ResultType string `json:"resultType"`
-		Result     []struct {
-			Metric map[string]string `json:"metric"`
-			Values []promSample      `json:"values"`
-		} `json:"result"`
+		ResultType string          `json:"resultType"`
+		Result     json.RawMessage `json:"result"`
 	} `json:"data"`
 }
 
@@ -70,6 +45,12 @@ type promKey struct{ node, container string }
 
 // promSeries are the samples of one column, in order of time.
 type promSeries map[promKey][]promSample
+
+// promSample is one sample; at is in seconds since 1970.
+type promSample struct {
+	at    int64
+	value float64
+}
 
 // ConvertPrometheus writes the export as a trace. The whole export is in
 // memory. A row is written where usage and allocation are known; an allocation
@@ -83,15 +64,15 @@ func ConvertPrometheus(w io.Writer, e PrometheusExport) error {
 		}
 		series, err := e.read(source)
 		if err != nil {
-			return fmt.Errorf("%s: %w", strings.Split(Header, ",")[3+i], err)
+			name := strings.Split(Header, ",")[3+i]
+			if file, ok := source.(interface{ Name() string }); ok {
+				name += ": " + file.Name()
+			}
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		columns[i] = series
 	}
-	var keys []promKey
-	for key := range columns[0] {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b promKey) int {
+	keys := slices.SortedFunc(maps.Keys(columns[0]), func(a, b promKey) int {
 		return cmp.Or(strings.Compare(a.node, b.node), strings.Compare(a.container, b.container))
 	})
 	out := bufio.NewWriter(w)
@@ -106,46 +87,83 @@ func ConvertPrometheus(w io.Writer, e PrometheusExport) error {
 	return out.Flush()
 }
 
-// read takes one answer.
+// read takes all answers of a column, and nothing else.
 func (e *PrometheusExport) read(r io.Reader) (promSeries, error) {
-	var answer promAnswer
-	if err := json.NewDecoder(r).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPrometheus, err)
-	}
-	switch {
-	case answer.Status != "success":
-		return nil, fmt.Errorf("%w: status %q %s", ErrPrometheus, answer.Status, answer.Error)
-	case answer.Data.ResultType != "matrix":
-		return nil, fmt.Errorf("%w: a %q, not the matrix of a range query", ErrPrometheus, answer.Data.ResultType)
-	}
 	series := make(promSeries)
-	for _, s := range answer.Data.Result {
-		node, err := joinLabels(s.Metric, e.NodeLabels)
+	answers := json.NewDecoder(r)
+	for n := 1; ; n++ {
+		at := answers.InputOffset()
+		var answer promAnswer
+		err := answers.Decode(&answer)
+		if n > 1 && errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = e.add(series, &answer)
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: answer %d, at byte %d: %w", ErrPrometheus, n, at, err)
 		}
-		container, err := joinLabels(s.Metric, e.ContainerLabels)
-		if err != nil {
-			return nil, err
+	}
+	for key, samples := range series {
+		slices.SortFunc(samples, func(a, b promSample) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.value, b.value)) })
+		samples = slices.Compact(samples)
+		for i := 1; i < len(samples); i++ {
+			if samples[i].at == samples[i-1].at {
+				return nil, fmt.Errorf("%w: two series of %s on %s with other values at %d; name more container labels, or sum in the query",
+					ErrPrometheus, key.container, key.node, samples[i].at)
+			}
 		}
-		key := promKey{node, container}
-		if series[key] != nil {
-			return nil, fmt.Errorf("%w: two series of %s on %s; name more container labels, or sum in the query", ErrPrometheus, container, node)
-		}
-		samples := slices.DeleteFunc(s.Values, func(p promSample) bool { return !(p.value >= 0 && p.value <= maxQuantity) })
-		slices.SortFunc(samples, func(a, b promSample) int { return cmp.Compare(a.at, b.at) })
 		series[key] = samples
 	}
 	return series, nil
 }
 
+// add adds the samples of one answer. Series that are one container, as of a pod
+// that was made anew, are put together.
+func (e *PrometheusExport) add(series promSeries, answer *promAnswer) error {
+	switch {
+	case answer.Status != "success":
+		return fmt.Errorf("status %q %s", answer.Status, answer.Error)
+	case answer.Data.ResultType != model.ValMatrix.String():
+		return fmt.Errorf("a %q, not the matrix of a range query", answer.Data.ResultType)
+	}
+	var matrix model.Matrix
+	if err := json.Unmarshal(answer.Data.Result, &matrix); err != nil {
+		return err
+	}
+	for _, s := range matrix {
+		node, err := joinLabels(s.Metric, e.NodeLabels)
+		if err != nil {
+			return err
+		}
+		container, err := joinLabels(s.Metric, e.ContainerLabels)
+		if err != nil {
+			return err
+		}
+		key := promKey{node, container}
+		samples := series[key] // nil when it has none yet
+		for _, p := range s.Values {
+			at, value := int64(math.Round(float64(p.Timestamp)/1e3)), float64(p.Value)
+			if at < 0 || at >= 1e11 {
+				return fmt.Errorf("sample at %d s", at)
+			}
+			if value >= 0 && value <= maxQuantity {
+				samples = append(samples, promSample{at: at, value: value})
+			}
+		}
+		series[key] = samples
+	}
+	return nil
+}
+
 // joinLabels is the id that the labels make.
-func joinLabels(metric map[string]string, labels []string) (string, error) {
+func joinLabels(metric model.Metric, labels []string) (string, error) {
 	parts := make([]string, len(labels))
 	for i, label := range labels {
-		v := metric[label]
+		v := string(metric[model.LabelName(label)])
 		if v == "" || strings.ContainsAny(v, ",\r\n") {
-			return "", fmt.Errorf("%w: label %s=%q of a series cannot be an id", ErrPrometheus, label, v)
+			return "", fmt.Errorf("label %s=%q of a series cannot be an id", label, v)
 		}
 		parts[i] = v
 	}
@@ -155,27 +173,23 @@ func joinLabels(metric map[string]string, labels []string) (string, error) {
 // writeSeries writes the rows of one container and returns their number.
 func writeSeries(w io.Writer, key promKey, columns []promSeries) (rows int) {
 	cpuAlloc, memUsed, memAlloc := columns[1][key], columns[2][key], columns[3][key]
-	last := int64(-1)
 	for _, used := range columns[0][key] {
-		allocated := held(cpuAlloc, used.at)
-		if !(allocated > 0) || used.at == last {
+		allocated := latest(cpuAlloc, used.at)
+		if !(allocated > 0) {
 			continue
 		}
-		last = used.at
-		_, _ = fmt.Fprintf(w, "%d,%s,%s,%s,%s,", used.at, key.node, key.container, plain(used.value), plain(allocated))
-		if u, a := exactly(memUsed, used.at), held(memAlloc, used.at); u >= 0 && a > 0 {
-			_, _ = fmt.Fprintf(w, "%s,%s", plain(u), plain(a))
-		} else {
-			_, _ = io.WriteString(w, ",")
+		row := Row{At: used.at, CPU: Amounts{Used: used.value, Allocated: allocated, Present: true}}
+		if u, a := exactly(memUsed, used.at), latest(memAlloc, used.at); u >= 0 && a > 0 {
+			row.Memory = Amounts{Used: u, Allocated: a, Present: true}
 		}
-		_, _ = io.WriteString(w, "\n")
+		_, _ = io.WriteString(w, row.text(key.node, key.container)) // Flush has the error
 		rows++
 	}
 	return rows
 }
 
-// held is the value of the last sample no later than at; −1: there is none.
-func held(samples []promSample, at int64) float64 {
+// latest is the value of the last sample no later than at; −1: there is none.
+func latest(samples []promSample, at int64) float64 {
 	i, found := slices.BinarySearchFunc(samples, at, func(s promSample, at int64) int { return cmp.Compare(s.at, at) })
 	switch {
 	case found:
@@ -195,5 +209,3 @@ func exactly(samples []promSample, at int64) float64 {
 	}
 	return samples[i].value
 }
-
-func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,16 +63,43 @@ func TestConvertPrometheus(t *testing.T) {
 	}
 }
 
+// Answers are put together, those that share their ends and those of a pod that
+// was made anew included.
+func TestConvertPrometheusTakesAllAnswers(t *testing.T) {
+	t.Parallel()
+	used := answer(series("n", "p", `[300,"1"],[600,"2"]`)) + "\n" + answer(series("n", "p", `[600,"2"],[900,"3"]`), series("n", "q", `[900,"1"]`)) + "\n"
+	anew := func(uid, values string) string {
+		return `{"metric":{"node":"n","pod":"p","uid":"` + uid + `"},"values":[` + values + `]}`
+	}
+	allocated := answer(anew("b", `[600,"5"],[900,"5"]`), anew("a", `[300,"4"]`), series("n", "q", `[300,"1"]`))
+	got, err := convert(PrometheusExport{CPUUsed: strings.NewReader(used), CPUAllocated: strings.NewReader(allocated)})
+	want := Header + `
+300,n,p,1,4,,
+600,n,p,2,5,,
+900,n,p,3,5,,
+900,n,q,1,1,,
+`
+	if err != nil || got != want {
+		t.Errorf("got\n%s%v\nwant\n%s", got, err, want)
+	}
+}
+
 func TestConvertPrometheusRefuses(t *testing.T) {
 	t.Parallel()
 	good := answer(series("n", "p", `[300,"1"]`))
 	for name, tc := range map[string]struct{ used, says string }{
-		"no JSON":          {`<html>`, "cpu_used"},
-		"an error":         {`{"status":"error","error":"query timed out"}`, "query timed out"},
-		"an instant query": {`{"status":"success","data":{"resultType":"vector","result":[]}}`, "vector"},
-		"a label missing":  {answer(`{"metric":{"node":"n"},"values":[]}`), `pod=""`},
-		"a comma in an id": {answer(series("n", "a,b", "")), `pod="a,b"`},
-		"two series":       {answer(series("n", "p", ""), series("n", "p", "")), "two series"},
+		"no JSON":                          {`<html>`, "cpu_used"},
+		"an error":                         {`{"status":"error","error":"query timed out"}`, "query timed out"},
+		"an instant query":                 {`{"status":"success","data":{"resultType":"vector","result":[]}}`, "vector"},
+		"a label missing":                  {answer(`{"metric":{"node":"n"},"values":[]}`), `pod=""`},
+		"a comma in an id":                 {answer(series("n", "a,b", "")), `pod="a,b"`},
+		"two series":                       {answer(series("n", "p", `[300,"1"]`), series("n", "p", `[300,"2"]`)), "two series of p on n with other values at 300"},
+		"nothing at all":                   {"", "answer 1, at byte 0: EOF"},
+		"garbage after it":                 {good + "\n}", fmt.Sprintf("answer 2, at byte %d: invalid character", len(good))},
+		"a second answer that is an error": {good + `{"status":"error","error":"query timed out"}`, "answer 2, at byte"},
+		"a second answer that is cut off":  {good + good[:20], "answer 2, at byte"},
+		"two answers that do not agree":    {good + answer(series("n", "p", `[300,"2"]`)), "two series"},
+		"a sample before 1970":             {answer(series("n", "p", `[-5,"1"]`)), "sample at -5 s"},
 		"a sample that is none": {
 			answer(series("n", "p", `[300,1]`)), "sample",
 		},
@@ -100,6 +128,13 @@ func TestImportCommandMakesATrace(t *testing.T) {
 	}
 	used := file("used.json", answer(series("n0c4", "web", `[300,"1"],[600,"2"],[900,"1"]`)))
 	allocated := file("alloc.json", answer(series("n0c4", "web", `[300,"2"]`)))
+	garbage := file("garbage.json", answer(series("n0c4", "web", `[300,"1"]`))+"}")
+	refused := Command()
+	refused.SilenceErrors, refused.SilenceUsage = true, true
+	refused.SetArgs([]string{"import-prometheus", "--cpu-used", garbage, "--cpu-alloc", allocated, "--out", filepath.Join(dir, "none.csv"), "--container-label", "pod"})
+	if err := refused.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), garbage+": unusable Prometheus export: answer 2, at byte ") {
+		t.Errorf("garbage after an answer: %v; want the file and the byte", err)
+	}
 	for _, name := range []string{"trace.csv", "trace.csv.gz"} {
 		out := filepath.Join(dir, name)
 		cmd := Command()
