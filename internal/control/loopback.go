@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/internal/decision"
 )
@@ -29,12 +31,17 @@ type LoopbackConfig struct {
 	Log       *slog.Logger
 }
 
-// maxScrapes may be answered at a time.
-const maxScrapes = 4
+const (
+	// maxScrapes may be answered at a time.
+	maxScrapes = 4
+	// backlog is how many connections may wait to be accepted. At the rate of the
+	// limit they are through in some seconds: after an attack nobody waits long.
+	backlog = 64
+)
 
 // ListenLoopback opens the port, so that a port in use is an error at start.
 func ListenLoopback(cfg LoopbackConfig) (*Server, error) {
-	l, err := net.Listen("tcp", cfg.Listen)
+	l, err := listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for /metrics on %q: %w", cfg.Listen, err)
 	}
@@ -49,6 +56,23 @@ func ListenLoopback(cfg LoopbackConfig) (*Server, error) {
 	mux.HandleFunc("GET /healthz", cfg.healthz)
 	mux.HandleFunc("GET /{$}", index)
 	return newServer("/metrics on "+l.Addr().String(), l, mux, cfg.Log), nil
+}
+
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	if err == nil {
+		// net.Listen takes the kernel's maximum; a second listen(2) changes it.
+		control := raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), backlog) })
+		err = errors.Join(control, err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 // atMost lets next answer n requests at a time, and refuses others meanwhile.

@@ -26,6 +26,13 @@ func serve(t *testing.T, last func() *decision.Record) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, s)
+	return "http://" + s.Addr().String()
+}
+
+// run serves until the test ends.
+func run(t *testing.T, s *Server) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
@@ -35,7 +42,6 @@ func serve(t *testing.T, last func() *decision.Record) string {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return "http://" + s.Addr().String()
 }
 
 func get(t *testing.T, url string) (int, string) {

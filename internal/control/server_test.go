@@ -120,18 +120,12 @@ func serving(t *testing.T, cfg OperatorConfig) Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- s.Serve(ctx) }()
 	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 		if _, err := os.Lstat(cfg.Socket); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the socket is left behind: %v", err)
 		}
 	})
+	run(t, s)
 	return Client(cfg.Socket)
 }
 
