@@ -97,8 +97,9 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	loop := tick.Config{
 		Sampler: p.mon, Agent: p.agent, Estimator: est, Policies: p.policy, Orders: p.pending.Take,
 		Actor: p.actuator, Spent: p.checkpoint.kills, Log: log,
-		Observers: append(p.newRegistry(), &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, p.checkpoint),
-		Watchers:  []tick.Watcher{p.checkpoint},
+		Observers: append(p.newRegistry(), &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter},
+			&notOffering{cfg: cfg, log: log}, p.checkpoint),
+		Watchers: []tick.Watcher{p.checkpoint},
 	}
 	if p.decisions != nil {
 		loop.Observers = append(loop.Observers, p.decisions)

@@ -41,6 +41,13 @@ var recordFamilies = []recordFamily{
 	number("kills_in_flight", "Kills decided whose container is not gone yet.",
 		func(r *decision.Record) float64 { return float64(r.InFlight) }),
 
+	{name: "not_offering", help: "1 for each resource of which nothing may be revocable, with the reason; absent otherwise.", labels: []string{"resource", "reason"}, read: func(r *decision.Record, show show) {
+		for i := range r.Offer.Resources {
+			if o := &r.Offer.Resources[i]; o.RevocableTotal == 0 {
+				show(1, o.Resource, string(o.Why))
+			}
+		}
+	}},
 	ofScores("predictions_total", "Predictions of a predictor whose horizon is over and that were scored.",
 		func(s *estimator.PredictorScore) float64 { return float64(s.Predictions) }),
 	ofScores("prediction_violations_total", "Those that demand rose above: divided by estimatord_predictions_total, the violation rate.",
