@@ -19,7 +19,7 @@ func TestConfigCheck(t *testing.T) {
 	good := file("good.yaml", "rules:\n  - {name: one, signal: node_cpu}\n")
 	odd := file("odd.yaml", "shadow: true\nrules:\n  - {name: one, signal: node_cpu}\n")
 	bad := file("bad.yaml", "rules:\n  - {name: one, signal: node_cpus, above: 95%}\n")
-	old := file("old.yaml", "rules:\n  - {name: one, kind: cpu}\n")
+	old := file("old.yaml", "rules:\n  - {name: one, signal: node_cpu, kind: cpu}\n")
 	word := file("word.yaml", "foo: 1\n")
 	empty := file("empty.yaml", "")
 	settings := file("settings.yaml", "mode: noop\npolicy: good.yaml\n")
@@ -34,17 +34,17 @@ func TestConfigCheck(t *testing.T) {
 		{"good policy", []string{good}, 0, []string{good + ": ok"}, nil},
 		{"odd policy", []string{odd}, 0, []string{odd + ": ok", odd + ":1:9: shadow: the whole policy is in shadow mode: nothing will be done [warning]"}, nil},
 		{"bad policy", []string{bad}, 1, nil, []string{bad + ":2:25: rules[0].signal: ", bad + ":2:43: rules[0].above: ", "estimatord: 1 of 1 with faults"}},
-		{"old policy", []string{old}, 1, nil, []string{old + ":2:23: rules[0].kind: is no key any more: write signal: node_cpu", "estimatord: 1 of 1"}},
+		{"unknown key", []string{old}, 1, nil, []string{old + ":2:35: rules[0].kind: unknown key", "estimatord: 1 of 1"}},
 		{"settings and their policy", []string{settings}, 0, []string{settings + ": ok", good + ": ok"}, nil},
 		{"settings with a bad policy", []string{broken}, 1, []string{broken + ": ok"}, []string{bad + ":2:25: ", bad + ":2:43: ", "estimatord: 1 of 2"}},
-		{"many", []string{good, old, settings}, 1, []string{good + ": ok", settings + ": ok", good + ": ok"}, []string{old + ":2:23", "estimatord: 1 of 4"}},
+		{"many", []string{good, old, settings}, 1, []string{good + ": ok", settings + ": ok", good + ": ok"}, []string{old + ":2:35", "estimatord: 1 of 4"}},
 		{"settings as a policy", []string{"--kind=policy", settings}, 1, nil, []string{settings + ":1:1: mode: unknown key", settings + ":2:1: policy: unknown key", "estimatord: 1 of 1"}},
 		{"neither", []string{word}, 1, nil, []string{word + ":1:1: foo: unknown key", "estimatord: 1 of 1"}},
 		{"empty", []string{empty}, 1, nil, []string{empty + ": neither a policy nor settings: say which with --kind", "estimatord: 1 of 1"}},
 		{"no such file", []string{filepath.Join(dir, "none")}, 1, nil, []string{"stat " + filepath.Join(dir, "none"), "estimatord: 1 of 1"}},
 		{"a directory", []string{dir}, 1, nil, []string{"read " + dir + ": is no regular file", "estimatord: 1 of 1"}},
 		{"a device", []string{"/dev/zero"}, 1, nil, []string{"read /dev/zero: is no regular file", "estimatord: 1 of 1"}},
-		{"no such kind", []string{"--kind=rule", good}, exitUsage, nil, []string{`estimatord: --kind: "rule" is not policy or daemon`}},
+		{"no such kind", []string{"--kind=rule", good}, exitUsage, nil, []string{`estimatord: --kind: "rule" is not one of policy or daemon`}},
 		{"what the daemon would load", []string{"--config", settings}, 0, []string{"settings: ok", good + ": ok"}, nil},
 		{"a bad flag of it", []string{"--mode=nope"}, 1, nil, []string{`--mode: "nope" is not one of`, "estimatord: 1 of 1"}},
 	} {

@@ -20,45 +20,48 @@ type document struct {
 	faults Errors
 }
 
-// field is a key that a mapping may have.
-type field struct {
-	name string
-	// take is shown the value and its full path.
-	take func(n *yaml.Node, path string)
-	// retired: it is only there to say what to write instead.
-	retired bool
+// place is a value in a document, with its full path.
+type place struct {
+	node *yaml.Node
+	path string
 }
 
-// open parses data, which is called name. The node is nil when there is
-// nothing in it, or nothing that can be parsed.
-func open(name string, data []byte) (*document, *yaml.Node) {
-	d := &document{name: name, places: map[string]*yaml.Node{}}
+// open parses data, which is called name, and gives the variables of keys what
+// it says.
+func (d *document) open(name string, data []byte, keys []key) {
+	d.name, d.places = name, map[string]*yaml.Node{}
+	if root := d.root(data); root != nil {
+		d.mapping(place{root, ""}, keys)
+	}
+}
+
+// root is nil when there is nothing in data, or nothing that can be parsed.
+func (d *document) root(data []byte) *yaml.Node {
 	if len(data) > maxFile {
-		d.fault(nil, "", fmt.Sprintf("is more than %d bytes long", maxFile), nil)
-		return d, nil
+		d.fault(place{}, fmt.Sprintf("is more than %d bytes long", maxFile), nil)
+		return nil
 	}
 	var docs []yaml.Node
 	if err := yaml.Load(data, &docs, yaml.WithAllDocuments()); err != nil {
 		d.syntax(err)
-		return d, nil
+		return nil
 	}
-	if len(docs) == 0 {
-		return d, nil
+	for i := range docs {
+		if i > 0 {
+			d.fault(place{node: &docs[i]}, "a second document, only one is allowed", nil)
+		}
 	}
-	for i := range docs[1:] {
-		d.fault(&docs[i+1], "", "a second document, only one is allowed", nil)
+	if len(docs) == 0 || len(docs[0].Content) == 0 {
+		return nil
 	}
-	if len(docs[0].Content) == 0 {
-		return d, nil
-	}
-	return d, docs[0].Content[0]
+	return docs[0].Content[0]
 }
 
 // syntax reports what the parser says.
 func (d *document) syntax(err error) {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		d.fault(nil, "", err.Error(), err)
+		d.fault(place{}, err.Error(), err)
 		return
 	}
 	reason := strings.TrimPrefix(load.Message, "yaml: ")
@@ -71,11 +74,11 @@ func (d *document) syntax(err error) {
 	})
 }
 
-// fault records what is wrong with the value at n.
-func (d *document) fault(n *yaml.Node, key, reason string, err error) {
-	f := &Error{Where: d.name, Key: key, Reason: reason, Err: err}
-	if n != nil {
-		f.Line, f.Column = n.Line, n.Column
+// fault records what is wrong with the value there.
+func (d *document) fault(at place, reason string, err error) {
+	f := &Error{Where: d.name, Key: at.path, Reason: reason, Err: err}
+	if at.node != nil {
+		f.Line, f.Column = at.node.Line, at.node.Column
 	}
 	d.faults = append(d.faults, f)
 }
@@ -87,91 +90,110 @@ func (d *document) faultAt(path, reason string, err error) {
 	for at != "" && d.places[at] == nil {
 		at = at[:max(0, strings.LastIndexAny(at, ".["))]
 	}
-	d.fault(d.places[at], path, reason, err)
+	d.fault(place{d.places[at], path}, reason, err)
 }
 
-// mapping takes the fields of n. A key without anything below it, as where all
-// of a section is commented out, is an empty mapping.
-func (d *document) mapping(n *yaml.Node, path string, fields []field) {
-	d.places[path] = n
-	if !d.plain(n, path) || isNull(n) {
+// take gives the variable of v what stands there.
+func (d *document) take(v *value, at place) {
+	switch {
+	case v.each != nil:
+		d.sequence(at, func(e place) { v.each(d, e) })
+	case v.below != nil:
+		d.mapping(at, v.below)
+	case v.clear != nil:
+		v.clear()
+		d.sequence(at, func(e place) { d.scalar(e, v.set) })
+	default:
+		d.scalar(at, v.set)
+	}
+}
+
+// mapping takes the keys of a section. A section without anything below it, as
+// where all of it is commented out, is an empty one.
+func (d *document) mapping(at place, keys []key) {
+	d.places[at.path] = at.node
+	if !d.plain(at) || isNull(at.node) {
 		return
 	}
-	if n.Kind != yaml.MappingNode {
-		d.fault(n, path, describe(n)+", where settings (key: value) are expected", nil)
+	if at.node.Kind != yaml.MappingNode {
+		d.fault(at, describe(at.node)+", where settings (key: value) are expected", nil)
 		return
 	}
 	seen := map[string]*yaml.Node{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if key.Kind != yaml.ScalarNode {
-			d.fault(key, path, describe(key)+", where a key is expected", nil)
+	for i := 0; i+1 < len(at.node.Content); i += 2 {
+		name, value := at.node.Content[i], at.node.Content[i+1]
+		if name.Kind != yaml.ScalarNode {
+			d.fault(place{name, at.path}, describe(name)+", where a key is expected", nil)
 			continue
 		}
-		full := join(path, key.Value)
-		if first := seen[key.Value]; first != nil {
-			d.fault(key, full, fmt.Sprintf("is set a second time, after line %d", first.Line), nil)
+		full := join(at.path, word(name.Value))
+		if first := seen[name.Value]; first != nil {
+			d.fault(place{name, full}, fmt.Sprintf("is set a second time, after line %d", first.Line), nil)
 			continue
 		}
-		seen[key.Value] = key
-		if f := find(fields, key.Value); f != nil {
+		seen[name.Value] = name
+		if k := find(keys, name.Value); k != nil && !k.notInFile {
 			d.places[full] = value
-			f.take(value, full)
+			d.take(&k.value, place{value, full})
 			continue
 		}
-		d.fault(key, full, "unknown key"+Suggest(key.Value, names(fields)), nil)
+		d.fault(place{name, full}, "unknown key"+Suggest(name.Value, names(keys)), nil)
+	}
+	for i := range keys {
+		if k := &keys[i]; k.required && at.path != "" && seen[k.name] == nil {
+			d.fault(place{at.node, join(at.path, k.name)}, "is missing", nil)
+		}
 	}
 }
 
-// sequence takes the elements of n.
-func (d *document) sequence(n *yaml.Node, path string, take func(n *yaml.Node, path string)) {
-	d.places[path] = n
-	if !d.plain(n, path) {
+// word is a key as a message can show it.
+func word(s string) string {
+	if q := quote(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}
+
+// sequence takes the elements of a list.
+func (d *document) sequence(at place, take func(place)) {
+	d.places[at.path] = at.node
+	if !d.plain(at) {
 		return
 	}
-	if n.Kind != yaml.SequenceNode {
-		d.fault(n, path, describe(n)+", where a list is expected", nil)
+	if at.node.Kind != yaml.SequenceNode {
+		d.fault(at, describe(at.node)+", where a list is expected", nil)
 		return
 	}
-	for i, e := range n.Content {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		d.places[at] = e
-		take(e, at)
+	for i, e := range at.node.Content {
+		path := fmt.Sprintf("%s[%d]", at.path, i)
+		d.places[path] = e
+		take(place{e, path})
 	}
 }
 
-// scalar is the text of n. Its YAML type does not matter, so that 5 and "5",
-// no and "no" are the same; whoever asks parses it.
-func (d *document) scalar(n *yaml.Node, path string) (string, bool) {
+// scalar shows set the text of one value. Its YAML type does not matter, so
+// that 5 and "5", no and "no" are the same.
+func (d *document) scalar(at place, set func(string) error) {
 	switch {
-	case !d.plain(n, path):
-		return "", false
-	case isNull(n):
-		d.fault(n, path, `has no value (write "" for an empty one)`, nil)
-		return "", false
-	case n.Kind != yaml.ScalarNode:
-		d.fault(n, path, describe(n)+", where one value is expected", nil)
-		return "", false
-	}
-	return n.Value, true
-}
-
-// text parses the value of n with set.
-func (d *document) text(n *yaml.Node, path string, set func(string) error) {
-	if s, ok := d.scalar(n, path); ok {
-		if err := set(s); err != nil {
-			d.fault(n, path, err.Error(), err)
+	case !d.plain(at):
+	case isNull(at.node):
+		d.fault(at, `has no value (write "" for an empty one)`, nil)
+	case at.node.Kind != yaml.ScalarNode:
+		d.fault(at, describe(at.node)+", where one value is expected", nil)
+	default:
+		if err := set(at.node.Value); err != nil {
+			d.fault(at, err.Error(), err)
 		}
 	}
 }
 
 // plain refuses what hides a value behind something else.
-func (d *document) plain(n *yaml.Node, path string) bool {
-	switch {
+func (d *document) plain(at place) bool {
+	switch n := at.node; {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		d.fault(n, path, "anchors and aliases are not supported", nil)
+		d.fault(at, "anchors and aliases are not supported", nil)
 	case n.Style&yaml.TaggedStyle != 0:
-		d.fault(n, path, fmt.Sprintf("tag %s is not supported", n.Tag), nil)
+		d.fault(at, fmt.Sprintf("tag %s is not supported", n.Tag), nil)
 	default:
 		return true
 	}
@@ -188,7 +210,7 @@ func describe(n *yaml.Node) string {
 	case yaml.SequenceNode:
 		return "a list"
 	case yaml.ScalarNode:
-		return fmt.Sprintf("the value %q", n.Value)
+		return "the value " + quote(n.Value)
 	default:
 		return "something else"
 	}
@@ -199,23 +221,4 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-func find(fields []field, name string) *field {
-	for i := range fields {
-		if fields[i].name == name {
-			return &fields[i]
-		}
-	}
-	return nil
-}
-
-func names(fields []field) []string {
-	out := make([]string, 0, len(fields))
-	for i := range fields {
-		if !fields[i].retired {
-			out = append(out, fields[i].name)
-		}
-	}
-	return out
 }

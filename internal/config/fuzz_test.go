@@ -37,18 +37,19 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		env := []string{"ESTIMATORD_CONFIG=e"}
-		for _, s := range Settings() {
-			if s.InFile() && from[s.Key].From == FromFile {
-				env = append(env, s.Env+"="+s.Value(&c))
+		for _, s := range Settings(&c) {
+			if s.InFile && from[s.Key] != s.Env && from[s.Key] != "" {
+				env = append(env, s.Env+"="+s.Value)
 			}
 		}
 		again, _, err := Load(nil, env, files(map[string]string{"e": ""}))
 		if err != nil {
 			t.Fatalf("%q: %v", env, err)
 		}
-		for _, s := range Settings() {
-			if s.InFile() && s.Value(&again) != s.Value(&c) {
-				t.Errorf("%s: %q, then %q", s.Key, s.Value(&c), s.Value(&again))
+		before := Settings(&c)
+		for i, s := range Settings(&again) {
+			if s.InFile && s.Value != before[i].Value {
+				t.Errorf("%s: %q, then %q", s.Key, before[i].Value, s.Value)
 			}
 		}
 	})

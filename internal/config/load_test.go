@@ -83,6 +83,17 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// What is written down and is the default all the same is no change.
+func TestTheExampleChangesNothing(t *testing.T) {
+	c, from, err := Load(nil, []string{"ESTIMATORD_CONFIG=" + exampleConfig}, os.ReadFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Value{{"config", exampleConfig, "ESTIMATORD_CONFIG"}}, from.Changed(&c)); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+}
+
 // Each row sets exactly one field of Config, no two the same, and every field
 // has a row: a setting that has no effect cannot be.
 func TestEveryFieldHasOneSetting(t *testing.T) {
@@ -97,28 +108,32 @@ func TestEveryFieldHasOneSetting(t *testing.T) {
 		"estimator.mem_target_violation": "7%", "estimator.mem_early_target_violation": "7%",
 	}
 	leaves := map[string]string{}
-	for _, s := range Settings() {
-		c := Default()
-		sample, ok := samples[s.Key]
+	c := Default()
+	walk(settings(&c, files(nil)), "", func(path string, k *key) {
+		c = Default()
+		sample, ok := samples[path]
 		if !ok {
 			sample = "/sample"
 		}
-		if err := s.set(&c, sample, files(nil)); err != nil {
-			t.Fatalf("%s: %v", s.Key, err)
+		if k.clear != nil {
+			k.clear()
 		}
-		if got := s.Value(&c); got != sample {
-			t.Errorf("%s: set %q, got %q", s.Key, sample, got)
+		if err := k.set(sample); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if got := k.show(); got != sample {
+			t.Errorf("%s: set %q, got %q", path, sample, got)
 		}
 		def := Default()
 		changed := differing("", reflect.ValueOf(def), reflect.ValueOf(c))
 		if len(changed) != 1 {
-			t.Fatalf("%s changes %v", s.Key, changed)
+			t.Fatalf("%s changes %v", path, changed)
 		}
 		if other := leaves[changed[0]]; other != "" {
-			t.Errorf("%s and %s both set %s", other, s.Key, changed[0])
+			t.Errorf("%s and %s both set %s", other, path, changed[0])
 		}
-		leaves[changed[0]] = s.Key
-	}
+		leaves[changed[0]] = path
+	})
 	for _, leaf := range allLeaves("", reflect.TypeFor[Config]()) {
 		if leaves[leaf] == "" {
 			t.Errorf("no setting sets %s", leaf)
@@ -151,10 +166,10 @@ func allLeaves(path string, t reflect.Type) (paths []string) {
 
 func TestResourcesFromFiles(t *testing.T) {
 	read := files(map[string]string{
-		"/r.txt": "cpus:4;mem:1024\n", "/r.json": `[{"name":"cpus","type":"SCALAR","scalar":{"value":4}}]`, "/bad": "cpus:x", "/zero": "cpus:0",
+		"/r.txt": "cpus:4;mem:1024\n", "/r.json": `[{"name":"cpus","type":"SCALAR","scalar":{"value":4}}]`, "/bad": "cpus:x", "/zero": "cpus:0", "/secret": "root:x:0:0::/root:/bin/sh\n",
 	})
 	for text, want := range map[string]string{
-		"cpus:4": "cpus:4", "file:///r.txt": "cpus:4;mem:1024", "/r.txt": "cpus:4;mem:1024", "/r.json": "cpus:4", "": "",
+		"cpus:4": "cpus:4", "file:///r.txt": "cpus:4;mem:1024", "file:///r.json": "cpus:4", "": "",
 		`[{"name":"cpus","type":"SCALAR","scalar":{"value":1.5}}]`: "cpus:1.5",
 	} {
 		c, _, err := Load(flagSet(t, "--mode=noop", "--resources="+text), nil, read)
@@ -163,12 +178,20 @@ func TestResourcesFromFiles(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"/none":          "--resources: open /none: file does not exist",
+		"file:///none":   "--resources: open /none: file does not exist",
 		"file://r.txt":   `--resources: "file://r.txt" is not an absolute path`,
-		"/zero":          `--resources: /zero: "cpus:0" names no amount above zero (mode noop offers nothing)`,
+		"file:///zero":   "--resources: /zero: names no amount above zero (mode noop offers nothing)",
+		"cpus:0":         "--resources: names no amount above zero (mode noop offers nothing)",
+		"/etc/passwd":    `--resources: "/etc/passwd" looks like a path: write file:///etc/passwd to read amounts from it`,
 		"cpus(role):4":   "only unreserved scalars can be offered as revocable",
 		"ports:[1-2]":    "only unreserved scalars can be offered as revocable",
-		"/bad":           "--resources: /bad: invalid resources",
+		"file:///bad":    "--resources: /bad: entry 1: expecting a decimal number of zero or more",
+		"file:///secret": "--resources: /secret: entry 1: missing or extra ':'",
+		"CPUS:4":         `--resources: "CPUS" is not one of cpus, mem, disk (did you mean cpus?)`,
+		"cpu:4":          `--resources: "cpu" is not one of cpus, mem, disk (did you mean cpus?)`,
+		"mem:1;Memory:4": `--resources: "Memory" is not one of cpus, mem, disk (did you mean mem?)`,
+		"cores:4":        `(did you mean cpus?)`,
+		"licences:4":     `--resources: "licences" is not one of cpus, mem, disk`,
 		"cpus:4;mem:1GB": "--resources: invalid resources",
 	} {
 		_, _, err := Load(flagSet(t, "--resources="+text), nil, read)
@@ -194,15 +217,20 @@ func TestFaultsOfFlagsAndEnvironment(t *testing.T) {
 		{"address", []string{"--listen=9742"}, nil, `--listen: "9742" is not host:port or off`},
 		{"no file", []string{"--config=none.yaml"}, nil, "--config: open none.yaml: file does not exist"},
 		{"no file by the environment", nil, []string{"ESTIMATORD_CONFIG=none.yaml"}, "ESTIMATORD_CONFIG: open none.yaml: file does not exist"},
-		{"fixed without a total", []string{"--mode=fixed"}, nil, "resources: mode fixed needs the total to offer, such as cpus:4"},
+		{"fixed without a total", []string{"--mode=fixed"}, nil, "--mode: resources: mode fixed needs the total to offer, such as cpus:4"},
 		{"a cap on what is not estimated", []string{"--resources=cpus:1;mem:64"}, nil, "--resources: caps mem, which estimator.resources does not estimate"},
 		{"a list", nil, []string{"ESTIMATORD_ESTIMATOR_RESOURCES=cpus,disk"}, `ESTIMATORD_ESTIMATOR_RESOURCES: "disk" is not one of cpus, mem`},
 		{"twice in a list", nil, []string{"ESTIMATORD_ESTIMATOR_RESOURCES=cpus,cpus"}, `ESTIMATORD_ESTIMATOR_RESOURCES: "cpus" is listed twice`},
 		{"out of the hierarchy", []string{"--mesos-cgroups-root=../x"}, nil, `--mesos-cgroups-root: "../x" leads out of the hierarchy`},
-		{"stale at once", []string{"--interval=6s"}, nil, `sample_stale_after: 10s is less than two intervals of 6s: every reading would be stale`},
+		{"stale at once", []string{"--interval=6s"}, nil, `--interval: sample_stale_after: 10s is less than two intervals of 6s: every reading would be stale`},
 		{"no quantum", nil, []string{"ESTIMATORD_GOVERNOR_QUANTUM=mem:64"}, `ESTIMATORD_GOVERNOR_QUANTUM: "mem:64" has no cpus, which is estimated`},
 		{"step below quantum", nil, []string{"ESTIMATORD_GOVERNOR_STEP=cpus:0.05"}, `ESTIMATORD_GOVERNOR_STEP: cpus:0.05 is less than the quantum of 0.1, no offer would ever rise`},
 		{"control character", []string{"--socket=/run/a\nb"}, nil, `--socket: "/run/a\nb" holds a control character`},
+		{"an address for a path", []string{"--socket=unix:///run/x"}, nil, `--socket: "unix:///run/x" is an address, where a path is expected: write "/run/x"`},
+		{"an address of gRPC", nil, []string{"ESTIMATORD_OPERATOR_SOCKET=unix:/run/x"}, `ESTIMATORD_OPERATOR_SOCKET: "unix:/run/x" is an address, where a path is expected: write "/run/x"`},
+		{"amounts nobody has", nil, []string{"ESTIMATORD_GOVERNOR_DEAD_BAND=cpu:1"}, `ESTIMATORD_GOVERNOR_DEAD_BAND: "cpu" is not one of cpus, mem, disk (did you mean cpus?)`},
+		{"a long value", []string{"--interval=" + strings.Repeat("x", 1000)}, nil, `--interval: "` + strings.Repeat("x", 60) + `"... is not a duration such as 500ms, 5s or 1m30s`},
+		{"no resources", nil, []string{"ESTIMATORD_ESTIMATOR_RESOURCES="}, "ESTIMATORD_ESTIMATOR_RESOURCES: is empty"},
 		{"empty", []string{"--proc-root="}, nil, `--proc-root: is empty`},
 		{"all at once", []string{"--interval=5", "--log-level=loud"}, []string{"ESTIMATORD_X=", "ESTIMATORD_LOG_FORMAT=xml"}, strings.Join([]string{
 			`ESTIMATORD_X: unknown environment variable`,

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -21,9 +23,13 @@ type PolicyFile struct {
 	// File is the file's name, Hash the first digits of its text's SHA-256, by
 	// which logs, metrics and people tell one text from another.
 	File, Hash string
-	// Warnings are what is legal and odd, in the order of the text.
+	// Warnings are what lint finds, in the order of the text.
 	Warnings Errors
 }
+
+// Hook is who is told of a kill before the kill is handed to the agent, so that
+// a framework can save what it has.
+type Hook = prekill.Hook
 
 // LoadPolicy reads a policy file. The error is that of reading, or Errors.
 func LoadPolicy(path string) (*PolicyFile, error) {
@@ -37,20 +43,17 @@ func LoadPolicy(path string) (*PolicyFile, error) {
 // ParsePolicy makes a policy of the text of the file called name. How old its
 // inputs may be is not part of the file; it starts from qos.DefaultFresh.
 func ParsePolicy(name string, data []byte) (*PolicyFile, error) {
-	d, root := open(name, data)
-	p := &policyText{document: d, Policy: qos.DefaultPolicy(), hook: Hook{Deadline: prekill.DefaultDeadline}}
-	if root != nil {
-		d.mapping(root, "", fieldsOf(p.keys()))
-	}
-	if len(d.faults) == 0 && len(p.Rules) == 0 {
-		d.faultAt("rules", "there is none (a daemon without rules has no policy file)", nil)
+	p := newPolicyText()
+	p.open(name, data, p.keys())
+	if len(p.faults) == 0 && len(p.Rules) == 0 {
+		p.faultAt("rules", "there is none (a daemon without rules has no policy file)", nil)
 	}
 	p.semantics()
-	if err := d.faults.err(); err != nil {
+	if err := p.faults.err(); err != nil {
 		return nil, err
 	}
-	p.oddities()
-	f := &PolicyFile{Policy: &p.Policy, File: name, Hash: hashOf(data), Warnings: d.faults}
+	p.lint()
+	f := &PolicyFile{Policy: &p.Policy, File: name, Hash: hashOf(data), Warnings: p.faults}
 	_ = f.Warnings.err() // sorts
 	if isSet(&p.hook) {
 		f.Hook = &p.hook
@@ -68,9 +71,186 @@ func hashOf(data []byte) string {
 
 // policyText is a policy on its way from text to values.
 type policyText struct {
-	*document
+	document
 	qos.Policy
 	hook Hook
+}
+
+func newPolicyText() *policyText {
+	return &policyText{Policy: qos.DefaultPolicy(), hook: Hook{Deadline: prekill.DefaultDeadline}}
+}
+
+// Limits of what a policy file takes. Those that qos has as well are the same
+// (a test tries them).
+const (
+	longestWait   = 24 * time.Hour
+	longestFreeze = 10 * time.Minute
+	mostKills     = 1000
+	mostCores     = 1024
+	// mostAbove: no signal takes a higher threshold (2^50 is a PiB).
+	mostAbove = 1 << 50
+)
+
+const bySignal = "by signal"
+
+// keys is the table of a policy file, in the order of the documentation.
+func (p *policyText) keys() []key {
+	l, b, v, h := &p.Ladder, &p.Budget, &p.Victims, &p.hook
+	wholeOf := func(to *int, least, most int) value { return whole(to, "whole number", least, most) }
+	return []key{
+		{name: "shadow", help: "nothing is done; what would be done is decided, logged and counted", value: boolean(&p.Shadow)},
+		{name: "rules", help: "when to act", value: sections(ruleKeys(&qos.Rule{}), p.rule), required: true},
+		{name: "ladder", help: "how the rungs are climbed and left", value: section(
+			key{name: "dwell", help: "time in which nothing asks for a rung before it is left, and between two steps by which a throttle is loosened", value: duration(&l.Dwell, 0, longestWait)},
+			key{name: "floor", help: "cores that each throttled container keeps at least", value: number(&l.FloorCores, 0.01, mostCores)},
+			key{name: "loosen", help: "share of itself by which a throttle is loosened at a step", value: number(&l.Loosen, 0.01, 10)},
+			key{name: "freeze_for", help: "longest time that a container is frozen; 0s: none ever is", value: duration(&l.FreezeFor, 0, longestFreeze)},
+			key{name: "kills_at_once", help: "kills that may be under way together, where a reading says that one is not enough", value: wholeOf(&l.KillsAtOnce, 1, mostKills)},
+			key{name: "ignored_after", help: "time after which a kill that has no effect is counted as ignored, and not waited for", value: duration(&l.IgnoredAfter, time.Second, longestWait)},
+		)},
+		{name: "budget", help: "how many kills are allowed", value: section(
+			key{name: "kills", help: "kills that are allowed in that time", value: wholeOf(&b.Kills, 1, mostKills)},
+			key{name: "per", help: "the time", value: duration(&b.Per, time.Minute, longestWait)},
+		)},
+		{name: "victims", help: "who may be killed, and in which order", value: section(
+			key{name: "min_age", help: "spares containers known to this daemon for less", value: duration(&v.MinAge, 0, longestWait)},
+			key{name: "min_usage", help: "spares containers that use less, in cores", value: number(&v.MinUsage, 0, mostCores)},
+			key{name: "protect", help: "never killed, although revocable", value: section(
+				key{name: "frameworks", help: "framework ids", value: list(&v.Protect.Frameworks, noControl)},
+				key{name: "roles", help: "roles, with the roles below them", value: list(&v.Protect.Roles, noControl)},
+				key{name: "labels", help: "`key` or `key=value`, of the executor or of any of its tasks", value: labels(&v.Protect.Labels)},
+			)},
+			key{name: "priorities", help: "lower is killed first; the first entry that matches counts, no match is 0", value: sections(priorityKeys(&qos.Priority{}), p.priority), def: "[]"},
+		)},
+		{name: "hook", help: "who is told before a kill", value: section(
+			key{name: "command", help: "program, as an absolute path, with its arguments; or", value: arguments(&h.Command)},
+			key{name: "socket", help: "absolute path of a Unix socket; exactly one of the two", value: text(&h.Socket, "path", "^/", noControl)},
+			key{name: "deadline", help: "time after which the kill goes on without an answer", value: duration(&h.Deadline, prekill.MinDeadline, prekill.MaxDeadline)},
+		)},
+	}
+}
+
+func ruleKeys(r *qos.Rule) []key {
+	return []key{
+		{name: "name", help: "unique in the file; stands in logs and metrics", value: text(&r.Name, "text", `^[A-Za-z0-9_-]{1,63}$`, noControl), required: true},
+		{name: "signal", help: "what is read", value: signal(&r.Signal), required: true},
+		{name: "above", help: "threshold, in the signal's unit", value: threshold(&r.Above), def: bySignal},
+		{name: "clear", help: "level, not above the threshold, below which an active rule lets go", value: number(&r.Clear, 0, mostAbove), def: bySignal},
+		{name: "per_cpu", help: "the reading is divided by the number of CPUs first (load averages)", value: boolean(&r.PerCPU)},
+		{name: "while", help: "a second condition: unless its reading is above too, the first one counts as not above", value: section(
+			key{name: "signal", help: "what is read", value: signal(&r.While.Signal), required: true},
+			key{name: "above", help: "threshold, in its unit", value: threshold(&r.While.Above), required: true},
+		)},
+		{name: "for", help: "time the reading must be above without interruption", value: duration(&r.For, 0, longestWait), def: bySignal},
+		{name: "action", help: "highest rung of the ladder that the rule asks for", value: action(&r.Action), def: bySignal},
+		{name: "immediate", help: "goes to its action at once, without the rungs below it", value: boolean(&r.Immediate)},
+		{name: "settle", help: "time that a throttle is given to help before the next rung, and after a victim is gone in which the rule takes no other", value: duration(&r.Settle, 0, longestWait), def: bySignal},
+		{name: "shadow", help: "what the rule would do is decided, logged and counted, and not done", value: boolean(&r.Shadow)},
+	}
+}
+
+func priorityKeys(r *qos.Priority) []key {
+	return []key{
+		{name: "framework", help: "framework id; or", value: text(&r.Framework, "text", "", noControl)},
+		{name: "role", help: "role, with the roles below it; or", value: text(&r.Role, "text", "", noControl)},
+		{name: "label", help: "`key` or `key=value`; exactly one of the three", value: text(&r.Label, "text", labelPattern, noControl)},
+		{name: "priority", help: "rank", value: whole(&r.Priority, "whole number", -1000, 1000), required: true},
+	}
+}
+
+// rule takes one element of rules. Its signal comes first, since it says what
+// the other keys default to.
+func (p *policyText) rule(d *document, at place) {
+	var name qos.Signal
+	for i := 0; at.node.Kind == yaml.MappingNode && i+1 < len(at.node.Content); i += 2 {
+		if at.node.Content[i].Value == "signal" {
+			name = qos.Signal(at.node.Content[i+1].Value)
+		}
+	}
+	r, known := name.Defaults()
+	d.mapping(at, ruleKeys(&r))
+	if known && d.places[at.path+".clear"] == nil {
+		r.Clear = name.ClearOf(r.Above)
+	}
+	p.Rules = append(p.Rules, r)
+}
+
+// priority takes one element of victims.priorities.
+func (p *policyText) priority(d *document, at place) {
+	var r qos.Priority
+	d.mapping(at, priorityKeys(&r))
+	p.Victims.Priorities = append(p.Victims.Priorities, r)
+}
+
+// labelPattern is what a schema can check of a label; qos checks more.
+const labelPattern = `^[^=]`
+
+func labels(to *[]string) value {
+	v := list(to, noControl)
+	v.shape["items"] = schema{"type": "string", "minLength": 1, "pattern": labelPattern}
+	return v
+}
+
+// arguments takes a list in which a text may stand twice.
+func arguments(to *[]string) value {
+	v := list(to, noControl)
+	v.show = nil // there is no default
+	v.set = func(s string) error {
+		*to = append(*to, s)
+		return noControl(s)
+	}
+	return v
+}
+
+// threshold takes a number above 0, which would mean that it is not set.
+func threshold(to *float64) value {
+	v := number(to, 0, mostAbove)
+	v.shape = schema{"type": "number", "exclusiveMinimum": 0, "maximum": mostAbove}
+	set := v.set
+	v.set = func(s string) error {
+		err := set(s)
+		if err == nil && *to == 0 {
+			err = fmt.Errorf("%s is not above 0", quote(s))
+		}
+		return err
+	}
+	return v
+}
+
+func signal(to *qos.Signal) value {
+	parse := func(s string) (qos.Signal, error) { return qos.Signal(s), oneOfThe("a signal", s, signalNames()) }
+	return scalar(to, "signal", schema{"type": "string", "enum": signalNames()}, parse, func(s qos.Signal) string { return string(s) })
+}
+
+func action(to *qos.Rung) value {
+	parse := func(s string) (qos.Rung, error) {
+		r, _ := qos.ParseRung(s)
+		return r, oneOfThe("an action", s, actionNames())
+	}
+	return scalar(to, "action", schema{"type": "string", "enum": actionNames()}, parse, qos.Rung.String)
+}
+
+func oneOfThe(what, s string, words []string) error {
+	if oneOf(s, words, "") == nil {
+		return nil
+	}
+	return fmt.Errorf("%s is not %s: %s%s", quote(s), what, strings.Join(words, ", "), Suggest(s, words))
+}
+
+func signalNames() []string {
+	var names []string
+	for _, s := range qos.Signals() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func actionNames() []string {
+	var names []string
+	for r := qos.StopOffering; r <= qos.Kill; r++ {
+		names = append(names, r.String())
+	}
+	return names
 }
 
 // semantics reports what the policy says of itself, each at its place. Of what
@@ -81,7 +261,7 @@ func (p *policyText) semantics() {
 		spoilt[part(f.Key)] = true
 	}
 	if n := p.places["hook"]; !spoilt["hook"] && n != nil && len(n.Content) > 0 {
-		checkHook(&p.hook, func(field, reason string) { p.faultAt("hook"+field, reason, nil) })
+		p.checkHook()
 	}
 	err := p.Validate()
 	var joined interface{ Unwrap() []error }
@@ -93,6 +273,21 @@ func (p *policyText) semantics() {
 		if errors.As(e, &f) && !spoilt[part(f.Path)] {
 			p.faultAt(f.Path, f.Reason, e)
 		}
+	}
+}
+
+// isSet reports whether anything is to be told.
+func isSet(h *Hook) bool { return len(h.Command) > 0 || h.Socket != "" }
+
+// checkHook reports what does not fit together.
+func (p *policyText) checkHook() {
+	switch h := &p.hook; {
+	case (len(h.Command) > 0) == (h.Socket != ""):
+		p.faultAt("hook", "needs exactly one of command and socket", nil)
+	case len(h.Command) > 0 && !filepath.IsAbs(h.Command[0]):
+		p.faultAt("hook.command[0]", quote(h.Command[0])+" is not an absolute path", nil)
+	case h.Socket != "" && !filepath.IsAbs(h.Socket):
+		p.faultAt("hook.socket", quote(h.Socket)+" is not an absolute path", nil)
 	}
 }
 
@@ -111,85 +306,42 @@ func part(path string) string {
 	return path
 }
 
-// rule takes one element of rules. Its signal comes first, since it says what
-// the other keys default to.
-func (p *policyText) rule(n *yaml.Node, path string) {
-	var name qos.Signal
-	retired := false
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		switch key := n.Content[i].Value; {
-		case key == "signal":
-			name = qos.Signal(n.Content[i+1].Value)
-		case retiredKeys[key] != nil:
-			retired = true
+// Kind is what a file is for.
+type Kind string
+
+// The kinds of files.
+const (
+	KindPolicy Kind = "policy"
+	KindDaemon Kind = "daemon"
+)
+
+// KindOf tells a policy from the daemon's settings by its keys, of which they
+// have none in common; false when there is none that is known.
+func KindOf(data []byte) (Kind, bool) {
+	root := (&document{}).root(data)
+	if root == nil || root.Kind != yaml.MappingNode {
+		return "", false
+	}
+	c, policy := Default(), newPolicyText().keys()
+	rules, daemon := 0, 0
+	for i := 0; i < len(root.Content); i += 2 {
+		switch name := root.Content[i].Value; {
+		case find(policy, name) != nil:
+			rules++
+		case find(settings(&c, nil), name) != nil:
+			daemon++
 		}
 	}
-	r, known := name.Defaults()
-	keys := p.ruleKeys(&r)
-	p.mapping(n, path, append(fieldsOf(keys), p.retired()...))
-	if !retired { // what is missing then is what the retired key stands for
-		p.demand(n, path, keys)
+	switch {
+	case rules > daemon:
+		return KindPolicy, true
+	case daemon > 0:
+		return KindDaemon, true
 	}
-	if known && p.places[path+".clear"] == nil {
-		r.Clear = name.ClearOf(r.Above)
-	}
-	p.Rules = append(p.Rules, r)
+	return "", false
 }
 
-// demand reports the required keys that n does not have.
-func (p *policyText) demand(n *yaml.Node, path string, keys []key) {
-	for i := range keys {
-		k := &keys[i]
-		if k.required && n.Kind == yaml.MappingNode && p.places[path+"."+k.name] == nil {
-			p.fault(n, path+"."+k.name, "is missing", nil)
-		}
-	}
-}
-
-// while takes a rule's second condition.
-func (p *policyText) while(r *qos.Rule) func(n *yaml.Node, path string) {
-	return func(n *yaml.Node, path string) {
-		keys := p.whileKeys(r)
-		p.mapping(n, path, fieldsOf(keys))
-		p.demand(n, path, keys)
-	}
-}
-
-// priority takes one element of victims.priorities.
-func (p *policyText) priority(n *yaml.Node, path string) {
-	var r qos.Priority
-	keys := p.priorityKeys(&r)
-	p.mapping(n, path, fieldsOf(keys))
-	p.demand(n, path, keys)
-	p.Victims.Priorities = append(p.Victims.Priorities, r)
-}
-
-func parseSignal(s string) (qos.Signal, error) {
-	if qos.Signal(s).Known() {
-		return qos.Signal(s), nil
-	}
-	return "", fmt.Errorf("%q is not a signal: %s%s", s, strings.Join(signalNames(), ", "), Suggest(s, signalNames()))
-}
-
-func signalNames() []string {
-	var names []string
-	for _, s := range qos.Signals() {
-		names = append(names, string(s))
-	}
-	return names
-}
-
-func parseAction(s string) (qos.Rung, error) {
-	if r, ok := qos.ParseRung(s); ok && r != qos.None {
-		return r, nil
-	}
-	return 0, fmt.Errorf("%q is not an action: %s%s", s, strings.Join(actionNames(), ", "), Suggest(s, actionNames()))
-}
-
-func actionNames() []string {
-	var names []string
-	for r := qos.StopOffering; r <= qos.Kill; r++ {
-		names = append(names, r.String())
-	}
-	return names
+// ParseKind is the kind called s.
+func ParseKind(s string) (Kind, error) {
+	return Kind(s), oneOf(s, []string{string(KindPolicy), string(KindDaemon)}, " or ")
 }

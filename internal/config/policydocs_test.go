@@ -4,8 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/estimatord/estimatord/qos"
 )
 
 // The table of keys in docs/reference/policy.md is that of the parser.
@@ -13,8 +11,7 @@ func TestDocumentedPolicy(t *testing.T) {
 	const path, begin, end = "../../docs/reference/policy.md", "<!-- keys -->\n", "<!-- end of keys -->\n"
 	var b strings.Builder
 	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
-	p := &policyText{document: &document{}, Policy: qos.DefaultPolicy()}
-	rows(&b, p.keys(), "")
+	rows(&b, newPolicyText().keys(), "")
 	doc, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -45,12 +42,12 @@ func rows(b *strings.Builder, keys []key, path string) {
 			def = "required"
 		case k.def == bySignal:
 			def = k.def
-		case k.def != "":
-			def = "`" + k.def + "`"
+		case k.byDefault() != "":
+			def = "`" + k.byDefault() + "`"
 		}
 		b.WriteString("| `" + path + k.name + "` | " + strings.ReplaceAll(k.form, "|", `\|`) + " | " + def + " | " + k.help + " |\n")
 		below := path + k.name + "."
-		if k.form == formList {
+		if k.each != nil {
 			below = path + k.name + "[]."
 		}
 		rows(b, k.below, below)

@@ -3,177 +3,99 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 
 	"github.com/estimatord/estimatord/qos"
 )
 
-// schema is the part of JSON Schema, draft 2020-12, that policy files need.
-// Properties keep their order, so that the text is stable and reads as the
-// documentation does.
-type schema struct {
-	Schema           string      `json:"$schema,omitempty"`
-	ID               string      `json:"$id,omitempty"`
-	Title            string      `json:"title,omitempty"`
-	Description      string      `json:"description,omitempty"`
-	Type             string      `json:"type,omitempty"`
-	Const            any         `json:"const,omitempty"`
-	Enum             []string    `json:"enum,omitempty"`
-	Pattern          string      `json:"pattern,omitempty"`
-	MinLength        *int        `json:"minLength,omitempty"`
-	Minimum          *float64    `json:"minimum,omitempty"`
-	Maximum          *float64    `json:"maximum,omitempty"`
-	ExclusiveMinimum *float64    `json:"exclusiveMinimum,omitempty"`
-	ExclusiveMaximum *float64    `json:"exclusiveMaximum,omitempty"`
-	MinItems         *int        `json:"minItems,omitempty"`
-	Items            *schema     `json:"items,omitempty"`
-	Properties       *properties `json:"properties,omitempty"`
-	// AdditionalProperties is false or absent.
-	AdditionalProperties *bool     `json:"additionalProperties,omitempty"`
-	Required             []string  `json:"required,omitempty"`
-	OneOf                []*schema `json:"oneOf,omitempty"`
-	AllOf                []*schema `json:"allOf,omitempty"`
-	If                   *schema   `json:"if,omitempty"`
-	Then                 *schema   `json:"then,omitempty"`
-}
-
-// properties are a mapping in order.
-type properties []property
-
-type property struct {
-	name  string
-	shape *schema
-}
-
-// MarshalJSON keeps the order.
-func (ps *properties) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, p := range *ps {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, err := json.Marshal(p.name)
-		if err != nil {
-			return nil, err
-		}
-		shape, err := marshal(p.shape)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(shape)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// marshal is json.Marshal without escapes that only HTML needs.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return bytes.TrimSpace(b.Bytes()), err
-}
-
-const schemaID = "https://github.com/estimatord/estimatord/raw/main/configs/policy.schema.json"
+// schema is a JSON Schema, draft 2020-12. encoding/json sorts its keywords.
+type schema = map[string]any
 
 // PolicySchema is the JSON Schema of policy files, for editors. It is made from
 // the table that the parser uses. The parser knows more: it is the one that
 // decides.
 func PolicySchema() ([]byte, error) {
-	p := &policyText{document: &document{}, Policy: qos.DefaultPolicy()}
-	root := object(&schema{Type: "object"}, p.keys())
-	root.Schema, root.ID = "https://json-schema.org/draft/2020-12/schema", schemaID
-	root.Title = "estimatord policy: when capacity is taken back from revocable containers, and from which"
-	root.at("rules").Items.AllOf = bySignals()
-	for _, exclusive := range [][]string{{"victims", "priorities"}, {"hook"}} {
-		s := root
-		for _, name := range exclusive {
-			s = s.at(name)
-		}
-		words := []string{"command", "socket"}
-		if s.Items != nil {
-			s, words = s.Items, []string{"framework", "role", "label"}
-		}
-		for _, w := range words {
-			s.OneOf = append(s.OneOf, &schema{Required: []string{w}})
-		}
+	root := schema{
+		"$schema": "https://json-schema.org/draft/2020-12/schema",
+		"$id":     "https://github.com/estimatord/estimatord/raw/main/configs/policy.schema.json",
+		"title":   "estimatord policy: when capacity is taken back from revocable containers, and from which",
+		"type":    "object",
 	}
-	text, err := marshal(root)
-	if err != nil {
-		return nil, err
-	}
+	object(root, newPolicyText().keys())
+	rules := at(root, "rules")
+	rules["minItems"] = 1
+	rules["items"].(schema)["allOf"] = bySignals()
+	at(root, "hook")["oneOf"] = exactlyOne("command", "socket")
+	at(at(root, "victims"), "priorities")["items"].(schema)["oneOf"] = exactlyOne("framework", "role", "label")
+
 	var b bytes.Buffer
-	if err := json.Indent(&b, text, "", "  "); err != nil {
-		return nil, err
-	}
-	b.WriteByte('\n')
-	return b.Bytes(), nil
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(root)
+	return b.Bytes(), err
 }
 
 // object gives s the keys as properties, and what is below them.
-func object(s *schema, keys []key) *schema {
-	var ps properties
+func object(s schema, keys []key) {
+	properties, required := schema{}, []string{}
 	for i := range keys {
 		k := &keys[i]
-		shape := *k.shape
-		shape.Description = k.help
-		if k.def != "" {
-			shape.Description += " (default: " + k.def + ")"
+		shape := maps.Clone(k.shape)
+		shape["description"] = k.help
+		if def := k.byDefault(); def != "" {
+			shape["description"] = k.help + " (default: " + def + ")"
 		}
 		switch {
-		case k.below != nil && shape.Items != nil:
-			items := *shape.Items
-			shape.Items = object(&items, k.below)
+		case k.each != nil:
+			items := schema{"type": "object"}
+			object(items, k.below)
+			shape["items"] = items
 		case k.below != nil:
-			object(&shape, k.below)
+			object(shape, k.below)
 		}
 		if k.required {
-			s.Required = append(s.Required, k.name)
+			required = append(required, k.name)
 		}
-		ps = append(ps, property{k.name, &shape})
+		properties[k.name] = shape
 	}
-	no := false
-	s.Properties, s.AdditionalProperties = &ps, &no
-	return s
+	s["properties"], s["additionalProperties"] = properties, false
+	if len(required) > 0 {
+		s["required"] = required
+	}
 }
 
 // at is the shape of a key.
-func (s *schema) at(name string) *schema {
-	for _, p := range *s.Properties {
-		if p.name == name {
-			return p.shape
-		}
+func at(s schema, name string) schema { return s["properties"].(schema)[name].(schema) }
+
+func exactlyOne(names ...string) []schema {
+	var each []schema
+	for _, name := range names {
+		each = append(each, schema{"required": []string{name}})
 	}
-	return nil
+	return each
 }
 
 // bySignals are the limits of a rule that depend on what it reads.
-func bySignals() []*schema {
-	var all []*schema
+func bySignals() []schema {
+	var all []schema
 	for _, name := range qos.Signals() {
-		then := &schema{Properties: &properties{}}
-		above := &schema{}
-		if most, exclusive := name.Limit(); exclusive {
-			above.ExclusiveMaximum = &most
-		} else {
-			above.Maximum = &most
+		most, exclusive := name.Limit()
+		above := schema{"maximum": most}
+		if exclusive {
+			above = schema{"exclusiveMaximum": most}
 		}
-		*then.Properties = append(*then.Properties, property{"above", above})
+		properties := schema{"above": above}
 		if !name.PerCPU() {
-			*then.Properties = append(*then.Properties, property{"per_cpu", &schema{Const: false}})
+			properties["per_cpu"] = schema{"const": false}
 		}
+		then := schema{"properties": properties}
 		if def, _ := name.Defaults(); def.Above == 0 {
-			then.Required = []string{"above"}
+			then["required"] = []string{"above"}
 		}
-		all = append(all, &schema{
-			If: &schema{
-				Required:   []string{"signal"},
-				Properties: &properties{{"signal", &schema{Const: string(name)}}},
-			},
-			Then: then,
+		all = append(all, schema{
+			"if":   schema{"required": []string{"signal"}, "properties": schema{"signal": schema{"const": string(name)}}},
+			"then": then,
 		})
 	}
 	return all

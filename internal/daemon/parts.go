@@ -61,7 +61,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		Path: cfg.Policy, Fresh: qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log,
 	})
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = fmt.Errorf("%s: %w", d.origins["policy"].Where, err) // where the path comes from
+		err = fmt.Errorf("%s: %w", d.origins["policy"], err) // where the path comes from
 	}
 	if err != nil {
 		return nil, err

@@ -61,24 +61,17 @@ func (r *reloader) reload() {
 
 // compare says which settings would be others after a restart.
 func (r *reloader) compare() error {
-	next, _, err := r.load()
+	next, from, err := r.load()
 	if err != nil {
 		r.log.Error("the settings would be refused at the next start", "err", err)
 		return err
 	}
-	if changed := differing(&r.running, &next); len(changed) > 0 {
-		r.log.Warn("settings have changed, they need a restart", "keys", strings.Join(changed, ","))
+	var keys []string
+	for _, v := range from.Differing(&r.running, &next) {
+		keys = append(keys, v.Key)
+	}
+	if keys != nil {
+		r.log.Warn("settings have changed, they need a restart", "keys", strings.Join(keys, ","))
 	}
 	return nil
-}
-
-// differing are the keys of the settings in which a and b differ.
-func differing(a, b *config.Config) (keys []string) {
-	all := config.Settings()
-	for i := range all {
-		if all[i].Value(a) != all[i].Value(b) {
-			keys = append(keys, all[i].Key)
-		}
-	}
-	return keys
 }
