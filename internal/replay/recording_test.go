@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/replay/simnode"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -43,18 +44,16 @@ func recordTicks(t *testing.T, dir string, ticks []*snapshot.Snapshot) {
 // recordedTick is a node of 8 processors: web is always there and uses so many
 // cores, job only when it runs.
 func recordedTick(second int, web snapshot.Value, job bool) *snapshot.Snapshot {
-	n := newSimNode(8)
 	at := recordedAt.Add(time.Duration(second) * time.Second)
-	step := Step{IDs: []string{"job", "web"}, Rows: []Row{
-		{CPU: Amounts{Used: 0.5, Allocated: 1, Present: true}},
-		{CPU: Amounts{Used: web.V, Allocated: 4, Present: true}},
-	}}
-	if !job {
-		step.IDs, step.Rows = step.IDs[1:], step.Rows[1:]
+	n := simnode.Node{
+		CPUs: 8, Regular: []*simnode.Container{{ID: "web", Since: recordedAt, Allocated: 4, Wants: web.V, Weight: 1}},
+		Revocable: []*simnode.Container{{ID: "~task", Since: at, Allocated: 1, Wants: 1, Weight: 1}}, // which is none of the trace
 	}
-	n.enter(&step, recordedAt)
-	n.launch(at, time.Hour) // a best-effort task, which is none of the trace
-	s := n.sample(at, time.Second)
+	if job {
+		n.Regular = append(n.Regular, &simnode.Container{ID: "job", Since: recordedAt, Allocated: 1, Wants: 0.5, Weight: 1})
+	}
+	n.Share(time.Second)
+	s := n.Snapshot(at)
 	s.Seq = uint64(second) + 1
 	for i := range s.Containers {
 		c := &s.Containers[i]

@@ -236,11 +236,11 @@ func (r *Report) WriteText(w io.Writer) error {
 		put("\n")
 	}
 	if len(r.Whole) > 0 {
-		put("\nwhole loop\testimator\tgoodput\tlost\theld back\tkills\twrong\tsqueezed\trelief mean\trelief max\tmessages/h\n")
+		put("\nwhole loop\testimator\tgoodput\tlost\twithheld\tkills\twrong\tsqueezed\trelief mean\trelief max\tmessages/h\n")
 	}
 	for i := range r.Whole {
 		s := &r.Whole[i]
-		put("%s\t%s\t%.3f\t%.0f h\t%.0f h\t%d of %d\t%d\t%s\t%.0f s\t%.0f s\t%.1f\n", s.Dataset, s.Estimator, s.Goodput, s.LostHours, s.HeldBackHours,
+		put("%s\t%s\t%.3f\t%.0f h\t%.0f h\t%d of %d\t%d\t%s\t%.0f s\t%.0f s\t%.1f\n", s.Dataset, s.Estimator, s.Goodput, s.LostHours, s.WithheldHours,
 			s.Kills, s.Started, s.WrongKills, percent(s.ContentionRate), s.ReliefMeanSeconds, s.ReliefMaxSeconds, s.MessagesPerHour)
 	}
 	return tw.Flush()

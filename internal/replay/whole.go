@@ -3,11 +3,13 @@ package replay
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/predict"
 	compared "github.com/estimatord/estimatord/internal/replay/predict"
+	"github.com/estimatord/estimatord/internal/replay/simnode"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
@@ -35,25 +37,25 @@ type WholeScore struct {
 	Goodput        float64 `json:"goodput"`
 	CompletedHours float64 `json:"best_effort_hours_completed"`
 	LostHours      float64 `json:"best_effort_hours_lost"`
-	// HeldBackHours is what running tasks did not get: throttled, frozen, or
+	// WithheldHours is what running tasks did not get: throttled, frozen, or
 	// beside others on a full node.
-	HeldBackHours float64 `json:"best_effort_hours_held_back"`
+	WithheldHours float64 `json:"best_effort_hours_withheld"`
 	Started       int     `json:"best_effort_started"`
 	Kills         int     `json:"kills"`
 	// WrongKills were decided at a tick at which demand was within the node.
 	WrongKills int `json:"wrong_kills"`
-	// SqueezeRate is the share of ticks at which demand was more than the
+	// ContentionRate is the share of ticks at which demand was more than the
 	// node's cores while tasks took their part of it.
-	ContentionRate float64 `json:"squeeze_rate"`
-	// Squeezes counts the uninterrupted times of that; the others are how long
+	ContentionRate float64 `json:"contention_rate"`
+	// Contentions counts the uninterrupted times of that; the others are how long
 	// they lasted.
-	Contentions       int     `json:"squeezes"`
+	Contentions       int     `json:"contentions"`
 	ReliefMeanSeconds float64 `json:"time_to_relief_mean_s"`
 	ReliefMaxSeconds  float64 `json:"time_to_relief_max_s"`
 	MessagesPerHour   float64 `json:"messages_per_node_hour"`
 
 	completed, allocated, relief, hours float64
-	squeezed, messages                  int
+	contended, messages                 int
 }
 
 // defaultTick is short enough for the freshness that policies ask for.
@@ -88,20 +90,26 @@ func EvaluateWhole(trace *Trace, e Estimator, cfg predict.Config, o WholeOptions
 func (s *WholeScore) finish() {
 	s.Goodput = ratio(s.completed, s.allocated)
 	s.CompletedHours = s.completed
-	s.ContentionRate = ratio(float64(s.squeezed), float64(s.Ticks))
+	s.ContentionRate = ratio(float64(s.contended), float64(s.Ticks))
 	s.ReliefMeanSeconds = ratio(s.relief, float64(s.Contentions))
 	s.MessagesPerHour = ratio(float64(s.messages), s.hours)
 }
 
-// wholeNode is one simulated node under the daemon.
+// wholeNode is one simulated node under the daemon. Where more is wanted than
+// there is, all get the same part of what they want, as if the kernel knew no
+// weights: this is what a rule is to prevent, not the kernel. Tasks whose weight
+// a throttle has taken get what is left over.
 type wholeNode struct {
-	opts     *WholeOptions
-	score    *WholeScore
-	node     *simNode
-	brain    *tick.Brain
-	inFlight []qos.InFlight
-	heard    resources.Milli
-	squeezed time.Duration // for how long now
+	opts      *WholeOptions
+	score     *WholeScore
+	node      simnode.Node
+	firstSeen map[string]time.Time
+	// left is how much of its work each task has to do.
+	left      map[string]time.Duration
+	started   int
+	brain     *tick.Brain
+	heard     resources.Milli
+	contended time.Duration // for how long now
 }
 
 func newWholeNode(cores float64, e Estimator, cfg predict.Config, o *WholeOptions, score *WholeScore) (*wholeNode, error) {
@@ -121,7 +129,9 @@ func newWholeNode(cores float64, e Estimator, cfg predict.Config, o *WholeOption
 	if err != nil {
 		return nil, err
 	}
-	return &wholeNode{opts: o, score: score, node: newSimNode(cores), brain: tick.NewBrain(est, qos.State{})}, nil
+	return &wholeNode{
+		opts: o, score: score, node: simnode.Node{CPUs: cores}, left: make(map[string]time.Duration), brain: tick.NewBrain(est, qos.State{}),
+	}, nil
 }
 
 // replay runs all steps: a row is the usage over the interval before its time.
@@ -133,88 +143,117 @@ func (w *wholeNode) replay(n *Node, interval time.Duration) error {
 			return err
 		}
 		begin := timeOf(step.At).Add(-interval)
-		w.node.enter(&step, begin)
+		w.enter(&step, begin)
 		for d := w.opts.Tick; d <= interval; d += w.opts.Tick {
 			w.tick(begin.Add(d))
 		}
 	}
 }
 
+// weightPerCore makes the weight of those that have one so large that those
+// without get what is left over.
+const weightPerCore = 1e9
+
+// enter begins a step of the trace.
+func (w *wholeNode) enter(s *Step, now time.Time) {
+	w.node.Regular = w.node.Regular[:0]
+	seen := make(map[string]time.Time, len(s.Rows))
+	for i := range s.Rows {
+		cpu := s.Rows[i].CPU
+		if !cpu.Present {
+			continue
+		}
+		id := s.IDs[i]
+		first, known := w.firstSeen[id]
+		if !known {
+			first = now
+		}
+		seen[id] = first
+		used := min(cpu.Used, cpu.Allocated)
+		w.node.Regular = append(w.node.Regular, &simnode.Container{ID: id, Since: first, Allocated: cpu.Allocated, Wants: used, Weight: max(used, 1e-9) * weightPerCore})
+	}
+	w.firstSeen = seen
+}
+
 // tick is one round of the daemon, and what the world makes of it.
 func (w *wholeNode) tick(now time.Time) {
-	w.gone()
+	w.node.Remove(now)
+	w.node.Share(w.opts.Tick)
 	w.work()
-	s := w.node.sample(now, w.opts.Tick)
+	w.node.Share(0)
+	s := w.node.Snapshot(now)
 	w.watch()
-	d, offer := w.brain.Think(w.opts.Policy, &qos.Input{Snapshot: s, InFlight: w.inFlight})
+	d, offer := w.brain.Think(w.opts.Policy, &qos.Input{Snapshot: s, InFlight: w.node.InFlight()})
 	for _, v := range d.Kills {
-		w.kill(v, now)
+		w.kill(v.Key().ID, now)
 	}
-	w.node.act(&d.Actions)
+	w.node.Apply(d.Actions)
 	w.account(&offer)
 	for free := offer.Resources[0].Offered; free >= resources.Unit; free -= resources.Unit {
-		w.node.launch(now, w.opts.Length)
-		w.score.Started++
+		w.launch(now)
 	}
 }
 
-// gone removes the tasks that were killed at the tick before.
-func (w *wholeNode) gone() {
-	w.node.tasks = slices.DeleteFunc(w.node.tasks, func(t *simTask) bool { return t.doomed })
-	w.inFlight = w.inFlight[:0]
+// launch starts one best-effort task of one core.
+func (w *wholeNode) launch(now time.Time) {
+	w.score.Started++
+	w.started++
+	id := "~task-" + strconv.Itoa(1_000_000+w.started) // after the ids of the trace, in order
+	w.left[id] = w.opts.Length
+	w.node.Revocable = append(w.node.Revocable, &simnode.Container{ID: id, Since: now, Allocated: 1, Wants: 1, Weight: weightPerCore})
 }
 
-// work lets the tasks go on with what they get until the next tick.
+// work lets the tasks go on with what they got since the tick before.
 func (w *wholeNode) work() {
-	w.node.share()
-	w.node.tasks = slices.DeleteFunc(w.node.tasks, func(t *simTask) bool {
-		t.left -= time.Duration(t.got * float64(w.opts.Tick))
-		w.score.HeldBackHours += (1 - t.got) * w.opts.Tick.Hours()
-		done := t.left <= 0
+	w.node.Revocable = slices.DeleteFunc(w.node.Revocable, func(c *simnode.Container) bool {
+		w.left[c.ID] -= time.Duration(c.Got * float64(w.opts.Tick))
+		w.score.WithheldHours += (1 - c.Got) * w.opts.Tick.Hours()
+		done := w.left[c.ID] <= 0
 		if done {
 			w.score.completed += w.opts.Length.Hours()
+			delete(w.left, c.ID)
 		}
 		return done
 	})
 }
 
-func (w *wholeNode) kill(v qos.Victim, now time.Time) {
-	for _, t := range w.node.tasks {
-		if t.id != v.Key().ID || t.doomed {
-			continue
-		}
-		t.doomed = true
-		w.inFlight = append(w.inFlight, qos.InFlight{Key: v.Key(), Since: now})
-		w.score.Kills++
-		w.score.LostHours += (w.opts.Length - t.left).Hours()
-		if w.squeezed == 0 {
-			w.score.WrongKills++
-		}
+// kill has a task gone at the next tick.
+func (w *wholeNode) kill(id string, now time.Time) {
+	if !w.node.Kill(id, now, now.Add(w.opts.Tick)) {
+		return
+	}
+	w.score.Kills++
+	w.score.LostHours += (w.opts.Length - w.left[id]).Hours()
+	delete(w.left, id)
+	if w.contended == 0 {
+		w.score.WrongKills++
 	}
 }
 
-// watch counts ticks and squeezes.
+// watch counts ticks and contention.
 func (w *wholeNode) watch() {
 	w.score.Ticks++
 	hours := w.opts.Tick.Hours()
 	w.score.hours += hours
-	w.score.allocated += w.node.allocated() * hours
-	if w.node.demand() <= w.node.cores+1e-9 || !w.node.taken() {
-		w.squeezed = 0
+	for _, c := range w.node.Regular {
+		w.score.allocated += c.Allocated * hours
+	}
+	if !w.node.Contended() {
+		w.contended = 0
 		return
 	}
-	if w.squeezed == 0 {
+	if w.contended == 0 {
 		w.score.Contentions++
 	}
-	w.squeezed += w.opts.Tick
-	w.score.squeezed++
+	w.contended += w.opts.Tick
+	w.score.contended++
 	w.score.relief += w.opts.Tick.Seconds()
-	w.score.ReliefMaxSeconds = max(w.score.ReliefMaxSeconds, w.squeezed.Seconds())
+	w.score.ReliefMaxSeconds = max(w.score.ReliefMaxSeconds, w.contended.Seconds())
 }
 
 // account counts what the agent is told. It adds what is allocated as
-// revocable to the answer, so that the master hears the revocable total,
-// or what is allocated when that is more.
+// revocable to the answer, so that the master hears the revocable total, or what
+// is allocated when that is more.
 func (w *wholeNode) account(o *estimator.Offer) {
 	heard := o.Resources[0].RevocableTotal
 	if a := o.Resources[0].Allocated; a != nil {

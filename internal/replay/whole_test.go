@@ -111,8 +111,8 @@ func TestWholeLoopThrottles(t *testing.T) {
 		t.Errorf("relief after %v s, want it at the tick after the first that sees it", got.ReliefMaxSeconds)
 	}
 	// Three tasks on a node of which the service wants all for two minutes.
-	if most := 3 * 120 / 3600.0; got.HeldBackHours < 0.5*most || got.HeldBackHours > 1.3*most {
-		t.Errorf("%v hours held back, want about %v", got.HeldBackHours, most)
+	if most := 3 * 120 / 3600.0; got.WithheldHours < 0.5*most || got.WithheldHours > 1.3*most {
+		t.Errorf("%v hours withheld, want about %v", got.WithheldHours, most)
 	}
 	o.Policy.Rules[0].Shadow = true
 	if shadow, err := EvaluateWhole(burst(t), mustParse(t, "latest"), predict.Config{}, o); err != nil || shadow.ReliefMaxSeconds != 120 {
@@ -174,14 +174,19 @@ func TestWholeLoopRefuses(t *testing.T) {
 // and with tasks that may be victims.
 func TestSimulatedSnapshot(t *testing.T) {
 	t.Parallel()
-	n := newSimNode(4)
 	now := timeOf(600)
+	o := wholeOptions()
+	n, err := newWholeNode(4, mustParse(t, "latest"), predict.Config{}, &o, &WholeScore{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	n.enter(&Step{At: 600, IDs: []string{"a", "b"}, Rows: []Row{
 		{CPU: Amounts{Used: 3, Allocated: 2, Present: true}}, {CPU: Amounts{Used: 0.5, Allocated: 1, Present: true}},
 	}}, now)
-	n.launch(now, time.Hour)
-	n.launch(now, time.Hour)
-	s := n.sample(now, time.Second)
+	n.launch(now)
+	n.launch(now)
+	n.node.Share(time.Second)
+	s := n.node.Snapshot(now)
 	sorted := slices.IsSortedFunc(s.Containers, func(a, b snapshot.Container) int { return strings.Compare(a.ID, b.ID) })
 	if len(s.Containers) != 4 || !sorted {
 		t.Fatalf("%d containers, sorted %v", len(s.Containers), sorted)

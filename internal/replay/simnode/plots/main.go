@@ -1,4 +1,4 @@
-// Command plots draws the stories of package sim into a directory, for
+// Command plots draws the stories of package simnode into a directory, for
 // docs/evidence/ladder.md.
 package main
 
@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/estimatord/estimatord/internal/sim"
+	"github.com/estimatord/estimatord/internal/replay/simnode"
 )
 
 func main() {
@@ -25,12 +25,12 @@ func draw(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for _, sc := range sim.Scenarios() {
-		rows, err := sim.Run(sc)
+	for _, sc := range simnode.Scenarios() {
+		rows, err := simnode.Run(sc)
 		if err != nil {
 			return fmt.Errorf("%s: %w", sc.Name, err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, sc.Name+".svg"), sim.Plot(&sc, rows), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, sc.Name+".svg"), simnode.Plot(&sc, rows), 0o644); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package sim
+package simnode
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ var curves = []curve{
 	{"regular uses", "#1f4e9c", "", func(r *Row) float64 { return r.Used }},
 	{"revocable use", "#2e8b57", "", func(r *Row) float64 { return r.Revocable }},
 	{"limit", "#d2691e", "5 3", func(r *Row) float64 { return r.Limit }},
-	{"promised", "#8a2be2", "2 3", func(r *Row) float64 { return r.Gross }},
+	{"revocable total", "#8a2be2", "2 3", func(r *Row) float64 { return r.RevocableTotal }},
 }
 
 // Plot draws a story as SVG.

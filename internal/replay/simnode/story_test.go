@@ -1,4 +1,4 @@
-package sim
+package simnode
 
 import (
 	"math"
@@ -171,8 +171,8 @@ func checkOffers(t *testing.T, rows []Row) {
 	held := -1
 	for i := range rows {
 		r := &rows[i]
-		if i > 0 && r.Gross > rows[i-1].Gross+1e-9 && r.Second < held {
-			t.Errorf("%d s: promises %.1f after %.1f, nothing before %d s", r.Second, r.Gross, rows[i-1].Gross, held)
+		if i > 0 && r.RevocableTotal > rows[i-1].RevocableTotal+1e-9 && r.Second < held {
+			t.Errorf("%d s: promises %.1f after %.1f, nothing before %d s", r.Second, r.RevocableTotal, rows[i-1].RevocableTotal, held)
 		}
 		if r.Acted {
 			held = r.Second + int(HoldOff.Seconds())
@@ -186,20 +186,20 @@ func checkOffers(t *testing.T, rows []Row) {
 // The CPUs are handed out whole, by weight, and nobody gets more than it wants.
 func TestShare(t *testing.T) {
 	for _, tc := range []struct {
-		name   string
-		size   float64
-		groups []group
-		want   []float64
+		name string
+		size float64
+		all  []*Container
+		want []float64
 	}{
-		{"enough for all", 4, []group{{want: 1, weight: 1}, {want: 2, weight: 5}}, []float64{1, 2}},
-		{"by weight", 4, []group{{want: 9, weight: 1}, {want: 9, weight: 3}}, []float64{1, 3}},
-		{"what one does not want is the others'", 4, []group{{want: 0.5, weight: 2}, {want: 9, weight: 1}, {want: 9, weight: 1}}, []float64{0.5, 1.75, 1.75}},
-		{"a regular one before hogs", 4, []group{{want: 3.5, weight: 4096}, {want: 2, weight: 10}}, []float64{3.5, 0.5}},
+		{"enough for all", 4, []*Container{{Wants: 1, Weight: 1}, {Wants: 2, Weight: 5}}, []float64{1, 2}},
+		{"by weight", 4, []*Container{{Wants: 9, Weight: 1}, {Wants: 9, Weight: 3}}, []float64{1, 3}},
+		{"what one does not want is the others'", 4, []*Container{{Wants: 0.5, Weight: 2}, {Wants: 9, Weight: 1}, {Wants: 9, Weight: 1}}, []float64{0.5, 1.75, 1.75}},
+		{"a regular one before revocable ones", 4, []*Container{{Wants: 3.5, Weight: 4096}, {Wants: 2, Weight: 10}}, []float64{3.5, 0.5}},
 	} {
-		share(tc.size, tc.groups)
+		share(tc.size, tc.all)
 		for i, want := range tc.want {
-			if math.Abs(tc.groups[i].got-want) > 1e-9 {
-				t.Errorf("%s: group %d got %v, want %v", tc.name, i, tc.groups[i].got, want)
+			if math.Abs(tc.all[i].Got-want) > 1e-9 {
+				t.Errorf("%s: container %d got %v, want %v", tc.name, i, tc.all[i].Got, want)
 			}
 		}
 	}
@@ -225,7 +225,7 @@ func TestRunIsDeterministic(t *testing.T) {
 
 // The page shows and explains each story.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../../docs/evidence/ladder.md")
+	page, err := os.ReadFile("../../../docs/evidence/ladder.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestDocs(t *testing.T) {
 		if !strings.Contains(string(page), "\n"+sc.About+"\n\n!["+sc.Name+"](plots/"+sc.Name+".svg)\n") {
 			t.Errorf("docs/evidence/ladder.md does not show %s with %q", sc.Name, sc.About)
 		}
-		if _, err := os.Stat("../../docs/evidence/plots/" + sc.Name + ".svg"); err != nil {
+		if _, err := os.Stat("../../../docs/evidence/plots/" + sc.Name + ".svg"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package sim
+package simnode
 
 import (
 	"math"
@@ -13,47 +13,47 @@ func Scenarios() []Scenario {
 	all := []Scenario{
 		{
 			Name: "square", About: "Regular demand jumps between 2 and 6 cores every 4 minutes; 4 revocable tasks want a core each. The throttle gives way each time, and nothing is killed.",
-			Demand: func(s int) float64 { return surge(s/240%2 == 1, 6) }, Hogs: 4, HogWants: 1, Seconds: 1920, Policy: ladder(), Offers: true,
+			Demand: func(s int) float64 { return surge(s/240%2 == 1, 6) }, Tasks: 4, TaskWants: 1, Seconds: 1920, Policy: ladder(), Offers: true,
 		},
 		{
 			Name: "ramp", About: "Regular demand climbs from 1 to 7.4 cores in 10 minutes and falls again.",
-			Demand: func(s int) float64 { return 1 + 6.4*max(0, 1-math.Abs(float64(s)-700)/600) }, Hogs: 4, HogWants: 1, Seconds: 1800, Policy: ladder(), Offers: true,
+			Demand: func(s int) float64 { return 1 + 6.4*max(0, 1-math.Abs(float64(s)-700)/600) }, Tasks: 4, TaskWants: 1, Seconds: 1800, Policy: ladder(), Offers: true,
 		},
 		{
 			Name: "sine", About: "Regular demand swings between 2 and 7 cores in 10 minutes.",
-			Demand: func(s int) float64 { return 4.5 - 2.5*math.Cos(2*math.Pi*float64(s)/600) }, Hogs: 4, HogWants: 1, Seconds: 1800, Policy: ladder(), Offers: true,
+			Demand: func(s int) float64 { return 4.5 - 2.5*math.Cos(2*math.Pi*float64(s)/600) }, Tasks: 4, TaskWants: 1, Seconds: 1800, Policy: ladder(), Offers: true,
 		},
 		{
 			Name: "bursts", About: "Regular demand bursts to 8 cores for 3 s every 30 s, which is shorter than the rule's `for`: nothing is done.",
-			Demand: func(s int) float64 { return surge(s%30 >= 27, 8) }, Hogs: 4, HogWants: 1, Seconds: 900, Policy: ladder(), Offers: true,
+			Demand: func(s int) float64 { return surge(s%30 >= 27, 8) }, Tasks: 4, TaskWants: 1, Seconds: 900, Policy: ladder(), Offers: true,
 		},
 		{
 			Name: "constant", About: "Regular demand rises to 5 cores for good. The limit comes to rest below the clear level and stays there.",
-			Demand: func(s int) float64 { return surge(s >= 120, 5) }, Hogs: 4, HogWants: 1, Seconds: 2400, Policy: ladder(), Offers: true,
+			Demand: func(s int) float64 { return surge(s >= 120, 5) }, Tasks: 4, TaskWants: 1, Seconds: 2400, Policy: ladder(), Offers: true,
 		},
 		{
 			Name: "pressure", About: "The same with a rule that reads the service's own CPU pressure, on a node whose revocable tasks weigh as much as regular ones: what was too much last time is remembered, and tried again every 8 dwells only.",
-			Demand: func(s int) float64 { return surge(s >= 120, 5) }, Hogs: 6, HogWants: 1, HogWeight: regularWeight, Seconds: 2400, Policy: pressure(), Offers: true,
+			Demand: func(s int) float64 { return surge(s >= 120, 5) }, Tasks: 6, TaskWants: 1, TaskWeight: regularWeight, Seconds: 2400, Policy: pressure(), Offers: true,
 		},
 		{
 			Name: "throttle-cures", About: "A step to 7 cores and back. The throttle alone cures it.",
-			Demand: func(s int) float64 { return surge(s >= 60 && s < 360, 7) }, Hogs: 5, HogWants: 1, Seconds: 900, Policy: ladder(),
+			Demand: func(s int) float64 { return surge(s >= 60 && s < 360, 7) }, Tasks: 5, TaskWants: 1, Seconds: 900, Policy: ladder(),
 		},
 		{
 			Name: "throttle-fails", About: "Each container keeps 0.5 cores (`floor`), so that a step to 6.5 cores cannot be cured by the throttle. 0.05 + 6.5 + 0.5·n ≤ 7.6 holds for n ≤ 2: of 4 revocable tasks exactly 2 go, one after the other, although each takes 20 s to die.",
-			Demand: func(s int) float64 { return surge(s >= 60, 6.5) }, Hogs: 4, HogWants: 1, Seconds: 600, Policy: floor(ladder(), 0.5),
+			Demand: func(s int) float64 { return surge(s >= 60, 6.5) }, Tasks: 4, TaskWants: 1, Seconds: 600, Policy: floor(ladder(), 0.5),
 		},
 		{
 			Name: "no-quota", About: "The agent owns the quota, so that no throttle works. The ladder notices and kills: 0.05 + 5 + n ≤ 7.6 holds for n ≤ 2, so that exactly 2 of 4 go.",
-			Demand: func(s int) float64 { return surge(s >= 60, 5) }, Hogs: 4, HogWants: 1, Seconds: 600, Policy: ladder(), NoQuota: true,
+			Demand: func(s int) float64 { return surge(s >= 60, 5) }, Tasks: 4, TaskWants: 1, Seconds: 600, Policy: ladder(), NoQuota: true,
 		},
 		{
 			Name: "immediate", About: "A rule that kills at once (`immediate`), from 60 s to 400 s: 0.05 + 6.5 + n ≤ 7.6 holds for n ≤ 1, so that exactly 3 of 4 go, although each takes 20 s to die. What they leave is offered again only after the hold.",
-			Demand: func(s int) float64 { return surge(s >= 60 && s < 400, 6.5) }, Hogs: 4, HogWants: 1, Seconds: 1500, Policy: immediate(), Offers: true,
+			Demand: func(s int) float64 { return surge(s >= 60 && s < 400, 6.5) }, Tasks: 4, TaskWants: 1, Seconds: 1500, Policy: immediate(), Offers: true,
 		},
 		{
 			Name: "offers", About: "Revocable tasks come as long as the offer allows, until regular demand rises to 6 cores. The offer stops with the first rung, nobody else comes, and it is open again after the throttle is gone and the hold over.",
-			Demand: func(s int) float64 { return surge(s >= 600 && s < 900, 6) }, Hogs: 1, HogWants: 1.5, Seconds: 1800, Policy: ladder(), Offers: true,
+			Demand: func(s int) float64 { return surge(s >= 600 && s < 900, 6) }, Tasks: 1, TaskWants: 1.5, Seconds: 1800, Policy: ladder(), Offers: true,
 		},
 	}
 	for i := range all {

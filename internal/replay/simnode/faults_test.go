@@ -1,4 +1,4 @@
-package sim
+package simnode
 
 import (
 	"fmt"
@@ -38,7 +38,7 @@ func sensors() []sensor {
 	long := -time.Minute
 	hostOld := func(s *snapshot.Snapshot) { s.Host.At = s.At.Add(long) }
 	webOld := func(s *snapshot.Snapshot) { of(s, "web").At = s.At.Add(long) }
-	hogOld := func(s *snapshot.Snapshot) { of(s, "hog-001").At = s.At.Add(long) }
+	taskOld := func(s *snapshot.Snapshot) { of(s, "task-001").At = s.At.Add(long) }
 	// An input without which nothing is known of the slack.
 	blind := map[string]string{"missing": "0", "frozen": "0", "NaN": "0", "Inf": "0", "huge": "0", "negative": "0"}
 	// A regular container that cannot be read counts as using all it was given,
@@ -68,8 +68,8 @@ func sensors() []sensor {
 		value("regular container: run delay", func(s *snapshot.Snapshot) *snapshot.Value { return &of(s, "web").CPU.RunDelay }, webOld, old),
 		count("regular container: working set", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "web").Memory.UnreclaimableBytes }, webOld, old),
 		value("regular container: memory pressure", func(s *snapshot.Snapshot) *snapshot.Value { return &of(s, "web").Pressure.MemoryFull }, webOld, old),
-		value("revocable container: CPU use", func(s *snapshot.Snapshot) *snapshot.Value { return &of(s, "hog-001").CPU.Cores }, hogOld, nil),
-		count("revocable container: working set", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "hog-001").Memory.UnreclaimableBytes }, hogOld, nil),
+		value("revocable container: CPU use", func(s *snapshot.Snapshot) *snapshot.Value { return &of(s, "task-001").CPU.Cores }, taskOld, nil),
+		count("revocable container: working set", func(s *snapshot.Snapshot) *snapshot.Count { return &of(s, "task-001").Memory.UnreclaimableBytes }, taskOld, nil),
 		{
 			name:    "container tree",
 			missing: func(s *snapshot.Snapshot) { s.TreeWhy = snapshot.Failed }, offer: map[string]string{"missing": "0"},
@@ -179,17 +179,15 @@ func suffer(t *testing.T, p *qos.Policy, inject func(s *snapshot.Snapshot)) outc
 	if err != nil {
 		t.Fatal(err)
 	}
-	sc := Scenario{CPUs: 8, Allocated: 6, HogWants: 1, Demand: func(int) float64 { return 2 }}
-	n := &node{sc: &sc}
-	n.join(begin.Add(-time.Hour))
+	sc := Scenario{CPUs: 8, Allocated: 6, Tasks: 1, TaskWants: 1, Demand: func(int) float64 { return 2 }}
+	n := newStory(&sc)
 	brain := tick.NewBrain(est, qos.State{})
 	var out outcome
 	var before float64
 	for second := range 120 {
 		now := begin.Add(time.Duration(second) * time.Second)
 		n.run(second)
-		s := n.snapshot(now)
-		s.Seq = uint64(second + 1)
+		s := n.Snapshot(now)
 		s.Host.MemTotalBytes, s.Host.MemAvailableBytes = snapshot.CountOf(64<<30), snapshot.CountOf(32<<30)
 		for i := range s.Containers {
 			c := &s.Containers[i]
@@ -253,7 +251,7 @@ func TestFaultTable(t *testing.T) {
 		}
 		table.WriteString(" |\n")
 	}
-	checkDoc(t, "../../docs/evidence/ladder.md", "faults", table.String())
+	checkDoc(t, "../../../docs/evidence/ladder.md", "faults", table.String())
 }
 
 // checkDoc holds what is between the page's markers to text, or writes it.
@@ -273,7 +271,7 @@ func checkDoc(t *testing.T, path, name, text string) {
 		return
 	}
 	if os.Getenv("UPDATE_DOCS") == "" {
-		t.Fatalf("%s is not what was found; run UPDATE_DOCS=1 go test ./sim", path)
+		t.Fatalf("%s is not what was found; run UPDATE_DOCS=1 go test ./internal/replay/simnode", path)
 	}
 	if err := os.WriteFile(path, []byte(head+begin+text+end+tail), 0o644); err != nil {
 		t.Fatal(err)
