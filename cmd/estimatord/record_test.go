@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/estimatord/estimatord/internal/replay"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
@@ -35,8 +36,9 @@ func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	var last line
+	var last snapshot.Snapshot
 	for i, text := range lines {
+		last = snapshot.Snapshot{}
 		if err := json.Unmarshal([]byte(text), &last); err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
@@ -44,8 +46,8 @@ func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
 			t.Fatalf("line %d is tick %d", i+1, last.Seq)
 		}
 	}
-	if last.Executors != 2 || last.Agent == "" || last.UsageAgeSeconds == nil || last.HostCPUs == nil {
-		t.Errorf("the last line is %+v; want two executors, their agent and the host", last)
+	if last.Usage == nil || len(last.Usage.Executors) != 2 || last.Usage.Agent == "" || last.Usage.At.IsZero() || !last.Host.CPUs.OK() {
+		t.Errorf("the last line is %s; want two executors, their agent and the host", lines[len(lines)-1])
 	}
 	out, err = command(t, "record", "show", recording).Output()
 	if err != nil || strings.Count(string(out), "\n") != len(lines)+1 || !strings.HasPrefix(string(out), "SEQ") {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +20,9 @@ func newRecordShow() *cobra.Command {
 		Short: "Print what is in a recording, a line for each tick",
 		Long: `show prints a line for each tick of a recording (a directory, or one of its
 files): when it was, how many containers there were and what they used in all. A
-dash is a number that was not read. A file that was cut off, as by a daemon that
-was killed or that still records, is read as far as it goes.`,
+dash is a number that was not read; --json prints all that was. A file that was
+cut off, as by a daemon that was killed or that still records, is read as far as
+it goes.`,
 		Args: one("recording"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := recording.Open(args[0])
@@ -33,71 +32,15 @@ was killed or that still records, is read as far as it goes.`,
 			return show(r, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object for each tick")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object for each tick: all that was read")
 	return cmd
-}
-
-// line is what is shown of a tick. What was not read is null.
-type line struct {
-	Seq                uint64    `json:"seq"`
-	At                 time.Time `json:"at"`
-	Tree               string    `json:"tree"`
-	Containers         int       `json:"containers"`
-	Unreadable         int       `json:"unreadable"`
-	Cores              *float64  `json:"cores"`
-	UnreclaimableBytes *uint64   `json:"working_set_bytes"`
-	HostCPUs           *uint64   `json:"host_cpus"`
-	HostBusyCores      *float64  `json:"host_busy_cores"`
-	Agent              string    `json:"agent"`
-	Executors          int       `json:"executors"`
-	UsageAgeSeconds    *float64  `json:"usage_age_seconds"`
-}
-
-// lineOf sums the containers at top level: their readings include those of the
-// ones nested in them.
-func lineOf(s *snapshot.Snapshot) line {
-	l := line{Seq: s.Seq, At: s.At, Tree: s.TreeWhy.String(), Containers: len(s.Containers)}
-	for i := range s.Containers {
-		c := &s.Containers[i]
-		if !c.CPU.UsageNanos.OK() {
-			l.Unreadable++
-		}
-		if c.Parent != "" {
-			continue
-		}
-		if c.CPU.Cores.OK() {
-			add(&l.Cores, c.CPU.Cores.V)
-		}
-		if c.Memory.UnreclaimableBytes.OK() {
-			add(&l.UnreclaimableBytes, c.Memory.UnreclaimableBytes.N)
-		}
-	}
-	if s.Host.CPUs.OK() {
-		add(&l.HostCPUs, s.Host.CPUs.N)
-	}
-	if s.Host.BusyCores.OK() {
-		add(&l.HostBusyCores, s.Host.BusyCores.V)
-	}
-	if age, ok := s.UsageAge(); ok {
-		add(&l.UsageAgeSeconds, age.Seconds())
-		l.Agent, l.Executors = s.Usage.Agent, len(s.Usage.Executors)
-	}
-	return l
-}
-
-func add[T uint64 | float64](sum **T, v T) {
-	if *sum == nil {
-		*sum = new(T)
-	}
-	**sum += v
 }
 
 func show(r *recording.Reader, asJSON bool, out, stderr io.Writer) error {
 	w := bufio.NewWriter(out)
-	header := "%-8s %-25s %-11s %10s %10s %8s %12s %12s %9s %8s\n"
-	row := "%-8d %-25s %-11s %10d %10d %8s %12s %12s %9d %8s\n"
+	const columns = "%-8v %-24s %-11s %10v %10v %8s %13s %9s %9v %8s\n"
 	if !asJSON {
-		_, _ = fmt.Fprintf(w, header, "SEQ", "TIME", "TREE", "CONTAINERS", "UNREADABLE", "CORES", "WORKING-SET", "HOST-BUSY", "EXECUTORS", "AGE")
+		_, _ = fmt.Fprintf(w, columns, "SEQ", "TIME", "TREE", "CONTAINERS", "UNREADABLE", "CORES", "UNRECLAIMABLE", "HOST-BUSY", "EXECUTORS", "AGE")
 	}
 	js := json.NewEncoder(w)
 	ticks, cuts := 0, 0
@@ -113,12 +56,16 @@ func show(r *recording.Reader, asJSON bool, out, stderr io.Writer) error {
 			continue
 		}
 		ticks++
-		l := lineOf(s)
 		if asJSON {
-			err = js.Encode(&l)
+			err = js.Encode(s)
 		} else {
-			_, err = fmt.Fprintf(w, row, l.Seq, l.At.UTC().Format("2006-01-02T15:04:05.000Z"), l.Tree, l.Containers, l.Unreadable,
-				float(l.Cores), mib(l.UnreclaimableBytes), float(l.HostBusyCores), l.Executors, age(l.UsageAgeSeconds))
+			cores, memory, unreadable := sums(s)
+			executors, age := 0, snapshot.Value{Why: snapshot.NoFile}
+			if old, ok := s.UsageAge(); ok {
+				executors, age = len(s.Usage.Executors), snapshot.ValueOf(old.Seconds())
+			}
+			_, err = fmt.Fprintf(w, columns, s.Seq, s.At.UTC().Format("2006-01-02T15:04:05.000Z"), s.TreeWhy, len(s.Containers), unreadable,
+				dash(cores, "%.3f"), dash(memory, "%.1fMiB"), dash(s.Host.BusyCores, "%.3f"), executors, dash(age, "%.1fs"))
 		}
 		if err != nil {
 			return err
@@ -131,23 +78,32 @@ func show(r *recording.Reader, asJSON bool, out, stderr io.Writer) error {
 	return damage
 }
 
-func float(v *float64) string {
-	if v == nil {
-		return "-"
+// sums are what the containers at top level use, in cores and MiB: their
+// readings include those of the ones nested in them. A sum of nothing is absent.
+func sums(s *snapshot.Snapshot) (cores, memory snapshot.Value, unreadable int) {
+	cores, memory = snapshot.Value{Why: snapshot.NoFile}, snapshot.Value{Why: snapshot.NoFile}
+	for i := range s.Containers {
+		c := &s.Containers[i]
+		if !c.CPU.UsageNanos.OK() {
+			unreadable++
+		}
+		if c.Parent != "" {
+			continue
+		}
+		if c.CPU.Cores.OK() {
+			cores = snapshot.ValueOf(cores.V + c.CPU.Cores.V)
+		}
+		if c.Memory.UnreclaimableBytes.OK() {
+			memory = snapshot.ValueOf(memory.V + float64(c.Memory.UnreclaimableBytes.N)/(1<<20))
+		}
 	}
-	return strconv.FormatFloat(*v, 'f', 3, 64)
+	return cores, memory, unreadable
 }
 
-func mib(v *uint64) string {
-	if v == nil {
+// dash is v in that form, a dash when it is absent.
+func dash(v snapshot.Value, form string) string {
+	if !v.OK() {
 		return "-"
 	}
-	return strconv.FormatFloat(float64(*v)/(1<<20), 'f', 1, 64) + "MiB"
-}
-
-func age(v *float64) string {
-	if v == nil {
-		return "-"
-	}
-	return strconv.FormatFloat(*v, 'f', 1, 64) + "s"
+	return fmt.Sprintf(form, v.V)
 }

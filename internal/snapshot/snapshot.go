@@ -18,22 +18,22 @@ import "time"
 // Snapshot is the node at one tick.
 type Snapshot struct {
 	// Seq counts the ticks since the daemon started, from 1.
-	Seq uint64
+	Seq uint64 `json:"seq"`
 	// At is the time of the tick.
-	At time.Time
+	At time.Time `json:"at"`
 	// Host is the node itself.
-	Host Host
+	Host Host `json:"host"`
 	// Usage is the agent's last report; nil when no agent has reported yet.
-	Usage *Usage
+	Usage *Usage `json:"usage,omitempty"`
 	// Containers are all containers on disk or known to the agent, sorted by
 	// Key.ID, then by Key.Inode.
-	Containers []Container
+	Containers []Container `json:"containers"`
 	// Contention is the last answer of the fast sampler; its state is unknown
 	// when there is none, or the last poll is too old to count.
-	Contention Contention
+	Contention Contention `json:"contention,omitzero"`
 	// TreeWhy is Present when the container tree could be listed; otherwise
 	// Containers only holds what the agent knows.
-	TreeWhy Absence
+	TreeWhy Absence `json:"tree"`
 }
 
 // UsageAge is how old the agent's report is at the tick, and whether there is

@@ -11,20 +11,20 @@ import (
 // never changes once it is made.
 type Usage struct {
 	// At is when the daemon received it.
-	At time.Time
+	At time.Time `json:"at"`
 	// Agent identifies the agent process that sent it.
-	Agent string
+	Agent string `json:"agent"`
 	// Executors are the agent's executors that are not terminated, in the
 	// order sent. Those being terminated are among them (slave.cpp, usage()).
-	Executors []Executor
+	Executors []Executor `json:"executors"`
 	// Total is what the agent has, without anything revocable.
-	Total resources.Quantities
+	Total resources.Quantities `json:"total,omitempty"`
 	// Dropped counts executors that could not be used: no ids, a negative or
 	// infinite amount. They are logged by the receiver.
-	Dropped int
+	Dropped int `json:"dropped,omitzero"`
 	// DroppedRevocable is what is allocated to the dropped executors as
 	// revocable. Revocable counts it.
-	DroppedRevocable resources.Quantities
+	DroppedRevocable resources.Quantities `json:"dropped_revocable,omitempty"`
 }
 
 // Revocable is the sum of what is allocated to executors as revocable, the
