@@ -76,6 +76,9 @@ func (c *check) file(name string) {
 		c.done(name, err)
 		return
 	}
+	if err := config.Trusted(name); err != nil {
+		c.print("%s: a daemon would refuse it: %s [warning]", name, err)
+	}
 	kind := c.kind
 	if kind == "" {
 		var ok bool

@@ -113,7 +113,7 @@ func plainDefaults(cmd *cobra.Command) {
 // file, each time anew.
 func settingsOf(cmd *cobra.Command) daemon.LoadSettings {
 	return func() (config.Config, config.Provenance, error) {
-		return config.Load(cmd.Flags(), os.Environ(), config.Read)
+		return config.Load(cmd.Flags(), os.Environ(), config.ReadTrusted)
 	}
 }
 

@@ -43,12 +43,23 @@ func LoadPolicy(path string) (*PolicyFile, error) {
 // ParsePolicy makes a policy of the text of the file called name. How old its
 // inputs may be is not part of the file; it starts from qos.DefaultFresh.
 func ParsePolicy(name string, data []byte) (*PolicyFile, error) {
+	return parsePolicyFile(name, data, func(string) error { return nil })
+}
+
+// parsePolicyFile is ParsePolicy where trusted says what is wrong with a program
+// that would be run.
+func parsePolicyFile(name string, data []byte, trusted func(name string) error) (*PolicyFile, error) {
 	p := newPolicyText()
 	p.open(name, data, p.keys())
 	if len(p.faults) == 0 && len(p.Rules) == 0 {
 		p.faultAt("rules", "there is none (a daemon without rules has no policy file)", nil)
 	}
 	p.semantics()
+	if h := p.hook.Command; len(p.faults) == 0 && len(h) > 0 {
+		if err := trusted(h[0]); err != nil {
+			p.faultAt("hook.command[0]", err.Error(), err)
+		}
+	}
 	if err := p.faults.err(); err != nil {
 		return nil, err
 	}

@@ -265,7 +265,7 @@ func lookAt(path string, wanted func(identity) bool) sight {
 	}
 	if wanted(t.id) {
 		t.read = true
-		t.data, t.err = Read(path)
+		t.data, t.err = ReadTrusted(path)
 	}
 	return t
 }
@@ -274,7 +274,7 @@ func (t *sight) parse(path string) (*PolicyFile, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
-	return ParsePolicy(path, t.data)
+	return parsePolicyFile(path, t.data, Trusted)
 }
 
 // same reports whether u says the same.
