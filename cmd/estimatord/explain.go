@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/internal/decision/explain"
+	"github.com/estimatord/estimatord/internal/printable"
 )
 
 // defaultDecisions is where the unit has the daemon keep its decision log.
@@ -80,7 +81,7 @@ func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (explanat
 	if err != nil {
 		return err
 	}
-	text := a.Text()
+	text := printable.Text(a.Text())
 	if e.json {
 		if text, err = jsonOf(a); err != nil {
 			return err
@@ -94,7 +95,7 @@ func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (explanat
 // jsonOf is v for people and scripts.
 func jsonOf(v any) (string, error) {
 	var b strings.Builder
-	enc := json.NewEncoder(&b)
+	enc := json.NewEncoder(printable.JSON(&b))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	err := enc.Encode(v)

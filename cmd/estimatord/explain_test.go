@@ -42,7 +42,7 @@ func decisions(t *testing.T, lines ...decision.Line) string {
 }
 
 func TestExplain(t *testing.T) {
-	victim := decision.VictimLine{KeyLine: decision.KeyLine{ID: "hog-1"}, Executor: "e", Rule: "busy", Text: "busy: too much"}
+	victim := decision.VictimLine{KeyLine: decision.KeyLine{ID: "hog-1"}, Executor: "e", Rule: "busy", Text: "busy: too much\x1b[2J\u202e"}
 	candidate := decision.CandidateLine{KeyLine: victim.KeyLine, Executor: "e", Resource: "cpu", Why: "chosen"}
 	eligible := []decision.EligibleLine{{CandidateLine: candidate}}
 	eligible[0].Why = "eligible"
@@ -79,6 +79,9 @@ func TestExplain(t *testing.T) {
 		if code == 0 && !strings.Contains(stderr, "1 lines of the log could not be read") {
 			t.Errorf("%s: the line that was cut off is not mentioned: %s", name, stderr)
 		}
+	}
+	if out, _, _ := explained(t, "kill", "hog-1", "--dir", dir); strings.ContainsAny(out, "\x1b\u202e") {
+		t.Errorf("characters that move the cursor or turn the text reach a terminal: %q", out)
 	}
 	for _, args := range [][]string{{"offer"}, {"kill", "hog-1"}, {"why-not", "hog-1"}} {
 		out, _, _ := explained(t, append([]string{"--json", "--dir", dir}, args...)...)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/printable"
 )
 
 // Exit codes: what an init system or a script may tell apart.
@@ -51,7 +52,7 @@ func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintln(stderr, "estimatord:", err)
+	_, _ = fmt.Fprintln(stderr, "estimatord:", printable.Text(err.Error()))
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return exitUsage
 	}

@@ -24,16 +24,10 @@ const (
 type limitedListener struct {
 	net.Listener
 	// due is when the next connection is accepted if many come.
-	due    time.Time
-	closed chan struct{}
-	once   sync.Once
+	due time.Time
 
 	mu   sync.Mutex
 	open list.List // of *limitedConn, the oldest first
-}
-
-func newLimitedListener(l net.Listener) *limitedListener {
-	return &limitedListener{Listener: l, closed: make(chan struct{})}
 }
 
 // Accept implements net.Listener.
@@ -43,12 +37,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		l.due = earliest
 	}
 	l.due = l.due.Add(acceptEvery)
-	if wait := l.due.Sub(now); wait > 0 {
-		select {
-		case <-time.After(wait):
-		case <-l.closed:
-		}
-	}
+	time.Sleep(l.due.Sub(now))
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -58,12 +47,6 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		_ = oldest.Close()
 	}
 	return lc, nil
-}
-
-// Close implements net.Listener.
-func (l *limitedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
 }
 
 // add takes c in, and returns the connection that has to go for it, if any.
@@ -77,22 +60,17 @@ func (l *limitedListener) add(c *limitedConn) *limitedConn {
 	return l.open.Front().Value.(*limitedConn)
 }
 
-func (l *limitedListener) drop(c *limitedConn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open.Remove(c.place)
-}
-
 // limitedConn is a connection that its listener counts until it is closed.
 type limitedConn struct {
 	net.Conn
 	listener *limitedListener
 	place    *list.Element
-	once     sync.Once
 }
 
 // Close implements net.Conn.
 func (c *limitedConn) Close() error {
-	c.once.Do(func() { c.listener.drop(c) })
+	c.listener.mu.Lock()
+	c.listener.open.Remove(c.place) // which does nothing a second time
+	c.listener.mu.Unlock()
 	return c.Conn.Close()
 }

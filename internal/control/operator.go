@@ -13,6 +13,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/internal/unixsocket"
 	"github.com/estimatord/estimatord/qos"
@@ -166,7 +167,7 @@ func reply(w http.ResponseWriter, code int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_, _ = w.Write(append(text, '\n')) // who has hung up needs no answer
+	_, _ = printable.JSON(w).Write(append(text, '\n')) // who has hung up needs no answer
 }
 
 func (o *operator) resetBudget(ctx context.Context) any {
@@ -180,13 +181,13 @@ func (o *operator) resetBudget(ctx context.Context) any {
 }
 
 func (o *operator) pause(ctx context.Context) any {
-	was := o.Pending.pause(o.Now())
+	was := o.Pending.setPaused(o.Now())
 	o.log(ctx, "paused: nothing is offered and nothing is taken until resume or a restart", "was_paused", was)
 	return PauseReply{was}
 }
 
 func (o *operator) resume(ctx context.Context) any {
-	was := o.Pending.resume()
+	was := o.Pending.setPaused(time.Time{})
 	o.log(ctx, "resumed", "was_paused", was)
 	return PauseReply{was}
 }

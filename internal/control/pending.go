@@ -40,21 +40,14 @@ func (p *Pending) resetBudget() {
 	p.reset = true
 }
 
-// pause reports whether it was paused before.
-func (p *Pending) pause(now time.Time) (was bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if was = !p.paused.IsZero(); !was {
-		p.paused = now
-	}
-	return was
-}
-
-// resume reports whether it was paused before.
-func (p *Pending) resume() (was bool) {
+// setPaused begins a pause at that time, or ends it with the zero time, and
+// reports whether it was paused before. A pause that goes on keeps its begin.
+func (p *Pending) setPaused(since time.Time) (was bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was = !p.paused.IsZero()
-	p.paused = time.Time{}
+	if !was || since.IsZero() {
+		p.paused = since
+	}
 	return was
 }

@@ -52,7 +52,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // It is called once.
 func (s *Server) Serve(ctx context.Context) error {
 	done := make(chan error, 1)
-	go func() { done <- s.http.Serve(newLimitedListener(s.listener)) }()
+	go func() { done <- s.http.Serve(&limitedListener{Listener: s.listener}) }()
 	var stopped, remains error
 	select {
 	case stopped = <-done:

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -227,7 +227,7 @@ func (p *printer) list(title string, words []string) {
 
 // wrap writes an entry in as many lines as it needs.
 func (p *printer) wrap(text string) {
-	r := []rune(printable(text))
+	r := []rune(printable.Text(text))
 	for len(r) > 0 {
 		n := min(width-9, len(r))
 		p.entry("", "%s", strings.TrimSpace(string(r[:n])))
@@ -278,20 +278,9 @@ func value(v snapshot.Value) string {
 
 // clip cuts s to n columns. Nothing in it can move the cursor.
 func clip(s string, n int) string {
-	r := []rune(printable(s))
+	r := []rune(printable.Text(strings.ReplaceAll(s, "\n", "?")))
 	if len(r) > n {
 		return string(r[:n-1]) + "…"
 	}
 	return string(r)
-}
-
-// printable replaces what moves a terminal's cursor or changes the direction of
-// the text.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }

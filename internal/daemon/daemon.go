@@ -16,6 +16,7 @@ import (
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/metrics"
+	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/monitor"
 )
 
@@ -144,7 +145,7 @@ func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // config has checked it
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(slog.NewJSONHandler(printable.JSON(w), opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
 }

@@ -1,0 +1,38 @@
+package printable
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode"
+
+	"pgregory.net/rapid"
+)
+
+// hostile are C0, C1, bidirectional and invisible characters, and what is none.
+const hostile = "a\x1b[31m\u009b31m\u202eb\u2066\u200b\u00ad\ufeff\U000e0001 ü 語\n"
+
+func TestText(t *testing.T) {
+	if got, want := Text(hostile), "a?[31m?31m?b????? ü 語\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestJSONSaysTheSameWithPrintedCharactersOnly(t *testing.T) {
+	check := func(t interface{ Fatalf(string, ...any) }, s string) {
+		var out strings.Builder
+		if err := json.NewEncoder(JSON(&out)).Encode(s); err != nil {
+			t.Fatalf("%v", err)
+		}
+		text := strings.TrimSuffix(out.String(), "\n")
+		if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Fatalf("%q holds %q", text, text[i:])
+		}
+		var back string
+		if err := json.Unmarshal([]byte(text), &back); err != nil || back != s {
+			t.Fatalf("%q came back as %q, %v", s, back, err)
+		}
+	}
+	check(t, hostile)
+	rapid.Check(t, func(t *rapid.T) { check(t, rapid.String().Draw(t, "s")) })
+}
