@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"time"
 
@@ -26,37 +28,59 @@ type Estimator struct {
 }
 
 // Cell is one row of the comparison: how one estimator did on one dataset, for
-// one resource and horizon.
+// one resource and horizon. Its names in JSON are a contract.
 type Cell struct {
-	Estimator string
-	Dataset   string
-	Resource  string
-	Horizon   time.Duration
+	Estimator string `json:"estimator"`
+	Dataset   string `json:"dataset"`
+	Resource  string `json:"resource"`
+	Horizon   Span   `json:"horizon_s"`
 	Score
-	// Loop is nil when no closed loop was run.
-	Loop *LoopScore
+	// LoopScore is nil when no closed loop was run.
+	*LoopScore
+}
+
+// Span is a time that is written in seconds.
+type Span time.Duration
+
+// MarshalJSON writes it in seconds.
+func (s Span) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+
+// String is "5m" for 5m0s.
+func (s Span) String() string {
+	switch d := time.Duration(s); {
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	default:
+		return d.String()
+	}
 }
 
 // Score is what was measured over the scored node-steps: those after the
 // burn-in and with a whole horizon after them.
 type Score struct {
 	// Steps is the number of node-steps scored.
-	Steps int
+	Steps int `json:"steps"`
 	// Savings is Σ(A−P)/ΣA, Oracle the same with the truth for P.
-	Savings, Oracle float64
+	Savings float64 `json:"savings"`
+	Oracle  float64 `json:"oracle_savings"`
 	// ViolationRate is the share of steps whose truth was above P.
-	ViolationRate float64
+	ViolationRate float64 `json:"violation_rate"`
 	// WorstNodeViolationRate is that of the node with the highest.
-	WorstNodeViolationRate float64
+	WorstNodeViolationRate float64 `json:"worst_node_violation_rate"`
 	// SeverityMean is the mean over violating steps of (truth−P)/A; SeverityP99
 	// is the 99th percentile over all steps, 0 when fewer than 1 % violate.
-	SeverityMean, SeverityP99 float64
+	SeverityMean float64 `json:"severity_mean"`
+	SeverityP99  float64 `json:"severity_p99"`
 	// Changes is the share of steps at which the slack in whole units (0.1
 	// core, or 1/320 of the node's memory) is not that of the step before,
 	// Shrinks at which it is lower by more than one unit.
-	Changes, Shrinks float64
-	// NanosPerSample is the cost of Predict per container and step.
-	NanosPerSample float64
+	Changes float64 `json:"churn_changes"`
+	Shrinks float64 `json:"churn_shrinks"`
+	// NanosPerSample is the cost of Predict per container and step; 0 when it was
+	// not asked for, since it is not reproducible.
+	NanosPerSample float64 `json:"cost_ns_per_container_sample,omitempty"`
 }
 
 // tolerance is how far the truth may be above a prediction, as a share of the
@@ -66,8 +90,8 @@ const tolerance = 1e-6
 // severityBuckets is the resolution of SeverityP99: 0.01 % of the allocation.
 const severityBuckets = 10000
 
-// tally collects a Score.
-type tally struct {
+// counters collects a Score.
+type counters struct {
 	steps, violations       int
 	slack, allocated, truth float64
 	excess                  float64
@@ -82,7 +106,7 @@ type tally struct {
 	samples                 int64
 }
 
-func (t *tally) settle(p *promise, predicted, unit float64) {
+func (t *counters) add(p *prediction, predicted, unit float64) {
 	if p.allocated <= 0 {
 		return
 	}
@@ -112,12 +136,12 @@ func (t *tally) settle(p *promise, predicted, unit float64) {
 }
 
 // endNode closes the account of one node.
-func (t *tally) endNode() {
+func (t *counters) endNode() {
 	t.worstNode = max(t.worstNode, ratio(float64(t.nodeViolations), float64(t.nodeSteps)))
 	t.nodeSteps, t.nodeViolations = 0, 0
 }
 
-func (t *tally) score() Score {
+func (t *counters) score() Score {
 	steps := float64(t.steps)
 	s := Score{
 		Steps:                  t.steps,

@@ -77,7 +77,7 @@ func Command() *cobra.Command {
 	f.BoolVar(&cost, "cost", false, "also measure what a prediction costs (not reproducible)")
 	f.DurationVar(&hold, "hold", -1, "time of which the governor offers the least target (default: that of the daemon)")
 	f.DurationVar(&req.Step, "step", DefaultStep, "what the ticks of a recording are put together to, in whole seconds")
-	f.BoolVar(&req.Hindsight, "hindsight", false, "also find how few messages would have been possible, knowing the future")
+	f.BoolVar(&req.Optimum, "offline-optimum", false, "also find how few messages would have been possible, knowing the future")
 	f.BoolVar(&req.SkipMalformed, "skip-malformed", false, "leave malformed rows out and count them, instead of refusing the trace")
 	f.BoolVar(&out.json, "json", false, "print JSON")
 	f.BoolVar(&out.markdown, "markdown", false, "print Markdown tables")

@@ -85,20 +85,20 @@ func evaluate(trace *Trace, opts *Options) ([]Cell, []*Timeline, error) {
 	if least := slices.Min(opts.Horizons); least < trace.Interval {
 		return nil, nil, fmt.Errorf("%w: a horizon of %s is shorter than the steps of %s, %s", ErrOptions, least, trace.Dataset, trace.Interval)
 	}
-	courts := newCourts(trace, opts)
-	if err := trace.EachNode(func(n *Node) error { return replayNode(trace, n, courts, opts.Until) }); err != nil {
+	evaluators := newEvaluators(trace, opts)
+	if err := trace.EachNode(func(n *Node) error { return replayNode(trace, n, evaluators, opts.Until) }); err != nil {
 		return nil, nil, err
 	}
 	var cells []Cell
 	var timelines []*Timeline
-	for _, c := range courts {
-		for i := range c.tallies {
+	for _, c := range evaluators {
+		for i := range c.counters {
 			cell := Cell{
 				Estimator: opts.Estimators[i].Label, Dataset: trace.Dataset,
-				Resource: c.resource, Horizon: c.horizon, Score: c.tallies[i].score(),
+				Resource: c.resource, Horizon: Span(c.horizon), Score: c.counters[i].score(),
 			}
 			if len(c.loops) > 0 {
-				cell.Loop = c.loops[i].score()
+				cell.LoopScore = c.loops[i].score()
 			}
 			cells = append(cells, cell)
 		}
@@ -109,29 +109,29 @@ func evaluate(trace *Trace, opts *Options) ([]Cell, []*Timeline, error) {
 	return cells, timelines, nil
 }
 
-// newCourts makes one court per resource and horizon, of the resources that
+// newEvaluators makes one evaluator per resource and horizon, of the resources that
 // the trace has.
-func newCourts(trace *Trace, opts *Options) []*court {
-	var courts []*court
+func newEvaluators(trace *Trace, opts *Options) []*evaluator {
+	var evaluators []*evaluator
 	for _, resource := range opts.Resources {
 		if resource == CPU && !trace.HasCPU || resource == Memory && !trace.HasMemory {
 			continue
 		}
 		for _, horizon := range opts.Horizons {
-			courts = append(courts, &court{
+			evaluators = append(evaluators, &evaluator{
 				trace: trace, resource: resource, horizon: horizon, opts: opts,
 				scoredFrom: timeOf(trace.Start).Add(opts.burnIn(trace) - trace.Interval),
-				tallies:    make([]tally, len(opts.Estimators)),
+				counters:   make([]counters, len(opts.Estimators)),
 				loops:      newLoops(opts, resource),
 			})
 		}
 	}
-	return courts
+	return evaluators
 }
 
-// replayNode shows every step of a node to every court.
-func replayNode(trace *Trace, n *Node, courts []*court, until time.Duration) error {
-	for _, c := range courts {
+// replayNode shows every step of a node to every evaluator.
+func replayNode(trace *Trace, n *Node, evaluators []*evaluator, until time.Duration) error {
+	for _, c := range evaluators {
 		if err := c.begin(n); err != nil {
 			return err
 		}
@@ -145,11 +145,11 @@ func replayNode(trace *Trace, n *Node, courts []*court, until time.Duration) err
 		if !more || until > 0 && timeOf(step.At).Sub(timeOf(trace.Start)) >= until {
 			break
 		}
-		for _, c := range courts {
+		for _, c := range evaluators {
 			c.step(&step)
 		}
 	}
-	for _, c := range courts {
+	for _, c := range evaluators {
 		c.end()
 	}
 	return nil
@@ -158,16 +158,16 @@ func replayNode(trace *Trace, n *Node, courts []*court, until time.Duration) err
 // timeOf is a trace's time as estimators see it.
 func timeOf(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
 
-// court judges all estimators on one resource and horizon.
-type court struct {
+// evaluator judges all estimators on one resource and horizon.
+type evaluator struct {
 	trace      *Trace
 	resource   string
 	horizon    time.Duration
 	opts       *Options
 	scoredFrom time.Time
-	tallies    []tally
-	loops      []loopTally // as many, or none
-	timeline   *Timeline   // of the first node, when asked for
+	counters   []counters
+	loops      []closedLoop // as many, or none
+	timeline   *Timeline    // of the first node, when asked for
 	nodes      int
 
 	// Of the node under way:
@@ -177,7 +177,7 @@ type court struct {
 	unit       float64
 }
 
-func (c *court) begin(n *Node) error {
+func (c *evaluator) begin(n *Node) error {
 	cfg := c.opts.Config
 	cfg.Interval, cfg.Horizon = c.trace.Interval, c.horizon
 	if c.opts.Instance > 0 {
@@ -214,9 +214,9 @@ func unitOf(resource string, cores float64) float64 {
 	return max(cores, 1) * 4096 / 320
 }
 
-func (c *court) step(s *Step) {
+func (c *evaluator) step(s *Step) {
 	c.fill(s)
-	p := c.oracle.step(c.input, len(c.predictors), c.settled)
+	p := c.oracle.step(c.input, len(c.predictors), c.scored)
 	for i := range c.input.Containers {
 		p.allocated += c.input.Containers[i].Allocated
 	}
@@ -232,14 +232,14 @@ func (c *court) step(s *Step) {
 	if c.timeline != nil && c.nodes == 1 {
 		point := TimelinePoint{At: c.input.At, Allocated: p.allocated, Used: used, Predicted: p.predicted[0]}
 		if len(c.loops) > 0 {
-			point.Offered = c.loops[0].gross
+			point.Offered = c.loops[0].offer
 		}
 		c.timeline.add(point)
 	}
 }
 
 // predict asks every estimator.
-func (c *court) predict(p *promise) {
+func (c *evaluator) predict(p *prediction) {
 	for i, predictor := range c.predictors {
 		if c.opts.Stopwatch == nil {
 			p.predicted[i] = predictor.Predict(c.input)
@@ -247,14 +247,14 @@ func (c *court) predict(p *promise) {
 		}
 		began := c.opts.Stopwatch()
 		p.predicted[i] = predictor.Predict(c.input)
-		c.tallies[i].nanos += c.opts.Stopwatch() - began
-		c.tallies[i].samples += int64(len(c.input.Containers))
+		c.counters[i].nanos += c.opts.Stopwatch() - began
+		c.counters[i].samples += int64(len(c.input.Containers))
 	}
 }
 
 // fill makes the estimators' view of the step. Containers without the resource
 // are left out.
-func (c *court) fill(s *Step) {
+func (c *evaluator) fill(s *Step) {
 	c.input.At = timeOf(s.At)
 	c.input.Containers = c.input.Containers[:0]
 	for i := range s.Rows {
@@ -271,31 +271,31 @@ func (c *court) fill(s *Step) {
 	}
 }
 
-func (c *court) settled(p *promise) {
+func (c *evaluator) scored(p *prediction) {
 	if !p.scored {
 		return
 	}
-	for i := range c.tallies {
-		c.tallies[i].settle(p, p.predicted[i], c.unit)
+	for i := range c.counters {
+		c.counters[i].add(p, p.predicted[i], c.unit)
 	}
 }
 
-func (c *court) end() {
-	for i := range c.tallies {
-		c.tallies[i].endNode()
+func (c *evaluator) end() {
+	for i := range c.counters {
+		c.counters[i].endNode()
 	}
 	for i := range c.loops {
 		c.loops[i].end()
 	}
 }
 
-func newLoops(opts *Options, resource string) []loopTally {
+func newLoops(opts *Options, resource string) []closedLoop {
 	if opts.Loop == nil || opts.Loop.Length <= 0 {
 		return nil
 	}
-	loops := make([]loopTally, len(opts.Estimators))
+	loops := make([]closedLoop, len(opts.Estimators))
 	for i := range loops {
-		loops[i] = loopTally{opts: opts.Loop, resource: resource}
+		loops[i] = closedLoop{opts: opts.Loop, resource: resource}
 	}
 	return loops
 }

@@ -42,7 +42,7 @@ func TestOracleKnowsTheTruth(t *testing.T) {
 					s.Containers = append(s.Containers, predict.Container{Key: snapshot.Key{ID: id}, Allocated: 4, Demand: u, Known: true})
 				}
 			}
-			o.step(s, 0, func(p *promise) { got = append(got, p.truth) })
+			o.step(s, 0, func(p *prediction) { got = append(got, p.truth) })
 		}
 		if len(got) != max(0, steps-ahead) {
 			t.Fatalf("%d truths of %d steps %d ahead", len(got), steps, ahead)

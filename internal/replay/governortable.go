@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// hindsighted: it was found out how few messages would have been possible.
-func (r *Report) hindsighted() bool {
+// withOptimum: it was found out how few messages would have been possible.
+func (r *Report) withOptimum() bool {
 	for i := range r.Cells {
-		if l := r.Cells[i].Loop; l != nil && l.LeastChangesPerHour > 0 {
+		if l := r.Cells[i].LoopScore; l != nil && l.LeastMessagesPerHour > 0 {
 			return true
 		}
 	}
@@ -24,17 +24,17 @@ func (r *Report) writeGovernor(w io.Writer) error {
 			_, err = fmt.Fprintf(w, format, args...)
 		}
 	}
-	put("| cell | estimator | raw messages/h | governed | of the raw | savings | cost of it | possible in hindsight for %s |\n", percent(GivenUp))
+	put("| cell | estimator | raw messages/h | governed | of the raw | savings | cost of it | possible in optimum for %s |\n", percent(GivenUp))
 	put("|---|---|---|---|---|---|---|---|\n")
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		l := c.Loop
+		l := c.LoopScore
 		if l == nil {
 			continue
 		}
-		put("| %s %s %s | `%s` | %.1f | %.2f | %s | %.3f | %s | %.2f, %s |\n", c.Dataset, c.Resource, short(c.Horizon), c.Estimator,
-			l.RawChangesPerHour, l.ChangesPerHour, oneIn(l.ChangesPerHour, l.RawChangesPerHour), l.RawOffered, percent(l.cost()),
-			l.LeastChangesPerHour, oneIn(l.LeastChangesPerHour, l.RawChangesPerHour))
+		put("| %s %s %s | `%s` | %.1f | %.2f | %s | %.3f | %s | %.2f, %s |\n", c.Dataset, c.Resource, c.Horizon, c.Estimator,
+			l.RawMessagesPerHour, l.MessagesPerHour, oneIn(l.MessagesPerHour, l.RawMessagesPerHour), l.RawOffered, percent(l.cost()),
+			l.LeastMessagesPerHour, oneIn(l.LeastMessagesPerHour, l.RawMessagesPerHour))
 	}
 	for _, t := range r.Totals() {
 		if t.Looped {

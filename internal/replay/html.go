@@ -13,7 +13,7 @@ var page string
 // WriteHTML writes the report as one self-contained page with plots.
 func (r *Report) WriteHTML(w io.Writer) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"percent": percent, "seconds": seconds, "short": short,
+		"percent": percent,
 	}).Parse(page)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	var timelines []plotted
 	for _, tl := range r.Timelines {
 		timelines = append(timelines, plotted{
-			Title: fmt.Sprintf("%s, node %s, %s, %s ahead, %s", tl.Dataset, tl.Node, tl.Resource, short(tl.Horizon), tl.Estimator),
+			Title: fmt.Sprintf("%s, node %s, %s, %s ahead, %s", tl.Dataset, tl.Node, tl.Resource, Span(tl.Horizon), tl.Estimator),
 			Plot:  tl.plot(),
 		})
 	}

@@ -23,7 +23,7 @@ import (
 type oracle struct {
 	horizon time.Duration
 	// pending are the steps whose horizon is not over, oldest first, in a ring.
-	pending []promise
+	pending []prediction
 	head, n int
 	seq     int64 // of the newest step
 	joined  map[string]int64
@@ -34,7 +34,7 @@ type oracle struct {
 }
 
 // promise is one step that waits for its truth.
-type promise struct {
+type prediction struct {
 	at    time.Time
 	seq   int64
 	truth float64
@@ -48,18 +48,18 @@ func newOracle(horizon time.Duration) *oracle {
 	return &oracle{horizon: horizon, joined: make(map[string]int64), seen: make(map[string]int64)}
 }
 
-// step takes the next step's containers, tells settled of every promise whose
-// horizon is over, oldest first, and returns the place for the promise of this
+// step takes the next step's containers, tells over of every prediction whose
+// horizon is over, oldest first, and returns the place for the prediction of this
 // step, whose predicted has length estimators.
-func (o *oracle) step(s predict.Step, estimators int, settled func(*promise)) *promise {
+func (o *oracle) step(s predict.Step, estimators int, over func(*prediction)) *prediction {
 	// Horizons that ended before this step saw their last usage already.
 	for o.n > 0 && s.At.After(o.at(0).at.Add(o.horizon)) {
-		settled(o.pop())
+		over(o.pop())
 	}
 	o.seq++
 	o.observe(s)
 	for o.n > 0 && !s.At.Before(o.at(0).at.Add(o.horizon)) {
-		settled(o.pop())
+		over(o.pop())
 	}
 	return o.push(s, estimators)
 }
@@ -107,18 +107,18 @@ func (o *oracle) oldest() int64 {
 	return o.at(0).seq
 }
 
-func (o *oracle) at(i int) *promise { return &o.pending[(o.head+i)%len(o.pending)] }
+func (o *oracle) at(i int) *prediction { return &o.pending[(o.head+i)%len(o.pending)] }
 
-func (o *oracle) pop() *promise {
+func (o *oracle) pop() *prediction {
 	p := o.at(0)
 	o.head = (o.head + 1) % len(o.pending)
 	o.n--
 	return p
 }
 
-func (o *oracle) push(s predict.Step, estimators int) *promise {
+func (o *oracle) push(s predict.Step, estimators int) *prediction {
 	if o.n == len(o.pending) {
-		grown := make([]promise, max(16, 2*len(o.pending)))
+		grown := make([]prediction, max(16, 2*len(o.pending)))
 		for i := range o.n {
 			grown[i] = *o.at(i)
 		}
@@ -129,6 +129,6 @@ func (o *oracle) push(s predict.Step, estimators int) *promise {
 	if cap(p.predicted) < estimators {
 		p.predicted = make([]float64, estimators)
 	}
-	*p = promise{at: s.At, seq: o.seq, predicted: p.predicted[:estimators]}
+	*p = prediction{at: s.At, seq: o.seq, predicted: p.predicted[:estimators]}
 	return p
 }

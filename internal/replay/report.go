@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-	"time"
 )
 
 // Report is what a replay found.
@@ -22,17 +21,17 @@ type Report struct {
 
 // TraceSummary is what was replayed.
 type TraceSummary struct {
-	Dataset                 string  `json:"dataset"`
-	IntervalS               float64 `json:"interval_s"`
-	SpanS                   float64 `json:"span_s"`
-	BurnInS                 float64 `json:"burn_in_s"`
-	Rows                    int     `json:"rows"`
-	Nodes                   int     `json:"nodes"`
-	Containers              int     `json:"containers"`
-	SkippedRows             int     `json:"skipped_rows"`
-	CutFiles                int     `json:"cut_files,omitempty"`
-	FirstSkippedLine        int     `json:"first_skipped_line,omitempty"`
-	FirstSkippedRowRejected string  `json:"first_skipped_reason,omitempty"`
+	Dataset                 string `json:"dataset"`
+	Interval                Span   `json:"interval_s"`
+	Span                    Span   `json:"span_s"`
+	BurnIn                  Span   `json:"burn_in_s"`
+	Rows                    int    `json:"rows"`
+	Nodes                   int    `json:"nodes"`
+	Containers              int    `json:"containers"`
+	SkippedRows             int    `json:"skipped_rows"`
+	CutFiles                int    `json:"cut_files,omitempty"`
+	FirstSkippedLine        int    `json:"first_skipped_line,omitempty"`
+	FirstSkippedRowRejected string `json:"first_skipped_reason,omitempty"`
 }
 
 // Total sums an estimator up over its cells.
@@ -53,8 +52,8 @@ type Total struct {
 	SeverityMean        float64 `json:"severity_mean"`
 	SeverityP99         float64 `json:"severity_p99"`
 	Goodput             float64 `json:"goodput"`
-	ContentionRate      float64 `json:"squeeze_rate"`
-	WorstContentionRate float64 `json:"worst_squeeze_rate"`
+	ContentionRate      float64 `json:"contention_rate"`
+	WorstContentionRate float64 `json:"worst_contention_rate"`
 	OfferedSavings      float64 `json:"offered_savings"`
 	// MessagesPerHour and RawMessagesPerHour are per node, with and without
 	// the governor.
@@ -100,16 +99,16 @@ func (t *Total) add(c *Cell, target float64) {
 	t.Cost += c.NanosPerSample
 	t.SeverityMean += c.SeverityMean
 	t.SeverityP99 = max(t.SeverityP99, c.SeverityP99)
-	if c.Loop != nil {
+	if l := c.LoopScore; l != nil {
 		t.Looped = true
-		t.Goodput += c.Loop.Goodput
-		t.ContentionRate += c.Loop.ContentionRate
-		t.WorstContentionRate = max(t.WorstContentionRate, c.Loop.ContentionRate)
-		t.OfferedSavings += c.Loop.Offered
-		t.MessagesPerHour += c.Loop.ChangesPerHour
-		t.RawMessagesPerHour += c.Loop.RawChangesPerHour
-		t.MessagesShare += ratio(c.Loop.ChangesPerHour, c.Loop.RawChangesPerHour)
-		t.GovernorCost += c.Loop.cost()
+		t.Goodput += l.Goodput
+		t.ContentionRate += l.ContentionRate
+		t.WorstContentionRate = max(t.WorstContentionRate, l.ContentionRate)
+		t.OfferedSavings += l.Offered
+		t.MessagesPerHour += l.MessagesPerHour
+		t.RawMessagesPerHour += l.RawMessagesPerHour
+		t.MessagesShare += ratio(l.MessagesPerHour, l.RawMessagesPerHour)
+		t.GovernorCost += l.cost()
 	}
 }
 
@@ -123,73 +122,17 @@ func (t *Total) divide() {
 	}
 }
 
-// result is one cell as JSON; the names are a contract.
-type result struct {
-	Estimator          string  `json:"estimator"`
-	Dataset            string  `json:"dataset"`
-	Resource           string  `json:"resource"`
-	HorizonS           float64 `json:"horizon_s"`
-	Steps              int     `json:"steps"`
-	Savings            float64 `json:"savings"`
-	OracleSavings      float64 `json:"oracle_savings"`
-	ViolationRate      float64 `json:"violation_rate"`
-	WorstNodeViolation float64 `json:"worst_node_violation_rate"`
-	SeverityMean       float64 `json:"severity_mean"`
-	SeverityP99        float64 `json:"severity_p99"`
-	ChurnChanges       float64 `json:"churn_changes"`
-	ChurnShrinks       float64 `json:"churn_shrinks"`
-	// Cost is only there when it was asked for: it is not reproducible.
-	Cost float64 `json:"cost_ns_per_container_sample,omitempty"`
-	*loopResult
-}
-
-type loopResult struct {
-	Goodput            float64 `json:"goodput"`
-	ContentionRate     float64 `json:"squeeze_rate"`
-	CompletedHours     float64 `json:"best_effort_hours_completed"`
-	LostHours          float64 `json:"best_effort_hours_lost"`
-	Started            int     `json:"best_effort_started"`
-	Kills              int     `json:"kills"`
-	OfferedSavings     float64 `json:"offered_savings"`
-	MessagesPerHour    float64 `json:"messages_per_node_hour"`
-	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
-	// The rest is only there when hindsight was asked for.
-	GovernorCost         float64 `json:"governor_cost,omitempty"`
-	LeastMessagesPerHour float64 `json:"least_messages_per_node_hour,omitempty"`
-}
-
 // WriteJSON writes the report as one JSON document.
 func (r *Report) WriteJSON(w io.Writer) error {
-	results := make([]result, len(r.Cells))
-	for i := range r.Cells {
-		c := &r.Cells[i]
-		results[i] = result{
-			Estimator: c.Estimator, Dataset: c.Dataset, Resource: c.Resource, HorizonS: c.Horizon.Seconds(),
-			Steps: c.Steps, Savings: c.Savings, OracleSavings: c.Oracle, ViolationRate: c.ViolationRate,
-			WorstNodeViolation: c.WorstNodeViolationRate, SeverityMean: c.SeverityMean, SeverityP99: c.SeverityP99,
-			ChurnChanges: c.Changes, ChurnShrinks: c.Shrinks, Cost: c.NanosPerSample,
-		}
-		if l := c.Loop; l != nil {
-			results[i].loopResult = &loopResult{
-				Goodput: l.Goodput, ContentionRate: l.ContentionRate, CompletedHours: l.CompletedHours, LostHours: l.LostHours,
-				Started: l.Started, Kills: l.Killed, OfferedSavings: l.Offered,
-				MessagesPerHour: l.ChangesPerHour, RawMessagesPerHour: l.RawChangesPerHour,
-				LeastMessagesPerHour: l.LeastChangesPerHour,
-			}
-			if l.LeastChangesPerHour > 0 {
-				results[i].GovernorCost = l.cost()
-			}
-		}
-	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(struct {
 		TargetViolation float64        `json:"target_violation"`
 		Traces          []TraceSummary `json:"traces"`
-		Results         []result       `json:"results"`
+		Results         []Cell         `json:"results"`
 		Totals          []Total        `json:"totals"`
 		Whole           []WholeScore   `json:"whole_loop,omitempty"`
-	}{r.Target, r.Traces, results, r.Totals(), r.Whole})
+	}{r.Target, r.Traces, r.Cells, r.Totals(), r.Whole})
 }
 
 // WriteText writes the report for people.
@@ -197,7 +140,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	for i := range r.Traces {
 		t := &r.Traces[i]
 		if _, err := fmt.Fprintf(w, "%s: %d nodes, %d containers, %d rows every %s for %s, the first %s not scored\n",
-			t.Dataset, t.Nodes, t.Containers, t.Rows, seconds(t.IntervalS), seconds(t.SpanS), seconds(t.BurnInS)); err != nil {
+			t.Dataset, t.Nodes, t.Containers, t.Rows, t.Interval, t.Span, t.BurnIn); err != nil {
 			return err
 		}
 		if t.SkippedRows > 0 {
@@ -216,27 +159,27 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	put := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format, args...) } // Flush has the error
-	put("\ndataset\tresource\thorizon\testimator\tsavings\toracle\tviolations\tworst node\texcess\tgoodput\tsqueezed\tkills\tmessages/h\n")
+	put("\ndataset\tresource\thorizon\testimator\tsavings\toracle\tviolations\tworst node\texcess\tgoodput\tcontended\tkills\tmessages/h\n")
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		put("%s\t%s\t%s\t%s\t%.3f\t%.3f\t%s\t%s\t%s", c.Dataset, c.Resource, short(c.Horizon), c.Estimator,
+		put("%s\t%s\t%s\t%s\t%.3f\t%.3f\t%s\t%s\t%s", c.Dataset, c.Resource, c.Horizon, c.Estimator,
 			c.Savings, c.Oracle, percent(c.ViolationRate), percent(c.WorstNodeViolationRate), percent(c.SeverityMean))
-		if l := c.Loop; l != nil {
-			put("\t%.3f\t%s\t%d\t%.1f", l.Goodput, percent(l.ContentionRate), l.Killed, l.ChangesPerHour)
+		if l := c.LoopScore; l != nil {
+			put("\t%.3f\t%s\t%d\t%.1f", l.Goodput, percent(l.ContentionRate), l.Kills, l.MessagesPerHour)
 		}
 		put("\n")
 	}
-	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\tgoodput\tworst squeeze\n")
+	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\tgoodput\tworst contention\n")
 	for _, t := range r.Totals() {
 		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%s\t%s", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
-			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.goodput(), t.squeeze())
+			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.goodput(), t.contention())
 		if t.Cost > 0 {
 			put("\t%.0f ns per container-sample", t.Cost)
 		}
 		put("\n")
 	}
 	if len(r.Whole) > 0 {
-		put("\nwhole loop\testimator\tgoodput\tlost\twithheld\tkills\twrong\tsqueezed\trelief mean\trelief max\tmessages/h\n")
+		put("\nwhole loop\testimator\tgoodput\tlost\twithheld\tkills\twrong\tcontended\trelief mean\trelief max\tmessages/h\n")
 	}
 	for i := range r.Whole {
 		s := &r.Whole[i]
@@ -247,9 +190,9 @@ func (r *Report) WriteText(w io.Writer) error {
 }
 
 // WriteMarkdown writes the summary and the cells as tables for a document; with
-// hindsight, the governor's table instead.
+// optimum, the governor's table instead.
 func (r *Report) WriteMarkdown(w io.Writer) error {
-	if r.hindsighted() {
+	if r.withOptimum() {
 		return r.writeGovernor(w)
 	}
 	var err error
@@ -258,13 +201,13 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 			_, err = fmt.Fprintf(w, format, args...)
 		}
 	}
-	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated | offered | goodput | worst squeeze | messages/h (raw) |\n", percent(r.Target))
+	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated | offered | goodput | worst contention | messages/h (raw) |\n", percent(r.Target))
 	put("|---|---|---|---|---|---|---|---|---|---|\n")
 	totals := r.Totals()
 	for _, t := range totals {
 		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %s | %s | %s | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
 			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean),
-			t.looped("%.3f", t.OfferedSavings), t.goodput(), t.squeeze(), t.looped("%.1f (%.1f)", t.MessagesPerHour, t.RawMessagesPerHour))
+			t.looped("%.3f", t.OfferedSavings), t.goodput(), t.contention(), t.looped("%.1f (%.1f)", t.MessagesPerHour, t.RawMessagesPerHour))
 	}
 	if len(totals) == 0 {
 		return err
@@ -280,7 +223,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	last := ""
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		name := fmt.Sprintf("%s %s %s", c.Dataset, c.Resource, short(c.Horizon))
+		name := fmt.Sprintf("%s %s %s", c.Dataset, c.Resource, c.Horizon)
 		if name != last {
 			put("\n| %s | %.3f |", name, c.Oracle)
 			last = name
@@ -290,9 +233,6 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	put("\n")
 	return err
 }
-
-// cost is the share of the savings that the governor costs.
-func (l *LoopScore) cost() float64 { return ratio(l.RawOffered-l.Offered, l.RawOffered) }
 
 // looped formats numbers of the closed loop for people: a dash when none was
 // run.
@@ -305,20 +245,6 @@ func (t *Total) looped(format string, args ...any) string {
 
 func (t *Total) goodput() string { return t.looped("%.3f", t.Goodput) }
 
-func (t *Total) squeeze() string { return t.looped("%.2f%%", 100*t.WorstContentionRate) }
+func (t *Total) contention() string { return t.looped("%.2f%%", 100*t.WorstContentionRate) }
 
 func percent(share float64) string { return fmt.Sprintf("%.2f%%", 100*share) }
-
-func seconds(s float64) string { return short(time.Duration(s) * time.Second) }
-
-// short is "5m" for 5m0s.
-func short(d time.Duration) string {
-	switch {
-	case d >= time.Hour && d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d >= time.Minute && d%time.Minute == 0:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	default:
-		return d.String()
-	}
-}

@@ -26,6 +26,6 @@ replay --update "$doc#comparison" ${page:+--html "$page"} --estimator \
 replay --update "$doc#one-instance" --one-instance --best-effort 0 --estimator tce,node-max >/dev/null
 replay --update "$doc#first-day" --burn-in 0s --until 25h --best-effort 0 --estimator \
 	tce,tce:early=0.004,tce:target=0.002,node-max,koordinator >/dev/null
-replay --update "$doc#governor" --hindsight --estimator tce >/dev/null
+replay --update "$doc#governor" --offline-optimum --estimator tce >/dev/null
 replay --update "$doc#closed-loop" --horizon 5m --estimator \
 	tce,tce:target=0.02,node-max:window=24h:margin=0.1,koordinator,container-max:window=2h:margin=0.25 >/dev/null

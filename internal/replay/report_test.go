@@ -43,9 +43,9 @@ func TestJSONKeysAreAContract(t *testing.T) {
 		t.Errorf("%d results, want 8", len(doc.Results))
 	}
 	want := []string{
-		"best_effort_hours_completed", "best_effort_hours_lost", "best_effort_started", "churn_changes", "churn_shrinks", "dataset",
+		"best_effort_hours_completed", "best_effort_hours_lost", "best_effort_started", "churn_changes", "churn_shrinks", "contention_rate", "dataset",
 		"estimator", "goodput", "horizon_s", "kills", "messages_per_node_hour", "offered_savings", "oracle_savings",
-		"raw_messages_per_node_hour", "resource", "savings", "severity_mean", "severity_p99", "squeeze_rate", "steps",
+		"raw_messages_per_node_hour", "resource", "savings", "severity_mean", "severity_p99", "steps",
 		"violation_rate", "worst_node_violation_rate",
 	}
 	if got := slices.Sorted(maps.Keys(doc.Results[0])); !slices.Equal(got, want) {
@@ -63,8 +63,8 @@ func TestJSONKeysAreAContract(t *testing.T) {
 func TestTotalsAreMeansOverCells(t *testing.T) {
 	t.Parallel()
 	r := Report{Target: 0.01, Cells: []Cell{
-		{Estimator: "e", Score: Score{Savings: 0.5, ViolationRate: 0.02, SeverityP99: 0.1}, Loop: &LoopScore{Goodput: 0.4, ContentionRate: 0.01}},
-		{Estimator: "e", Score: Score{Savings: 0.7, ViolationRate: 0.01}, Loop: &LoopScore{Goodput: 0.6}},
+		{Estimator: "e", Score: Score{Savings: 0.5, ViolationRate: 0.02, SeverityP99: 0.1}, LoopScore: &LoopScore{Goodput: 0.4, ContentionRate: 0.01}},
+		{Estimator: "e", Score: Score{Savings: 0.7, ViolationRate: 0.01}, LoopScore: &LoopScore{Goodput: 0.6}},
 	}}
 	got := r.Totals()
 	if len(got) != 1 {

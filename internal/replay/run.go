@@ -38,8 +38,8 @@ type Request struct {
 	BestEffort time.Duration
 	// Governor is that of the closed loop; nil: estimator.DefaultGovernor.
 	Governor func(resource string) estimator.GovernorConfig
-	// Hindsight is as in LoopOptions.
-	Hindsight bool
+	// Optimum is as in LoopOptions.
+	Optimum bool
 	// Policy, when not nil, also runs the whole loop with it, at ticks of Tick
 	// (0: 5 s) and with the first of Horizons (none: 5 min).
 	Policy *qos.Policy
@@ -138,7 +138,7 @@ func (req *Request) options(t *Trace, estimators []Estimator) Options {
 		o.Instance = slices.Max(o.Horizons)
 	}
 	if req.BestEffort > 0 {
-		o.Loop = &LoopOptions{Length: req.BestEffort, Report: agentReport, Governor: req.Governor, Hindsight: req.Hindsight}
+		o.Loop = &LoopOptions{Length: req.BestEffort, Report: agentReport, Governor: req.Governor, Optimum: req.Optimum}
 		if o.Loop.Governor == nil {
 			o.Loop.Governor = estimator.DefaultGovernor
 		}
@@ -151,7 +151,7 @@ func (req *Request) options(t *Trace, estimators []Estimator) Options {
 
 func (t *Trace) summary(burnIn time.Duration) TraceSummary {
 	s := TraceSummary{
-		Dataset: t.Dataset, IntervalS: t.Interval.Seconds(), SpanS: t.Span().Seconds(), BurnInS: burnIn.Seconds(),
+		Dataset: t.Dataset, Interval: Span(t.Interval), Span: Span(t.Span()), BurnIn: Span(burnIn),
 		Rows: t.Rows, Nodes: t.Nodes, Containers: t.Containers, SkippedRows: t.Skipped,
 	}
 	s.CutFiles = t.Cut

@@ -22,7 +22,7 @@ type TimelinePoint struct {
 	Allocated, Used, Predicted, Offered float64
 }
 
-func newTimeline(e Estimator, t *Trace, c *court, node string) *Timeline {
+func newTimeline(e Estimator, t *Trace, c *evaluator, node string) *Timeline {
 	steps := int(t.Span() / t.Interval)
 	return &Timeline{
 		Estimator: e.Label, Dataset: t.Dataset, Resource: c.resource, Node: node, Horizon: c.horizon,

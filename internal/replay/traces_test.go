@@ -90,7 +90,7 @@ func TestPublicTracesClosedLoop(t *testing.T) {
 		Estimators: []string{"tce"}, TargetViolation: 0.01, BurnIn: -1, Horizons: []time.Duration{5 * time.Minute}, BestEffort: 30 * time.Minute,
 	}, "")
 	if got.Cells != 7 || got.Goodput < 0.71 || got.WorstContentionRate > 0.005 || got.MessagesShare > 1.0/16 {
-		t.Errorf("goodput %.4f, worst of %d cells squeezed %.4f, %.4f of the raw messages; want at least 0.71, at most 0.005 and 1/16",
+		t.Errorf("goodput %.4f, worst of %d cells contended %.4f, %.4f of the raw messages; want at least 0.71, at most 0.005 and 1/16",
 			got.Goodput, got.Cells, got.WorstContentionRate, got.MessagesShare)
 	}
 }

@@ -68,7 +68,7 @@ func TestWholeLoopStory(t *testing.T) {
 	// Three tasks take the 3.5 cores of slack. The burst makes 7 of 4 cores: the
 	// rule holds after 5 s, and takes one after the other: kill, gone, settle.
 	if got.Started != 3 || got.Kills != 3 || got.WrongKills != 0 || got.Contentions != 1 {
-		t.Errorf("%d started, %d killed (%d wrongly), squeezed %d times; want 3, 3, 0 and once", got.Started, got.Kills, got.WrongKills, got.Contentions)
+		t.Errorf("%d started, %d killed (%d wrongly), contended %d times; want 3, 3, 0 and once", got.Started, got.Kills, got.WrongKills, got.Contentions)
 	}
 	if got.ReliefMaxSeconds < 10 || got.ReliefMaxSeconds > 45 || got.ReliefMeanSeconds != got.ReliefMaxSeconds {
 		t.Errorf("relief after %v s, mean %v s; want three kills of 5 s to 15 s each", got.ReliefMaxSeconds, got.ReliefMeanSeconds)
@@ -105,7 +105,7 @@ func TestWholeLoopThrottles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Kills != 0 || got.LostHours != 0 || got.Contentions == 0 {
-		t.Errorf("%d killed, %v hours lost, squeezed %d times; want none, none, and a squeeze", got.Kills, got.LostHours, got.Contentions)
+		t.Errorf("%d killed, %v hours lost, contended %d times; want none, none, and a squeeze", got.Kills, got.LostHours, got.Contentions)
 	}
 	if got.ReliefMaxSeconds > 10 {
 		t.Errorf("relief after %v s, want it at the tick after the first that sees it", got.ReliefMaxSeconds)

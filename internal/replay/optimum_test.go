@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestHindsight(t *testing.T) {
+func TestOfflineOptimum(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name  string
@@ -23,7 +23,7 @@ func TestHindsight(t *testing.T) {
 		{"and one that is not", [][]float64{{5, 5, 1, 5, 5}}, 0.05, 2},
 		{"two nodes", [][]float64{{5, 5, 9, 9}, {1, 1, 3, 3}}, 0.02, 2},
 	} {
-		h := hindsight{}
+		h := optimum{}
 		for _, n := range tc.nodes {
 			h.add(n)
 		}
@@ -76,7 +76,7 @@ func BenchmarkHindsight(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		h := hindsight{}
+		h := optimum{}
 		h.add(targets)
 		h.changes(GivenUp)
 	}

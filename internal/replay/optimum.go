@@ -5,27 +5,27 @@ import (
 	"slices"
 )
 
-// hindsight finds how few changes any promise could have come by on the targets
-// of some nodes, if it had known them all before: one that is never above the
+// optimum is the offline optimum: how few changes any offer could have come by on
+// the targets of some nodes, knowing them all before: one that is never above the
 // target (a cut is at once) and gives up no more than a share of it. No
 // governor can do with fewer, so this is what one is measured against.
 //
-// With a price per change the cheapest promise of a node is found by dynamic
+// With a price per change the cheapest offer of a node is found by dynamic
 // programming over where its last change was; between two changes it is the
 // least target there. The price is the same on all nodes and chosen so that
 // the share is just not exceeded (Lagrange), by bisection; the answer is then
 // the optimum for the share that it gives up. O(steps × longest time without
 // a change) per price.
-type hindsight struct {
+type optimum struct {
 	// nodes are the targets of each node, one per step of equal length.
 	nodes [][]float64
 	total float64
 }
 
-// hindsightPrices is how many prices are tried.
-const hindsightPrices = 14
+// optimumPrices is how many prices are tried.
+const optimumPrices = 14
 
-func (h *hindsight) add(targets []float64) {
+func (h *optimum) add(targets []float64) {
 	h.nodes = append(h.nodes, targets)
 	for _, v := range targets {
 		h.total += v
@@ -33,7 +33,7 @@ func (h *hindsight) add(targets []float64) {
 }
 
 // changes is the least number of changes that gives up at most share.
-func (h *hindsight) changes(share float64) int {
+func (h *optimum) changes(share float64) int {
 	if h.total <= 0 {
 		return 0
 	}
@@ -46,7 +46,7 @@ func (h *hindsight) changes(share float64) int {
 		steps += len(n)
 	}
 	mean := h.total / float64(steps)
-	for range hindsightPrices {
+	for range optimumPrices {
 		middle := (low + high) / 2
 		changes, lost := h.at(math.Exp(middle) * mean)
 		if lost > share*h.total {
@@ -60,7 +60,7 @@ func (h *hindsight) changes(share float64) int {
 }
 
 // at is the number of changes and the loss when a change costs price.
-func (h *hindsight) at(price float64) (changes int, lost float64) {
+func (h *optimum) at(price float64) (changes int, lost float64) {
 	for _, n := range h.nodes {
 		c, l := cheapest(n, price)
 		changes += c
@@ -69,9 +69,9 @@ func (h *hindsight) at(price float64) (changes int, lost float64) {
 	return changes, lost
 }
 
-// cheapest is the promise of one node that costs least.
+// cheapest is the offer of one node that costs least.
 func cheapest(targets []float64, price float64) (changes int, lost float64) {
-	cost := make([]float64, len(targets)+1) // of the best promise for the first i
+	cost := make([]float64, len(targets)+1) // of the best offer for the first i
 	from := make([]int, len(targets)+1)     // its last change
 	sum := make([]float64, len(targets)+1)
 	for i, v := range targets {
