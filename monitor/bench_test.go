@@ -82,6 +82,48 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
+// BenchmarkChurn is a tick of 2000 containers of which 200 went and 200 came since
+// the one before, with a second between the two.
+func BenchmarkChurn(b *testing.B) {
+	for _, churn := range []int{0, 200} {
+		b.Run(fmt.Sprintf("real/2000/%d", churn), func(b *testing.B) {
+			const n = 2000
+			r, names := realContainers(b, n)
+			names = names[:n-1] // a process is in the last one
+			var mono time.Duration
+			m, err := monitor.New(monitor.Config{MesosRoot: r.Name, Monotonic: func() time.Duration { return mono }})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer closeMonitor(b, m)
+			next := n
+			tick := func() time.Duration {
+				for i := range churn {
+					r.Remove(names[i])
+					names = append(names, fmt.Sprintf("0a6e8b3c-2d1f-4a55-9c3e-%012d", next))
+					next++
+					r.Make(names[len(names)-1])
+				}
+				names = names[churn:]
+				mono += time.Second
+				m.Sample(time.Unix(0, int64(mono)), nil)
+				if got := m.Stats().OnDisk; got != n {
+					b.Fatalf("%d containers of %d", got, n)
+				}
+				return m.Stats().Cost
+			}
+			for range 20 {
+				tick()
+			}
+			cost := time.Duration(0)
+			for b.Loop() {
+				cost += tick()
+			}
+			b.ReportMetric(float64(cost.Nanoseconds())/float64(b.N)/1e9*100, "%core")
+		})
+	}
+}
+
 // BenchmarkTickStatEachTime reads memory.stat at each tick.
 func BenchmarkTickStatEachTime(b *testing.B) {
 	for _, n := range sizes {

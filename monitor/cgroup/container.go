@@ -24,6 +24,8 @@ type Container struct {
 	dirInode uint64
 	// seen is the scan that saw it last; born the tick that found it.
 	seen, born uint64
+	// rush: it came with very many others.
+	rush bool
 	// gone: it was removed, and is only left in a list made before.
 	gone bool
 	// dead: the kernel said that its cgroup is no more. One that is listed under

@@ -9,8 +9,9 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// settleTicks is how long a container is young.
-const settleTicks = 5
+// settleTicks is how long a container is young: what is not there yet is looked
+// for at each tick.
+const settleTicks = 3
 
 // interrupted is a time that a read of some µs takes only when the scheduler
 // stopped us in it: 0.1 % of a tick of one second.
@@ -169,7 +170,7 @@ func moved(usage snapshot.Count, then uint64) bool {
 // descriptor cannot be kept it is read at the check turn only, since opening it
 // costs ten times as much as reading it.
 func (t *Tree) readPids(c *Container, slow bool, out *snapshot.Count) {
-	turn := t.isCheckTurn(c)
+	turn := t.isCheckTurn(c) && t.tick-c.born != settleTicks
 	if t.keep[kindPids] {
 		turn = slow || turn && !c.slow.pids.OK()
 	}
@@ -226,7 +227,7 @@ func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
 			text, why := t.readOnce(c, *s)
 			return text, t.settle(c, k, why)
 		}
-		if f.why != snapshot.NotRead && !t.isCheckTurn(c) {
+		if f.why != snapshot.NotRead && t.tick-c.born > settleTicks && !t.isCheckTurn(c) {
 			return nil, f.why
 		}
 		fd, errno := kernel.Open(t.roots[t.rootOf[s.controller]].fd, t.pathOf(c, s.name), unix.O_RDONLY)

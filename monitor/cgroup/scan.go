@@ -95,6 +95,7 @@ func (t *Tree) add(parent *Container, name string, inode uint64) *Container {
 		seen:      t.scans,
 		born:      t.tick,
 		phase:     t.nextAt,
+		rush:      t.births >= rush && t.lastScan > 0,
 		// To be listed once.
 		nestedDirty: true,
 	}
@@ -123,9 +124,14 @@ func (t *Tree) add(parent *Container, name string, inode uint64) *Container {
 		// its readings will say why they are absent.
 	}
 	t.nextAt++
+	t.births++
 	t.changed = true
 	return c
 }
+
+// rush is how many containers in one tick are very many; those that are there
+// when the daemon starts are not.
+const rush = 20
 
 var empty = kernel.NewPath("")
 

@@ -62,6 +62,8 @@ type Tree struct {
 	// would tell of its removal.
 	crowded bool
 	nextAt  uint64 // phase of the next container
+	// births counts the containers that were found in this tick.
+	births int
 
 	// statEvery and pressureEvery are the cadences in ticks of memory.stat, and
 	// of the pressure of memory and I/O.
@@ -199,7 +201,7 @@ func (t *Tree) Refresh(now time.Time, machine Machine) snapshot.Absence {
 	t.tick++
 	t.machine = machine
 	t.now, t.mono = now, t.cfg.Monotonic()
-	t.work = Work{}
+	t.work, t.births = Work{}, 0
 	why := t.refreshRoots()
 	if why == snapshot.Present {
 		why = t.refreshTop()
@@ -271,10 +273,18 @@ func (t *Tree) Stretch(n int) {
 func (t *Tree) Cadence() (statEvery, pressureEvery int) { return t.statEvery, t.pressureEvery }
 
 // isCheckTurn reports whether this tick is c's turn to be checked for what
-// seldom changes. A young container is always: the agent makes its directories
-// one hierarchy after the other, and sets limits after that.
+// seldom changes. That is also when it was found, and when it has settled: the
+// agent makes its directories one hierarchy after the other, and sets limits
+// after that. For one that came with very many others, of which most go soon, the
+// first check is left out, and the second one where no container has a quota.
 func (t *Tree) isCheckTurn(c *Container) bool {
-	return (t.tick+c.phase)%uint64(t.cfg.CheckEvery) == 0 || t.tick-c.born < settleTicks
+	switch t.tick - c.born {
+	case 0:
+		return !c.rush
+	case settleTicks:
+		return !c.rush || t.quotas > 0 || t.cfg.Layout.Mode == V2
+	}
+	return (t.tick+c.phase)%uint64(t.cfg.CheckEvery) == 0
 }
 
 // rebuild makes the sorted list anew after containers came or went.
