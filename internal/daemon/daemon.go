@@ -89,7 +89,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.announce()
 	defer context.AfterFunc(ctx, func() { notify(d.log, systemd.SdNotifyStopping) })()
 	err = errors.Join(runAll(ctx, services), d.parts.actuator.close())
-	d.parts.checkpoint.close()
+	d.parts.close()
 	d.log.Info("stopped")
 	return err
 }
@@ -102,7 +102,7 @@ func (d *Daemon) announce() {
 	for _, v := range d.origins.Changed(cfg) {
 		log.Info("setting", "key", v.Key, "value", v.Value, "from", v.Where)
 	}
-	log.Info("sampling", "layout", d.parts.mon.Layout().String(), "interval", cfg.Interval.String())
+	log.Info("sampling", "layout", d.parts.layout.String(), "interval", cfg.Interval.String())
 	log.Info("offering", "mode", string(cfg.Mode), "what", estimator.Brief(string(cfg.Mode)))
 	switch {
 	case policy.File != "":

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,23 +25,24 @@ import (
 	"github.com/estimatord/estimatord/qos"
 )
 
-// parts are what a daemon is made of. The optional ones are nil when they are
-// turned off.
+// parts are what a daemon is made of.
 type parts struct {
 	log        *slog.Logger
 	build      metrics.Build
-	mon        *monitor.Monitor
 	agent      *agent
 	policy     *config.PolicySource
 	pending    control.Pending
 	actuator   *actuator
 	checkpoint *checkpoint
-	decisions  *decisionlog.Writer // optional
-	recording  *recorder           // optional
-	fast       *fastSampler        // optional
-	containers *metrics.Containers // optional
+	containers *metrics.Containers // nil when nobody can ask for it
 	registry   *prometheus.Registry
+	layout     monitor.Layout
 	loop       *tick.Loop
+
+	// services run from open to the end; closers give back what assemble took, the
+	// last one first.
+	services []func(context.Context) error
+	closers  []func()
 }
 
 // assemble makes the parts from the settings. It opens nothing that others
@@ -53,6 +55,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 			p.close()
 		}
 	}()
+	p.onClose("throttles", act.close)
 	est, err := NewEstimator(cfg, nodeSeed())
 	if err != nil {
 		return nil, err
@@ -66,76 +69,85 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.mon, err = newMonitor(cfg); err != nil {
+	mon, err := newMonitor(cfg)
+	if err != nil {
 		return nil, err
 	}
+	p.layout = mon.Layout()
+	p.closers = append(p.closers, func() { _ = mon.Close() }) // it was only read from
 	if p.checkpoint, err = openCheckpoint(cfg.StateFile, est, time.Now(), log); err != nil {
 		return nil, err
 	}
+	p.closers = append(p.closers, p.checkpoint.close)
 	srv, err := p.newAgentServer(cfg)
 	if err != nil {
 		return nil, err
 	}
 	p.agent = newAgent(srv, p.checkpoint, log)
+
+	ticks, sampling := metrics.NewTicks(), metrics.NewSampling(mon.Stats)
+	collectors := []prometheus.Collector{
+		ticks, metrics.NewRecord(p.last), sampling, metrics.NewAgentAPI(srv.Status),
+		metrics.NewPolicy(p.policy.Status), metrics.NewThrottle(act.last),
+	}
+	loop := tick.Config{
+		Sampler: mon, Agent: p.agent, Estimator: est, Policies: p.policy, Orders: p.pending.Take,
+		Actor: act, Spent: p.checkpoint.kills, Log: log,
+		Observers: []tick.Observer{
+			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{cfg: cfg, log: log}, p.checkpoint,
+		},
+		Watchers: []tick.Watcher{p.checkpoint},
+	}
 	if cfg.Decisions.Dir != "" {
-		p.decisions, err = decisionlog.Create(cfg.Decisions.Dir, decisionlog.Options{MaxBytes: int64(cfg.Decisions.MaxMiB) << 20}, log)
+		w, err := decisionlog.Create(cfg.Decisions.Dir, decisionlog.Options{MaxBytes: int64(cfg.Decisions.MaxMiB) << 20}, log)
 		if err != nil {
 			return nil, err
 		}
+		p.onClose("decisions", w.Close)
+		loop.Observers = append(loop.Observers, w)
+		collectors = append(collectors, metrics.NewDecisions(w.Stats))
 	}
 	if cfg.Recording.Dir != "" {
-		if p.recording, err = newRecorder(cfg, p.checkpoint.start(), log); err != nil {
+		r, err := newRecorder(cfg, p.checkpoint.start(), log)
+		if err != nil {
 			return nil, err
 		}
+		p.closers = append(p.closers, r.stop)
+		loop.Observers, loop.Watchers = append(loop.Observers, r), append(loop.Watchers, r)
+		collectors = append(collectors, metrics.NewRecording(r.writer.Stats))
 	}
 	if cfg.Monitor.MaxWakes > 0 {
-		p.fast = newFastSampler(p.mon.NewFastSampler(cfg.Monitor.MaxWakes))
+		f := newFastSampler(mon.NewFastSampler(cfg.Monitor.MaxWakes))
+		p.closers = append(p.closers, f.fast.Close)
+		p.services = append(p.services, f.run)
+		loop.Watchers, loop.Wake = append(loop.Watchers, f), f.wake
+		collectors = append(collectors, f.counts)
 	}
 	if cfg.Listen != config.Off {
 		p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
-	}
-	loop := tick.Config{
-		Sampler: p.mon, Agent: p.agent, Estimator: est, Policies: p.policy, Orders: p.pending.Take,
-		Actor: p.actuator, Spent: p.checkpoint.kills, Log: log,
-		Observers: append(p.newRegistry(), &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter},
-			&notOffering{cfg: cfg, log: log}, p.checkpoint),
-		Watchers: []tick.Watcher{p.checkpoint},
-	}
-	if p.decisions != nil {
-		loop.Observers = append(loop.Observers, p.decisions)
-	}
-	if p.recording != nil {
-		loop.Observers, loop.Watchers = append(loop.Observers, p.recording), append(loop.Watchers, p.recording)
-	}
-	if p.fast != nil {
-		loop.Watchers, loop.Wake = append(loop.Watchers, p.fast), p.fast.wake
-	}
-	if p.containers != nil {
 		loop.Watchers = append(loop.Watchers, p.containers)
 	}
+	p.registry = metrics.NewRegistry(p.build, collectors...)
 	p.loop = tick.New(loop)
+	p.services = append(p.services, func(ctx context.Context) error { return p.loop.Run(ctx, cfg.Interval) })
 	return p, nil
 }
 
-// newRegistry makes what /metrics shows, and returns those of it that count
-// ticks.
-func (p *parts) newRegistry() []tick.Observer {
-	ticks, sampling := metrics.NewTicks(), metrics.NewSampling(p.mon.Stats)
-	all := []prometheus.Collector{
-		ticks, metrics.NewRecord(p.last), sampling, metrics.NewAgentAPI(p.agent.Status),
-		metrics.NewPolicy(p.policy.Status), metrics.NewThrottle(p.actuator.last),
+// onClose has what is to be closed closed, and an error of that logged.
+func (p *parts) onClose(what string, closing func() error) {
+	p.closers = append(p.closers, func() {
+		if err := closing(); err != nil {
+			p.log.Error(what, "err", err)
+		}
+	})
+}
+
+// close gives back what assemble took.
+func (p *parts) close() {
+	for _, closing := range slices.Backward(p.closers) {
+		closing()
 	}
-	if p.recording != nil {
-		all = append(all, metrics.NewRecording(p.recording.writer.Stats))
-	}
-	if p.decisions != nil {
-		all = append(all, metrics.NewDecisions(p.decisions.Stats))
-	}
-	if p.fast != nil {
-		all = append(all, p.fast.counts)
-	}
-	p.registry = metrics.NewRegistry(p.build, all...)
-	return []tick.Observer{ticks, sampling}
+	p.closers = nil
 }
 
 // last is the newest record, nil before the first tick.
@@ -180,33 +192,7 @@ func (p *parts) open(ctx context.Context, cfg *config.Config) (services []func(c
 		p.log.Info("metrics", "listen", page.Addr().String())
 		services = append(services, page.Serve)
 	}
-	if p.fast != nil {
-		services = append(services, p.fast.run)
-	}
-	return append(services, func(ctx context.Context) error { return p.loop.Run(ctx, cfg.Interval) }), nil
-}
-
-// close gives back what assemble took.
-func (p *parts) close() {
-	logged := func(what string, err error) {
-		if err != nil {
-			p.log.Error(what, "err", err)
-		}
-	}
-	logged("throttles", p.actuator.close())
-	p.checkpoint.close()
-	if p.fast != nil {
-		p.fast.fast.Close()
-	}
-	if p.recording != nil {
-		p.recording.stop()
-	}
-	if p.decisions != nil {
-		logged("decisions", p.decisions.Close())
-	}
-	if p.mon != nil {
-		_ = p.mon.Close() // it was only read from
-	}
+	return append(services, p.services...), nil
 }
 
 func (p *parts) newAgentServer(cfg *config.Config) (*agentapi.Server, error) {
