@@ -143,7 +143,7 @@ func TestAPatientGovernorIsNeverAboveItsTarget(t *testing.T) {
 			at = at.Add(time.Duration(rapid.IntRange(1, 400).Draw(t, "gap")) * time.Second)
 			target := resources.Milli(rapid.Int64Range(-100, 8000).Draw(t, "target"))
 			allocated := resources.Milli(rapid.Int64Range(0, 20_000).Draw(t, "allocated"))
-			before := g.Total()
+			before := g.Total
 			gross, _, terms := g.Next(estimator.Round{At: at, Target: target, RegularAllocated: allocated})
 			switch {
 			case gross < 0 || gross > max(0, target) || gross%cfg.Quantum != 0:

@@ -24,15 +24,6 @@ func learning() estimator.UsageConfig {
 	return cfg
 }
 
-func keeper(t *testing.T) estimator.Keeper {
-	t.Helper()
-	k, ok := mustUsage(t, learning()).(estimator.Keeper)
-	if !ok {
-		t.Fatal("mode usage keeps nothing")
-	}
-	return k
-}
-
 // through is c as a file would give it back.
 func through(t *testing.T, c *estimator.Checkpoint) *estimator.Checkpoint {
 	t.Helper()
@@ -49,11 +40,11 @@ func through(t *testing.T, c *estimator.Checkpoint) *estimator.Checkpoint {
 
 func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	at := time.Unix(1_000_000, 0)
-	before := keeper(t)
+	before := mustUsage(t, learning())
 	if before.Save() != nil {
 		t.Error("there is something to save before the first tick")
 	}
-	gross := func(k estimator.Keeper, web, db float64) resources.Milli {
+	gross := func(k estimator.Estimator, web, db float64) resources.Milli {
 		at = at.Add(time.Second)
 		return k.Estimate(scene(at, []actor{{id: "a", uses: web, regular: 4000, class: 1, age: old}, {id: "b", uses: db, regular: 2000, class: 1, age: old}}...)).Resources[0].RevocableTotal
 	}
@@ -66,8 +57,8 @@ func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	saved := through(t, before.Save())
 
 	at = at.Add(10 * time.Second)
-	restored, fresh := keeper(t), keeper(t)
-	if err := restored.Restore(saved, at); err != nil {
+	restored, fresh := mustUsage(t, learning()), mustUsage(t, learning())
+	if err := restored.Restore(saved); err != nil {
 		t.Fatal(err)
 	}
 	var highest, ofFresh resources.Milli
@@ -97,24 +88,23 @@ func TestARestartDoesNotEndAHold(t *testing.T) {
 	g := &cfg.Resources[0].Governor
 	g.Hold, g.HoldOff, g.HoldOffMax = 0, time.Minute, time.Hour
 	at := time.Unix(1_000_000, 0)
-	before := mustUsage(t, cfg).(estimator.Keeper) //nolint:forcetypeassert // keeper has checked it
+	before := mustUsage(t, cfg)
+	before.Feedback(estimator.Feedback{Acted: true})
 	before.Estimate(scene(at, web(1)))
-	before.Feedback(estimator.Feedback{At: at, Acted: true})
 	saved := through(t, before.Save())
 	for _, tc := range []struct {
 		name  string
 		until time.Time
 		held  time.Duration // from the restart, 20 s later
 	}{
-		{"as it was", saved.Resources[0].HoldUntil, 40 * time.Second},
+		{"as it was", saved.Resources[0].Governor.HoldOff.Until, 40 * time.Second},
 		{"over", at.Add(10 * time.Second), 0},
 		{"never", time.Time{}, 0},
-		{"of another clock", at.Add(1000 * time.Hour), time.Hour},
 	} {
-		saved.Resources[0].HoldUntil = tc.until
-		restored := mustUsage(t, cfg).(estimator.Keeper) //nolint:forcetypeassert // keeper has checked it
+		saved.Resources[0].Governor.HoldOff.Until = tc.until
+		restored := mustUsage(t, cfg)
 		start := at.Add(20 * time.Second)
-		if err := restored.Restore(saved, start); err != nil {
+		if err := restored.Restore(saved); err != nil {
 			t.Fatal(err)
 		}
 		if r := restored.Estimate(scene(start, web(1))).Resources[0]; r.Governor.HoldSeconds != tc.held.Seconds() {
@@ -125,13 +115,21 @@ func TestARestartDoesNotEndAHold(t *testing.T) {
 
 func TestRestoreRefuses(t *testing.T) {
 	at := time.Unix(1_000_000, 0)
-	k := keeper(t)
+	k := mustUsage(t, learning())
 	k.Estimate(scene(at, web(1)))
 	good := k.Save()
 	for name, change := range map[string]func(*estimator.Checkpoint) *estimator.Checkpoint{
-		"nothing":          func(*estimator.Checkpoint) *estimator.Checkpoint { return nil },
-		"another version":  func(c *estimator.Checkpoint) *estimator.Checkpoint { c.Version++; return c },
-		"from the future":  func(c *estimator.Checkpoint) *estimator.Checkpoint { c.At = at.Add(time.Hour); return c },
+		"nothing":         func(*estimator.Checkpoint) *estimator.Checkpoint { return nil },
+		"another version": func(c *estimator.Checkpoint) *estimator.Checkpoint { c.Version++; return c },
+		"without a time":  func(c *estimator.Checkpoint) *estimator.Checkpoint { c.Clock.At = time.Time{}; return c },
+		"a hold that no action makes": func(c *estimator.Checkpoint) *estimator.Checkpoint {
+			c.Resources[0].Governor.HoldOff.Until = at.Add(1000 * time.Hour)
+			return c
+		},
+		"a volatility above all": func(c *estimator.Checkpoint) *estimator.Checkpoint {
+			c.Resources[0].Governor.Volatility.Mean = 1.5
+			return c
+		},
 		"another resource": func(c *estimator.Checkpoint) *estimator.Checkpoint { c.Resources[0].Name = "mem"; return c },
 		"another predictor": func(c *estimator.Checkpoint) *estimator.Checkpoint {
 			c.Resources[0].Predictor.Predictor = "node-percentile"
@@ -142,15 +140,15 @@ func TestRestoreRefuses(t *testing.T) {
 			return c
 		},
 	} {
-		fresh := keeper(t)
-		if err := fresh.Restore(change(through(t, good)), at.Add(time.Second)); !errors.Is(err, estimator.ErrCheckpoint) {
+		fresh := mustUsage(t, learning())
+		if err := fresh.Restore(change(through(t, good))); !errors.Is(err, estimator.ErrCheckpoint) {
 			t.Errorf("%s: error %v, want ErrCheckpoint", name, err)
 		}
 		if o := fresh.Estimate(scene(at.Add(time.Second), web(1))); len(o.Resources) != 1 {
 			t.Errorf("%s: the estimator does not work after that", name)
 		}
 	}
-	if err := k.Restore(good, at); !errors.Is(err, estimator.ErrCheckpoint) {
+	if err := k.Restore(good); !errors.Is(err, estimator.ErrCheckpoint) {
 		t.Errorf("one that has begun was restored: %v", err)
 	}
 }

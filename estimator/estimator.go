@@ -35,13 +35,16 @@ type Estimator interface {
 	Estimate(s *snapshot.Snapshot) Offer
 	// Feedback tells, between two ticks, what was done for regular tasks.
 	Feedback(f Feedback)
+	// Save is the state after the last tick, nil before the first.
+	Save() *Checkpoint
+	// Restore goes on from c, before the first tick. What can be used is used,
+	// resource by resource; the error, an ErrCheckpoint, says what cannot.
+	Restore(c *Checkpoint) error
 }
 
 // Feedback is what was decided for regular tasks after a tick, and what the
 // next ones have to heed.
 type Feedback struct {
-	// At is when.
-	At time.Time
 	// StopOffer: nothing new may be handed out until a Feedback without it.
 	// What is allocated as revocable stays promised.
 	StopOffer bool

@@ -25,7 +25,7 @@ func TestAStoppedOfferLeavesNothingFree(t *testing.T) {
 	if _, r := estimate(web(1), batch(0.5)); r.RevocableTotal != 3000 || r.Offered != 2000 {
 		t.Fatalf("before: %+v", r)
 	}
-	e.Feedback(estimator.Feedback{At: at, StopOffer: true})
+	e.Feedback(estimator.Feedback{StopOffer: true})
 	o, r := estimate(web(1), batch(0.5))
 	if r.RevocableTotal != 1000 || r.Offered != 0 || r.Why != reason.Stopped {
 		t.Errorf("stopped: %+v, want what the batch task holds and no more", r)
@@ -37,7 +37,7 @@ func TestAStoppedOfferLeavesNothingFree(t *testing.T) {
 	if _, r := estimate(web(3.5), batch(0.5)); r.RevocableTotal != 500 || r.Why != reason.Stopped {
 		t.Errorf("stopped, with less slack than is held: %+v", r)
 	}
-	e.Feedback(estimator.Feedback{At: at})
+	e.Feedback(estimator.Feedback{})
 	if _, r := estimate(web(1)); r.RevocableTotal != 3000 || r.Why != reason.Slack {
 		t.Errorf("afterwards: %+v", r)
 	}
@@ -47,13 +47,13 @@ func TestAFixedOfferCanBeStopped(t *testing.T) {
 	var total resources.Quantities
 	total.Set("cpus", 4000)
 	e := estimator.NewFixed(total)
-	e.Feedback(estimator.Feedback{At: start, StopOffer: true})
+	e.Feedback(estimator.Feedback{StopOffer: true})
 	s := scene(start, web(1), batch(0.5))
 	o := e.Estimate(s)
 	if r := o.Resources[0]; r.RevocableTotal != 1000 || r.Offered != 0 || r.Why != reason.Stopped || len(o.Answer(s.Usage, start)) != 0 {
 		t.Errorf("stopped: %+v", r)
 	}
-	e.Feedback(estimator.Feedback{At: start})
+	e.Feedback(estimator.Feedback{})
 	if r := e.Estimate(s).Resources[0]; r.RevocableTotal != 4000 || r.Offered != 3000 || r.Why != reason.Fixed {
 		t.Errorf("afterwards: %+v", r)
 	}
@@ -88,7 +88,7 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 		{time.Minute, 10 * time.Minute},
 	} {
 		at = at.Add(step.after)
-		g.Apply(estimator.Feedback{At: at, Acted: true})
+		g.Apply(at, estimator.Feedback{Acted: true})
 		if _, why, terms := g.Next(estimator.Round{At: at, Target: 1000, RevocableAllocated: 0}); why != reason.Hold || terms.HoldSeconds != step.held.Seconds() {
 			t.Errorf("action %d: %s for %v s, want a hold of %s", i, why, terms.HoldSeconds, step.held)
 		}
@@ -120,7 +120,7 @@ func TestATickCanBeRecomputedFromItsTerms(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(t, "ticks") {
 			at = at.Add(time.Duration(rapid.IntRange(-5, 20).Draw(t, "gap")) * time.Second)
 			e.Feedback(estimator.Feedback{
-				At: at, Acted: rapid.IntRange(0, 9).Draw(t, "acted") == 0, StopOffer: rapid.IntRange(0, 4).Draw(t, "stop") == 0,
+				Acted: rapid.IntRange(0, 9).Draw(t, "acted") == 0, StopOffer: rapid.IntRange(0, 4).Draw(t, "stop") == 0,
 			})
 			s := scene(at, web(rapid.Float64Range(0, 5).Draw(t, "web")), batch(0.5))
 			if rapid.IntRange(0, 9).Draw(t, "blind") == 0 {

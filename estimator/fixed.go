@@ -13,8 +13,10 @@ import (
 // which is what Mesos's fixed estimator answers
 // (src/slave/resource_estimators/fixed.cpp).
 type fixed struct {
-	total   resources.Quantities
-	stopped bool
+	life
+	total resources.Quantities
+	// kept is what another mode has learned, for when it is chosen again.
+	kept []ResourceCheckpoint
 }
 
 // NewFixed makes the Estimator that promises total, whatever the node does. It
@@ -25,11 +27,12 @@ func NewFixed(total resources.Quantities) Estimator { return &fixed{total: total
 // Estimate implements Estimator.
 func (f *fixed) Estimate(s *snapshot.Snapshot) Offer {
 	o := Offer{At: s.At, Resources: make([]ResourceOffer, 0, len(f.total))}
+	_, feedback, _ := f.advance(s)
 	allocated := allocatedOf(s.Usage)
 	for _, q := range f.total {
 		r := ResourceOffer{Resource: q.Name, Allocated: allocated(q.Name), Target: q.Amount}
 		total, why := q.Amount, reason.Fixed
-		if f.stopped {
+		if feedback.StopOffer {
 			total, why = min(total, r.revocable()), reason.Stopped
 		}
 		r.promise(total, why)
@@ -38,25 +41,49 @@ func (f *fixed) Estimate(s *snapshot.Snapshot) Offer {
 	return o
 }
 
-// Feedback implements Estimator. What an operator fixed stays, and only a stop
-// takes the rest of it back for a while.
-func (f *fixed) Feedback(b Feedback) { f.stopped = b.StopOffer }
+// Save implements Estimator.
+func (f *fixed) Save() *Checkpoint {
+	c := f.save()
+	if c != nil {
+		c.Resources = f.kept
+	}
+	return c
+}
 
-// noop promises nothing.
-type noop struct{}
+// Restore implements Estimator. Of what was done, only a stop is of importance to
+// what an operator fixed.
+func (f *fixed) Restore(c *Checkpoint) error {
+	if err := f.restore(c); err != nil {
+		return err
+	}
+	f.kept = c.Resources
+	return nil
+}
+
+// noop promises nothing. It keeps what another mode has learned.
+type noop struct{ kept *Checkpoint }
 
 // NewNoop makes the Estimator that promises nothing: the daemon watches only.
-func NewNoop() Estimator { return noop{} }
+func NewNoop() Estimator { return &noop{} }
 
 // Estimate implements Estimator.
-func (noop) Estimate(s *snapshot.Snapshot) Offer {
+func (*noop) Estimate(s *snapshot.Snapshot) Offer {
 	r := ResourceOffer{Resource: resources.CPUs, Allocated: allocatedOf(s.Usage)(resources.CPUs)}
 	r.promise(0, reason.Noop)
 	return Offer{At: s.At, Resources: []ResourceOffer{r}}
 }
 
 // Feedback implements Estimator. Nothing is never less.
-func (noop) Feedback(Feedback) {}
+func (*noop) Feedback(Feedback) {}
+
+// Save implements Estimator.
+func (n *noop) Save() *Checkpoint { return n.kept }
+
+// Restore implements Estimator.
+func (n *noop) Restore(c *Checkpoint) error {
+	n.kept = c
+	return nil
+}
 
 // allocatedOf is what u says of each resource, nil without a report.
 func allocatedOf(u *snapshot.Usage) func(resource string) *Allocated {

@@ -29,7 +29,7 @@ func TestFixed(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e := estimator.NewFixed(total)
-			e.Feedback(estimator.Feedback{At: start, Acted: true})
+			e.Feedback(estimator.Feedback{Acted: true})
 			o := e.Estimate(&snapshot.Snapshot{Seq: 3, At: start, Usage: tc.usage})
 			var free resources.Quantities
 			for _, r := range o.Resources {

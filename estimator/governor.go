@@ -1,6 +1,7 @@
 package estimator
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/reason"
@@ -12,17 +13,22 @@ import (
 // offer of the node that holds revocable resources, and what was raised too far
 // is paid for with a kill.
 type Governor struct {
-	cfg        GovernorConfig
-	least      extreme[resources.Milli]
-	volatility volatility
-	total      resources.Milli
-	last       time.Time
-	raised     time.Time
-	holdOff    holdOff
-	stopped    bool
+	cfg    GovernorConfig
+	least  extreme[resources.Milli]
+	raised time.Time
 	// wanted is since when a raise is; rises counts such times.
-	wanted time.Time
-	rises  uint64
+	wanted  time.Time
+	rises   uint64
+	stopped bool
+	GovernorState
+}
+
+// GovernorState is what a Governor has to know to go on after a restart.
+type GovernorState struct {
+	// Total is what may be revocable in all.
+	Total      resources.Milli `json:"revocable_total"`
+	HoldOff    holdOff         `json:"hold_off"`
+	Volatility volatility      `json:"volatility"`
 }
 
 // Round is what the governor is shown of one tick.
@@ -39,62 +45,54 @@ func NewGovernor(cfg GovernorConfig) (*Governor, error) {
 		return nil, err
 	}
 	less := func(a, b resources.Milli) bool { return a < b }
-	return &Governor{
-		cfg: cfg, least: newExtreme(cfg.Hold, less),
-		holdOff: holdOff{first: cfg.HoldOff, most: cfg.HoldOffMax, decay: cfg.HoldOffDecay},
-	}, nil
+	return &Governor{cfg: cfg, least: newExtreme(cfg.Hold, less)}, nil
 }
 
 // Apply takes what was done for regular tasks since the last tick.
-func (g *Governor) Apply(f Feedback) {
+func (g *Governor) Apply(at time.Time, f Feedback) {
 	g.stopped = f.StopOffer
 	if f.Acted {
-		g.holdOff.acted(f.At)
+		g.HoldOff.acted(at, &g.cfg)
 	}
 }
 
-// Total is what may be revocable in all.
-func (g *Governor) Total() resources.Milli { return g.total }
-
-// HeldUntil is when raises may begin again after an action.
-func (g *Governor) HeldUntil() time.Time { return g.holdOff.until }
-
-// Remember takes up, before the first tick, what another Governor promised
-// last: for Hold no more is promised than that, and nothing is raised before
-// heldUntil. One that is further off than an action can hold is a clock's
-// fault, and is cut to that.
-func (g *Governor) Remember(at time.Time, total resources.Milli, heldUntil time.Time) {
-	if most := at.Add(max(g.cfg.HoldOff, g.cfg.HoldOffMax)); heldUntil.After(most) {
-		heldUntil = most
-	}
-	if heldUntil.After(at) {
-		g.holdOff.until = at.Add(heldUntil.Sub(at)) // from now on by the clock of at
-	}
+// Resume takes up at time at, before the first tick, what another Governor
+// knew. The promise itself is not taken up: it rises from zero by steps, as
+// after any blindness, and for Hold not above what it was, so that a restart
+// does not hand out what a moment ago was kept back.
+func (g *Governor) Resume(at time.Time, s GovernorState) {
+	g.GovernorState = s
+	g.Total = 0
 	if g.cfg.Hold > 0 {
-		g.least.add(at, max(0, total).FloorTo(g.cfg.Quantum))
+		g.least.add(at, s.Total.FloorTo(g.cfg.Quantum))
 	}
+}
+
+// check refuses a state of time at that no Governor of this configuration has.
+func (s *GovernorState) check(at time.Time, cfg *GovernorConfig) error {
+	most := max(cfg.HoldOff, cfg.HoldOffMax)
+	h, v := &s.HoldOff, &s.Volatility
+	if s.Total < 0 || h.Doubled < 0 || h.Wait < 0 || h.Wait > most || h.Until.After(at.Add(most)) || v.Blocks < 0 || !(v.Mean >= 0 && v.Mean <= 1) {
+		return fmt.Errorf("the governor's state %+v cannot be", *s)
+	}
+	return nil
 }
 
 // Cut promises nothing from now on, because the slack is not known. It says
 // nothing about the slack, so neither the Hold window nor the volatility remembers
 // it.
-func (g *Governor) Cut(at time.Time) {
-	g.follow(at)
-	g.total = 0
-}
+func (g *Governor) Cut() { g.Total = 0 }
 
 // Next takes a round and returns what is promised, why, and from which terms:
 // reason.Slack when the target alone decided, otherwise what holds it back.
-// Rounds come in order of time; after a clock that was set back, the waiting
-// times go on from there.
+// Rounds come in order of time.
 func (g *Governor) Next(r Round) (resources.Milli, reason.Code, Terms) {
-	g.follow(r.At)
 	t := g.terms(r)
 	total, why := t.Decide(r.Target, r.RevocableAllocated)
-	if total > g.total {
+	if total > g.Total {
 		g.raised = r.At
 	}
-	g.total = total
+	g.Total = total
 	return total, why, t
 }
 
@@ -104,10 +102,10 @@ func (g *Governor) terms(r Round) Terms {
 	share := func(v float64) resources.Milli {
 		return resources.FloorMilli(min(v, 1) * max(0, r.RegularAllocated).Float())
 	}
-	volatility := g.volatility.add(r.At, max(0, r.Target), r.RegularAllocated)
+	volatility := g.Volatility.add(r.At, max(0, r.Target), r.RegularAllocated)
 	t := Terms{
-		Before: g.total, Least: max(0, r.Target).FloorTo(g.cfg.Quantum),
-		HoldSeconds: left(r.At, g.holdOff.until), Stopped: g.stopped,
+		Before: g.Total, Least: max(0, r.Target).FloorTo(g.cfg.Quantum),
+		HoldSeconds: left(r.At, g.HoldOff.Until), Stopped: g.stopped,
 		Quantum:  g.cfg.Quantum,
 		Step:     max(g.cfg.Step, share(g.cfg.StepShare)),
 		DeadBand: max(g.cfg.DeadBand, share(min(g.cfg.BandMost, max(g.cfg.BandLeast, g.cfg.BandFactor*volatility)))),
@@ -146,19 +144,4 @@ func (g *Governor) jitter() time.Duration {
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	x ^= x >> 31
 	return time.Duration(float64(x>>11) / (1 << 53) * float64(g.cfg.RaiseEvery))
-}
-
-// follow moves the governor's times when the clock was set back.
-func (g *Governor) follow(at time.Time) {
-	if back := g.last.Sub(at); back > 0 && !g.last.IsZero() {
-		g.least.shift(-back)
-		g.holdOff.shift(-back)
-		g.volatility.shift(-back)
-		for _, t := range []*time.Time{&g.raised, &g.wanted} {
-			if !t.IsZero() {
-				*t = t.Add(-back)
-			}
-		}
-	}
-	g.last = at
 }

@@ -13,13 +13,13 @@ import (
 
 // usage promises what regular containers are allocated and will not use.
 type usage struct {
+	life
 	cfg       UsageConfig
 	resources []*slack
-	// last is the time of the last tick.
-	last time.Time
-	// whole is what the last whole tick led to; nil while there is none to go
-	// by.
-	whole *Offer
+	// whole is what the last whole tick led to, at time wholeAt; nil while there
+	// is none to go by.
+	whole   *Offer
+	wholeAt time.Time
 }
 
 // slack is the state of one resource.
@@ -87,20 +87,19 @@ func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) 
 	return r, nil
 }
 
-// Feedback implements Estimator.
-func (u *usage) Feedback(f Feedback) {
-	for _, r := range u.resources {
-		r.governor.Apply(f)
-	}
-}
-
 // Estimate implements Estimator.
 func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 	o := Offer{At: s.At, Report: s.Usage, ValidFor: u.cfg.SampleStaleAfter, Resources: make([]ResourceOffer, len(u.resources))}
-	u.last = s.At
+	at, feedback, from := u.advance(s)
+	for _, r := range u.resources {
+		if state := r.stateIn(from); state != nil {
+			r.governor.Resume(at, state.Governor)
+		}
+		r.governor.Apply(at, feedback)
+	}
 	blind := u.cfg.blind(s)
-	if blind == "" && u.isEarly(s) {
-		return u.again(s)
+	if blind == "" && u.isEarly(at, s) {
+		return u.again(at, s)
 	}
 	u.whole = nil
 	whole := true
@@ -113,18 +112,18 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 			why = u.cfg.blindHost(&r.read, s)
 		}
 		if why == "" {
-			r.estimate(t, s, &u.cfg)
+			r.estimate(t, at, s, &u.cfg)
 		} else {
 			whole = false
 			// Nothing is shown to the predictor: it counts the gap itself.
-			r.governor.Cut(s.At)
+			r.governor.Cut()
 			t.promise(0, why)
 		}
 		o.Scores = r.scores(o.Scores)
 	}
 	if whole {
 		kept := o
-		u.whole = &kept
+		u.whole, u.wholeAt = &kept, at
 	}
 	return o
 }
@@ -134,13 +133,13 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 // in some hundredths of a second is a burst and no use: a service that runs for
 // 30 ms in each 100 ms would count as 1 or 0 CPUs, and its peak as 1. A tick that
 // lacks an input never is: what is blind is cut at once.
-func (u *usage) isEarly(s *snapshot.Snapshot) bool {
+func (u *usage) isEarly(at time.Time, s *snapshot.Snapshot) bool {
 	if u.whole == nil {
 		return false
 	}
-	passed := s.At.Sub(u.whole.At)
+	passed := at.Sub(u.wholeAt)
 	for _, r := range u.resources {
-		if passed < 0 || passed >= r.cfg.Peak.Interval/2 || u.cfg.blindHost(&r.read, s) != "" {
+		if passed >= r.cfg.Peak.Interval/2 || u.cfg.blindHost(&r.read, s) != "" {
 			return false
 		}
 	}
@@ -150,7 +149,7 @@ func (u *usage) isEarly(s *snapshot.Snapshot) bool {
 // again is the offer of the last whole tick, with what has been decided since,
 // and what is allocated as revocable by now. It is of the report of that tick;
 // Answer compares it with the newest.
-func (u *usage) again(s *snapshot.Snapshot) Offer {
+func (u *usage) again(at time.Time, s *snapshot.Snapshot) Offer {
 	o := *u.whole
 	o.At = s.At
 	o.Resources = append([]ResourceOffer(nil), o.Resources...)
@@ -162,14 +161,14 @@ func (u *usage) again(s *snapshot.Snapshot) Offer {
 			RegularAllocated:   t.RegularAllocated,
 			RevocableAllocated: allocated(t.Resource).RevocableAllocated,
 		}
-		r.govern(t, s.At)
+		r.govern(t, at)
 		o.Scores = r.scores(o.Scores)
 	}
 	return o
 }
 
 // estimate fills in the terms of one resource, all inputs being there.
-func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfig) {
+func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, cfg *UsageConfig) {
 	seen := r.look(s, cfg)
 	// Whatever of the allocation is not a readable regular container counts as
 	// used: revocable and shared executors' regular part, containers that are
@@ -179,7 +178,7 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
 	t.Demand = resources.CeilMilli(seen.wanted).Plus(unseen)
 
-	step := predict.Step{At: s.At, Containers: r.containers}
+	step := predict.Step{At: at, Containers: r.containers}
 	predicted := r.predictors[0].predict(step)
 	for k := range r.predictors[1:] {
 		r.predictors[1+k].predict(step)
@@ -195,14 +194,14 @@ func (r *slack) estimate(t *ResourceOffer, s *snapshot.Snapshot, cfg *UsageConfi
 	// What counts as used in full needs no margin; taking one of it would cut
 	// the promise whenever a revocable task's regular overhead comes along.
 	t.Margin = resources.CeilMilli(seen.allocated.Float() * r.cfg.Margin)
-	t.Unmanaged = r.beyond(seen, s, t.RegularAllocated.Float())
+	t.Unmanaged = r.beyond(at, seen, s, t.RegularAllocated.Float())
 
 	t.Slack = max(0, t.RegularAllocated-t.Peak-t.Margin.Plus(t.Unmanaged))
 	t.Target = t.Slack
 	if t.Cap != nil {
 		t.Target = min(t.Slack, *t.Cap)
 	}
-	r.govern(t, s.At)
+	r.govern(t, at)
 }
 
 // govern lets the governor decide what is promised of the target.
@@ -313,7 +312,7 @@ func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 // A tick with newcomers adds nothing above the value before, or each launch
 // would be held against the node for a whole window; but no two ticks in a row
 // are let off.
-func (r *slack) beyond(seen sums, s *snapshot.Snapshot, allocated float64) resources.Milli {
+func (r *slack) beyond(at time.Time, seen sums, s *snapshot.Snapshot, allocated float64) resources.Milli {
 	used, size, _ := r.read.host(&s.Host)
 	left := 0.0
 	if total := s.Usage.Total.Get(r.cfg.Name); total > 0 {
@@ -326,5 +325,5 @@ func (r *slack) beyond(seen sums, s *snapshot.Snapshot, allocated float64) resou
 		now = min(now, r.outside)
 	}
 	r.outside = now
-	return resources.CeilMilli(r.unmanaged.add(s.At, now))
+	return resources.CeilMilli(r.unmanaged.add(at, now))
 }

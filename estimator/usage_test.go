@@ -282,7 +282,7 @@ func TestUsageStory(t *testing.T) {
 	} {
 		for sec := step.from; sec <= step.to; sec++ {
 			if step.acted && sec == step.from {
-				e.Feedback(estimator.Feedback{At: start.Add(time.Duration(sec) * time.Second), Acted: true})
+				e.Feedback(estimator.Feedback{Acted: true})
 			}
 			o = e.Estimate(scene(start.Add(time.Duration(sec)*time.Second), step.cast...))
 		}

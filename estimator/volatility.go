@@ -24,35 +24,30 @@ const (
 // messages for little. It differs by a factor of ten from node to node (calm
 // services, sandboxes that come and go), so that no single band suits all.
 type volatility struct {
-	start  time.Time
-	least  resources.Milli
-	before resources.Milli
-	// blocks counts those that are over.
-	blocks int
-	mean   float64
+	// Start is that of the 5 min under way, Least their least target so far,
+	// Before that of those before.
+	Start  time.Time       `json:"start"`
+	Least  resources.Milli `json:"least"`
+	Before resources.Milli `json:"before"`
+	// Blocks counts those that are over.
+	Blocks int     `json:"blocks"`
+	Mean   float64 `json:"mean"`
 }
 
 // add takes a tick's target and returns the volatility as a share of what is
 // allocated.
-func (u *volatility) add(at time.Time, target, allocated resources.Milli) float64 {
+func (v *volatility) add(at time.Time, target, allocated resources.Milli) float64 {
 	switch {
-	case u.start.IsZero():
-		u.start, u.least = at, target
-	case at.Sub(u.start) >= volatilityEvery:
-		if u.blocks > 0 && allocated > 0 {
-			change := math.Abs((u.least - u.before).Float()) / allocated.Float()
-			u.mean += (min(change, 1) - u.mean) * max(volatilityWeight, 1/float64(u.blocks))
+	case v.Start.IsZero():
+		v.Start, v.Least = at, target
+	case at.Sub(v.Start) >= volatilityEvery:
+		if v.Blocks > 0 && allocated > 0 {
+			change := math.Abs((v.Least - v.Before).Float()) / allocated.Float()
+			v.Mean += (min(change, 1) - v.Mean) * max(volatilityWeight, 1/float64(v.Blocks))
 		}
-		u.blocks++
-		u.before, u.start, u.least = u.least, at, target
+		v.Blocks++
+		v.Before, v.Start, v.Least = v.Least, at, target
 	}
-	u.least = min(u.least, target)
-	return u.mean
-}
-
-// shift moves what is remembered by d, after the clock was set.
-func (u *volatility) shift(d time.Duration) {
-	if !u.start.IsZero() {
-		u.start = u.start.Add(d)
-	}
+	v.Least = min(v.Least, target)
+	return v.Mean
 }

@@ -27,8 +27,7 @@ func newExtreme[T any](length time.Duration, more func(a, b T) bool) extreme[T] 
 }
 
 // add remembers v and returns the extreme of the window that ends at at.
-// Values come in order of time; one from before the newest block joins it, so
-// that a clock that was set back forgets nothing too early.
+// Values come in order of time.
 func (e *extreme[T]) add(at time.Time, v T) T {
 	width := e.length / windowBlocks
 	old := 0
@@ -50,11 +49,4 @@ func (e *extreme[T]) add(at time.Time, v T) T {
 		}
 	}
 	return out
-}
-
-// shift moves what is remembered by d, after the clock was set.
-func (e *extreme[T]) shift(d time.Duration) {
-	for i := range e.blocks {
-		e.blocks[i].start = e.blocks[i].start.Add(d)
-	}
 }

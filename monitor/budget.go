@@ -81,9 +81,12 @@ func (b *budget) exceeded() bool {
 // threadCPU is the CPU time of the calling thread: that of the whole process
 // would count what other goroutines did meanwhile, and time on the clock what
 // other processes did.
-func threadCPU() time.Duration {
+func threadCPU() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
+
+// clock is the time of one of the kernel's clocks.
+func clock(id int32) time.Duration {
 	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) != nil {
+	if unix.ClockGettime(id, &ts) != nil {
 		return 0
 	}
 	return time.Duration(ts.Nano())

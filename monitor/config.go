@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrConfig is wrapped by what is wrong in a Config.
@@ -64,7 +66,8 @@ type Config struct {
 	// ThreadCPU is the clock of what sampling costs, nil for the CPU time of
 	// the calling thread.
 	ThreadCPU func() time.Duration
-	// Monotonic is the clock of rates, nil for the kernel's CLOCK_MONOTONIC.
+	// Monotonic is the clock of rates and of Snapshot.Uptime, nil for the
+	// kernel's CLOCK_MONOTONIC.
 	Monotonic func() time.Duration
 }
 
@@ -82,8 +85,8 @@ func (c Config) withDefaults() (Config, error) {
 		c.ThreadCPU = threadCPU
 	}
 	if c.Monotonic == nil {
-		start := time.Now()
-		c.Monotonic = func() time.Duration { return time.Since(start) }
+		start, up := time.Now(), clock(unix.CLOCK_MONOTONIC)
+		c.Monotonic = func() time.Duration { return up + time.Since(start) }
 	}
 	switch {
 	case c.StatEvery < 1:

@@ -91,7 +91,7 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 	began := m.cfg.Monotonic()
 	m.seq++
 	s := &m.turns[m.seq%2]
-	s.Seq, s.At, s.Usage = m.seq, now, usage
+	s.Seq, s.At, s.Uptime, s.Usage = m.seq, now, began, usage
 	s.Contention = snapshot.Contention{}
 	if m.fast != nil {
 		s.Contention = m.fast.lastAt(now)

@@ -1,6 +1,11 @@
 package predict
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // windowBlocks is the number of blocks a sliding maximum is made of. With 12
 // the window is at most 1/12 too long; on the reference traces that changes no
@@ -14,6 +19,23 @@ type blockMax struct {
 	blocks [windowBlocks + 1]float32
 	// done is the maximum of the others.
 	done float32
+}
+
+// MarshalJSON writes the maximum of each block.
+func (b *blockMax) MarshalJSON() ([]byte, error) { return json.Marshal(b.blocks) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (b *blockMax) UnmarshalJSON(text []byte) error {
+	var blocks []float32
+	if err := json.Unmarshal(text, &blocks); err != nil {
+		return err
+	}
+	if len(blocks) != len(b.blocks) || slices.Min(blocks) < 0 {
+		return fmt.Errorf("%v are no maxima of %d blocks", blocks, len(b.blocks))
+	}
+	copy(b.blocks[:], blocks)
+	b.done = slices.Max(blocks)
+	return nil
 }
 
 // add takes a reading into the block under way.
@@ -40,32 +62,40 @@ func (b *blockMax) turn(slot, n int) {
 }
 
 // blockClock tells all the blockMaxes of one window which block is under way.
-// Blocks are cut at multiples of their length since 1970, so that a missing
-// tick or a pause drops what has become too old.
+// Blocks are cut at multiples of their length, so that a missing tick or a pause
+// drops what has become too old.
 type blockClock struct {
-	length time.Duration
-	block  int64
-	slot   int
-	// begun is false until the first reading.
-	begun bool
+	Length time.Duration `json:"block_ns"`
+	// Block is the number of the block under way since 1970, -1 before the first
+	// reading.
+	Block int64 `json:"block"`
+	Slot  int   `json:"slot"`
 }
 
 func newBlockClock(window time.Duration) blockClock {
-	return blockClock{length: max(window/windowBlocks, time.Nanosecond)}
+	return blockClock{Length: max(window/windowBlocks, time.Nanosecond), Block: -1}
 }
 
 // advance moves to time at and returns how many new blocks have begun since;
 // time never runs backwards.
 func (c *blockClock) advance(at time.Time) int {
-	block := at.UnixNano() / int64(c.length)
-	if !c.begun {
-		c.begun, c.block = true, block
+	block := at.UnixNano() / int64(c.Length)
+	if c.Block < 0 {
+		c.Block = block
 	}
-	if block <= c.block {
+	if block <= c.Block {
 		return 0
 	}
-	turns := int(min(block-c.block, windowBlocks+1))
-	c.slot = int((int64(c.slot) + block - c.block) % (windowBlocks + 1))
-	c.block = block
+	turns := int(min(block-c.Block, windowBlocks+1))
+	c.Slot = int((int64(c.Slot) + block - c.Block) % (windowBlocks + 1))
+	c.Block = block
 	return turns
+}
+
+// check refuses a clock that is not one of blocks of that length at time at.
+func (c *blockClock) check(length time.Duration, at time.Time) error {
+	if c.Length != length || c.Block != at.UnixNano()/int64(length) || c.Slot < 0 || c.Slot > windowBlocks {
+		return fmt.Errorf("window %+v does not fit blocks of %s at %s", *c, length, at)
+	}
+	return nil
 }

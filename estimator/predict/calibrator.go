@@ -1,6 +1,7 @@
 package predict
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -42,69 +43,84 @@ const (
 // Until α·n = 1 it fades in from a margin that assumes nothing. q falls with
 // α everywhere.
 type calibrator struct {
-	residuals [experts]residuals
-	// weight is that of a sample now; it grows instead of the old ones Decaying.
-	weight float64
-	// samples and horizons are the decayed counts.
-	samples, horizons float64
-	last              time.Time
-}
-
-func newCalibrator() calibrator {
-	c := calibrator{weight: 1}
-	edges := residualEdges()
-	for k := range c.residuals {
-		c.residuals[k].edges = edges
-	}
-	return c
+	Residuals [experts]residuals `json:"residuals"`
+	// Weight is that of a sample now; it grows instead of the old ones decaying.
+	Weight float64 `json:"weight"`
+	// Samples and Horizons are the decayed counts.
+	Samples  float64   `json:"samples"`
+	Horizons float64   `json:"horizons"`
+	Last     time.Time `json:"last"`
 }
 
 // learn takes the truth about a promise.
 func (c *calibrator) learn(o *promise, horizon time.Duration) {
 	fresh := 1.0
-	if !c.last.IsZero() {
-		elapsed := o.at.Sub(c.last)
+	if !c.Last.IsZero() {
+		elapsed := o.at.Sub(c.Last)
 		decay := math.Exp2(-elapsed.Seconds() / residualHalfLife.Seconds())
-		c.weight /= decay
-		c.samples *= decay
-		c.horizons *= decay
+		c.Weight /= decay
+		c.Samples *= decay
+		c.Horizons *= decay
 		fresh = min(1, elapsed.Seconds()/horizon.Seconds())
 	}
-	c.last = o.at
-	c.samples++
-	c.horizons += fresh
-	if c.weight > 1e9 {
-		for k := range c.residuals {
-			c.residuals[k].scale(1 / c.weight)
+	c.Last = o.at
+	c.Samples++
+	c.Horizons += fresh
+	if c.Weight > 1e9 {
+		for k := range c.Residuals {
+			c.Residuals[k].scale(1 / c.Weight)
 		}
-		c.weight = 1
+		c.Weight = 1
 	}
 	truth := o.truth / o.allocated
-	for k := range c.residuals {
-		c.residuals[k].add((truth-o.f[k])/o.scale, c.weight)
+	for k := range c.Residuals {
+		c.Residuals[k].add((truth-o.f[k])/o.scale, c.Weight)
 	}
 }
 
 // margin is that of expert k for target alpha, in units of S.
 func (c *calibrator) margin(k int, alpha float64) float64 {
 	prior := priorBase + priorSlope*math.Log(0.05/alpha)
-	if c.samples < 1 {
+	if c.Samples < 1 {
 		return max(0, prior)
 	}
 	floor := min(correctionFloor, 100*alpha)
-	corrected := max(alpha-correction*(1-alpha)/c.horizons, floor*alpha)
-	h := &c.residuals[k]
-	p := min(0.25, tailSamples/c.samples)
+	corrected := max(alpha-correction*(1-alpha)/c.Horizons, floor*alpha)
+	h := &c.Residuals[k]
+	p := min(0.25, tailSamples/c.Samples)
 	var q float64
 	if corrected >= p {
 		q = h.above(corrected).quantile
 	} else {
 		t := h.above(p)
-		excess := (t.excess/c.weight + tailWeight*tailMean) / (t.weight/c.weight + tailWeight)
+		excess := (t.excess/c.Weight + tailWeight*tailMean) / (t.weight/c.Weight + tailWeight)
 		q = t.quantile + excess*math.Log(p/corrected)
 	}
-	if seen := alpha * c.samples; seen < 1 {
+	if seen := alpha * c.Samples; seen < 1 {
 		q = max(q, seen*q+(1-seen)*prior)
 	}
 	return max(0, q)
+}
+
+// check refuses what no calibrator can have learned.
+func (c *calibrator) check() error {
+	ok := func(v float64) bool { return v >= 0 && v < 1e9 }
+	if !ok(c.Samples) || !ok(c.Horizons) || c.Horizons > c.Samples || c.Last.IsZero() != (c.Samples == 0) || !(c.Weight >= 1 && c.Weight <= 1e9) {
+		return fmt.Errorf("calibration from %v samples of %v horizons at weight %v", c.Samples, c.Horizons, c.Weight)
+	}
+	for k := range c.Residuals {
+		h := &c.Residuals[k]
+		total := 0.0
+		for b, w := range h.Weight {
+			if !(w >= 0) || math.Abs(h.Sum[b]) > 1e9*c.Weight {
+				return fmt.Errorf("expert %d has residuals of weight %v and sum %v", k, w, h.Sum[b])
+			}
+			total += w
+		}
+		most := 1e-6 * (1 + c.Samples)
+		if !(math.Abs(total-h.Total)/c.Weight <= most && math.Abs(total/c.Weight-c.Samples) <= most) {
+			return fmt.Errorf("expert %d has %v samples of %v", k, total/c.Weight, c.Samples)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func TestCheckpointGoesOn(t *testing.T) {
 			c := saved(t, p)
 			q := mustNew(t, name, checkpointed)
 			at := epoch.Add(1000 * time.Second)
-			if err := predict.Restore(q, c, at); err != nil {
+			if err := predict.Restore(q, c); err != nil {
 				t.Fatal(err)
 			}
 			// Promises under way are lost, so that both drift apart slowly.
@@ -72,7 +73,7 @@ func TestCheckpointAfterALongTimeIsCautious(t *testing.T) {
 	cs := load.next()
 	soon, late := mustNew(t, "tce", checkpointed), mustNew(t, "tce", checkpointed)
 	at := epoch.Add(1000 * time.Second)
-	if err := errors.Join(predict.Restore(soon, c, at), predict.Restore(late, c, at.Add(time.Hour))); err != nil {
+	if err := errors.Join(predict.Restore(soon, c), predict.Restore(late, c)); err != nil {
 		t.Fatal(err)
 	}
 	a := soon.Predict(predict.Step{At: at, Containers: cs})
@@ -82,43 +83,62 @@ func TestCheckpointAfterALongTimeIsCautious(t *testing.T) {
 	}
 }
 
+// object is a state as JSON has it.
+type object map[string]any
+
+func (o object) of(key string) object  { return o[key].(map[string]any) }
+func (o object) list(key string) []any { return o[key].([]any) }
+func (o object) container(i int) object {
+	return object(o.list("containers")[i].(map[string]any)).of("state")
+}
+func (o object) expert(i int) object { return o.of("calibrator").list("residuals")[i].(map[string]any) }
+
 func TestRestoreRefuses(t *testing.T) {
 	t.Parallel()
 	good := func() *predict.Checkpoint { return saved(t, trained(t, "tce", checkpointed, newNode(2, 3), 200)) }
 	now := epoch.Add(time.Hour)
-	for name, damage := range map[string]func(c *predict.Checkpoint){
-		"another version":         func(c *predict.Checkpoint) { c.Version = 2 },
-		"another predictor":       func(c *predict.Checkpoint) { c.Predictor = "latest" },
-		"another horizon":         func(c *predict.Checkpoint) { c.HorizonSeconds = 300 },
-		"from the future":         func(c *predict.Checkpoint) { c.At = now.Add(time.Second) },
-		"without a time":          func(c *predict.Checkpoint) { c.At = time.Time{} },
-		"two weeks old":           func(c *predict.Checkpoint) { c.At, c.Began = now.Add(-336*time.Hour), now.Add(-400*time.Hour) },
-		"began after its time":    func(c *predict.Checkpoint) { c.Began = c.At.Add(time.Second) },
-		"a window missing":        func(c *predict.Checkpoint) { c.Clocks = c.Clocks[:2] },
-		"a window of other size":  func(c *predict.Checkpoint) { c.Clocks[1].BlockNanos++ },
-		"a block of another time": func(c *predict.Checkpoint) { c.Clocks[0].Block -= 1 << 62 },
-		"a slot out of range":     func(c *predict.Checkpoint) { c.Clocks[0].Slot = 13 },
-		"blocks missing":          func(c *predict.Checkpoint) { c.Containers[1].Blocks[0] = c.Containers[1].Blocks[0][:5] },
-		"windows missing":         func(c *predict.Checkpoint) { c.Containers[1].Blocks = c.Containers[1].Blocks[:1] },
-		"a negative maximum":      func(c *predict.Checkpoint) { c.Containers[0].Blocks[0][0] = -1 },
-		"containers out of order": func(c *predict.Checkpoint) {
-			c.Containers[0], c.Containers[1] = c.Containers[1], c.Containers[0]
+	for name, damage := range map[string]func(c *predict.Checkpoint, state object){
+		"another predictor":       func(c *predict.Checkpoint, _ object) { c.Predictor = "latest" },
+		"another horizon":         func(_ *predict.Checkpoint, s object) { s["horizon_ns"] = 300e9 },
+		"without a time":          func(c *predict.Checkpoint, _ object) { c.At = time.Time{} },
+		"of another time":         func(c *predict.Checkpoint, _ object) { c.At = now.Add(24 * time.Hour) },
+		"began after its time":    func(c *predict.Checkpoint, s object) { s["began"] = c.At.Add(time.Second) },
+		"a window missing":        func(_ *predict.Checkpoint, s object) { delete(s, "day") },
+		"a window of other size":  func(_ *predict.Checkpoint, s object) { s.of("six_hours")["block_ns"] = 1 },
+		"a block of another time": func(_ *predict.Checkpoint, s object) { s.of("hour")["block"] = -1 << 60 },
+		"a slot out of range":     func(_ *predict.Checkpoint, s object) { s.of("hour")["slot"] = 13 },
+		"blocks missing":          func(_ *predict.Checkpoint, s object) { s.container(1)["hour"] = []int{1, 2, 3, 4, 5} },
+		"a negative maximum": func(_ *predict.Checkpoint, s object) {
+			s.container(0)["hour"] = []int{-1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 		},
-		"no calibration":        func(c *predict.Checkpoint) { c.Calibration = nil },
-		"an expert missing":     func(c *predict.Checkpoint) { c.Calibration.Experts = c.Calibration.Experts[1:] },
-		"a bucket out of range": func(c *predict.Checkpoint) { c.Calibration.Experts[0][0].Bucket = 1000 },
-		"a negative weight":     func(c *predict.Checkpoint) { c.Calibration.Experts[0][0].Weight = -1 },
-		"samples that do not add up": func(c *predict.Checkpoint) {
-			c.Calibration.Samples++
+		"containers out of order": func(_ *predict.Checkpoint, s object) { slices.Reverse(s.list("containers")) },
+		"a container's state missing": func(_ *predict.Checkpoint, s object) {
+			delete(object(s.list("containers")[1].(map[string]any)), "state")
 		},
-		"a tightness above one": func(c *predict.Checkpoint) { c.Calibration.Tightness[0] = 1.5 },
+		"no calibration": func(_ *predict.Checkpoint, s object) { delete(s, "calibrator") },
+		"an expert missing": func(_ *predict.Checkpoint, s object) {
+			c := s.of("calibrator")
+			c["residuals"] = c.list("residuals")[1:]
+		},
+		"a bucket out of range": func(_ *predict.Checkpoint, s object) { e := s.expert(0); e["weight"] = append(make([]any, 128), 1000) },
+		"a negative weight":     func(_ *predict.Checkpoint, s object) { s.expert(0).list("weight")[0] = -1 },
+		"a weight of nothing":   func(_ *predict.Checkpoint, s object) { s.of("calibrator")["weight"] = 0 },
+		"samples that do not add up": func(_ *predict.Checkpoint, s object) {
+			s.of("calibrator")["samples"] = s.of("calibrator")["samples"].(float64) + 1
+		},
+		"a tightness above one": func(_ *predict.Checkpoint, s object) { s.list("tightness")[0] = 1.5 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := good()
-			damage(c)
+			var state object
+			if err := json.Unmarshal(c.State, &state); err != nil {
+				t.Fatal(err)
+			}
+			damage(c, state)
+			c.State, _ = json.Marshal(state)
 			p, fresh := mustNew(t, "tce", checkpointed), mustNew(t, "tce", checkpointed)
-			if err := predict.Restore(p, c, now); !errors.Is(err, predict.ErrCheckpoint) {
+			if err := predict.Restore(p, c); !errors.Is(err, predict.ErrCheckpoint) {
 				t.Fatalf("error %v, want %v", err, predict.ErrCheckpoint)
 			}
 			load := newNode(2, 3)
@@ -133,7 +153,7 @@ func TestRestoreRefuses(t *testing.T) {
 	if c := predict.Save(p); c != nil {
 		t.Errorf("latest saved %+v, but keeps nothing", c)
 	}
-	if err := predict.Restore(p, good(), now); !errors.Is(err, predict.ErrCheckpoint) {
+	if err := predict.Restore(p, good()); !errors.Is(err, predict.ErrCheckpoint) {
 		t.Errorf("latest restored: %v", err)
 	}
 }
@@ -144,7 +164,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
-	f.Add([]byte(`{"version":1,"predictor":"tce"}`))
+	f.Add([]byte(`{"predictor":"tce","at":"1970-01-02T00:00:00Z","state":{}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c := new(predict.Checkpoint)
 		if json.Unmarshal(text, c) != nil {
@@ -152,7 +172,7 @@ func FuzzRestore(f *testing.F) {
 		}
 		p := mustNew(t, "tce", checkpointed)
 		at := epoch.Add(time.Hour)
-		if err := predict.Restore(p, c, at); err != nil && !errors.Is(err, predict.ErrCheckpoint) {
+		if err := predict.Restore(p, c); err != nil && !errors.Is(err, predict.ErrCheckpoint) {
 			t.Fatalf("error %v is not %v", err, predict.ErrCheckpoint)
 		}
 		load := newNode(2, 2)

@@ -1,6 +1,9 @@
 package predict
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // containerMaxWindow is the default window of container-max.
 const containerMaxWindow = time.Hour
@@ -15,29 +18,46 @@ const containerMaxWindow = time.Hour
 // without its weights. Uses Window (default 1 h) and Margin.
 type containerMax struct {
 	margin float64
-	clock  blockClock
-	roster PerContainer[blockMax]
+	highest
+}
+
+// highest is what containerMax has learned.
+type highest struct {
+	Window     blockClock             `json:"window"`
+	Containers PerContainer[blockMax] `json:"containers"`
 }
 
 func newContainerMax(cfg Config) (Model, error) {
-	return &containerMax{margin: cfg.Margin, clock: newBlockClock(cfg.WindowOr(containerMaxWindow))}, nil
+	return &containerMax{margin: cfg.Margin, highest: highest{Window: newBlockClock(cfg.WindowOr(containerMaxWindow))}}, nil
 }
 
 func (m *containerMax) Predict(v *View) float64 {
-	turns := m.clock.advance(v.At)
-	states := m.roster.Match(v.Containers)
+	turns := m.Window.advance(v.At)
+	states := m.Containers.Match(v.Containers)
 	peak := 0.0
 	for i := range v.Containers {
 		c, s := &v.Containers[i], states.Of(i)
 		if turns > 0 {
-			s.turn(m.clock.slot, turns)
+			s.turn(m.Window.Slot, turns)
 		}
 		if c.Known {
-			s.add(m.clock.slot, c.Demand)
+			s.add(m.Window.Slot, c.Demand)
 		}
 		if c.Counts {
-			peak += min(s.max(m.clock.slot)*(1+m.margin), c.Allocated)
+			peak += min(s.max(m.Window.Slot)*(1+m.margin), c.Allocated)
 		}
 	}
 	return peak
+}
+
+// state implements learner.
+func (m *containerMax) state() any { return &m.highest }
+
+// restored implements learner.
+func (m *containerMax) restored(state []byte, at time.Time) (Model, error) {
+	n := &containerMax{margin: m.margin}
+	if err := json.Unmarshal(state, &n.highest); err != nil {
+		return nil, err
+	}
+	return n, n.Window.check(m.Window.Length, at)
 }

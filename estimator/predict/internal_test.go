@@ -139,9 +139,9 @@ func TestBlockMaxIsTheMaximumOfTheWindow(t *testing.T) {
 			v := float64(rapid.IntRange(0, 100).Draw(t, "value"))
 			all = append(all, reading{at, v})
 			if turns := clock.advance(at); turns > 0 {
-				b.turn(clock.slot, turns)
+				b.turn(clock.Slot, turns)
 			}
-			b.add(clock.slot, v)
+			b.add(clock.Slot, v)
 			atLeast, atMost := 0.0, 0.0
 			for _, r := range all {
 				if age := at.Sub(r.at); age <= window {
@@ -151,7 +151,7 @@ func TestBlockMaxIsTheMaximumOfTheWindow(t *testing.T) {
 					atMost = max(atMost, r.value)
 				}
 			}
-			if got := b.max(clock.slot); got < atLeast || got > atMost {
+			if got := b.max(clock.Slot); got < atLeast || got > atMost {
 				t.Fatalf("maximum %v, want %v to %v", got, atLeast, atMost)
 			}
 		}
@@ -160,7 +160,7 @@ func TestBlockMaxIsTheMaximumOfTheWindow(t *testing.T) {
 
 func TestResidualsQuantile(t *testing.T) {
 	t.Parallel()
-	h := residuals{edges: residualEdges()}
+	h := residuals{}
 	const n = 10000
 	for i := range n { // an exponential distribution of mean 0.1, by its quantiles
 		h.add(-0.1*math.Log((float64(i)+0.5)/n), 1)
@@ -177,7 +177,7 @@ func TestResidualsQuantile(t *testing.T) {
 		}
 	}
 	h.scale(0.5)
-	if got := h.above(0.1).quantile; math.Abs(got+0.1*math.Log(0.1)) > 0.003 || h.total != n/2 {
-		t.Errorf("scaled: quantile %v of a weight of %v", got, h.total)
+	if got := h.above(0.1).quantile; math.Abs(got+0.1*math.Log(0.1)) > 0.003 || h.Total != n/2 {
+		t.Errorf("scaled: quantile %v of a weight of %v", got, h.Total)
 	}
 }

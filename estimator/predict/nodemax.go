@@ -30,11 +30,11 @@ func newNodeMax(cfg Config) (Model, error) {
 
 func (m *nodeMax) Predict(v *View) float64 {
 	if turns := m.clock.advance(v.At); turns > 0 {
-		m.highest.turn(m.clock.slot, turns)
+		m.highest.turn(m.clock.Slot, turns)
 	}
 	if v.Allocated <= 0 {
 		return 0
 	}
-	m.highest.add(m.clock.slot, v.Used/v.Allocated)
-	return v.Allocated * m.highest.max(m.clock.slot) * (1 + m.margin)
+	m.highest.add(m.clock.Slot, v.Used/v.Allocated)
+	return v.Allocated * m.highest.max(m.clock.Slot) * (1 + m.margin)
 }

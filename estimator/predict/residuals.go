@@ -6,10 +6,9 @@ import "math"
 // kilobytes whatever the number of samples. Buckets are equal steps of
 // asinh(r/residualUnit): even and fine around zero, growing by 7 % far from it.
 type residuals struct {
-	weight [residualBuckets]float64
-	sum    [residualBuckets]float64
-	total  float64
-	edges  *[residualBuckets + 1]float64
+	Weight [residualBuckets]float64 `json:"weight"`
+	Sum    [residualBuckets]float64 `json:"sum"`
+	Total  float64                  `json:"total"`
 }
 
 const (
@@ -24,29 +23,25 @@ const (
 	residualZero = 56
 )
 
-// residualEdges are the edges between buckets.
-func residualEdges() *[residualBuckets + 1]float64 {
-	var e [residualBuckets + 1]float64
-	for b := range e {
-		e[b] = residualUnit * math.Sinh(float64(b-residualZero)/residualSteps)
-	}
-	return &e
+// residualEdge is the edge below bucket b.
+func residualEdge(b int) float64 {
+	return residualUnit * math.Sinh(float64(b-residualZero)/residualSteps)
 }
 
 func (h *residuals) add(r, weight float64) {
 	at := math.Floor(residualSteps*math.Asinh(r/residualUnit)) + residualZero
 	b := int(min(max(at, 0), residualBuckets-1))
-	h.weight[b] += weight
-	h.sum[b] += r * weight
-	h.total += weight
+	h.Weight[b] += weight
+	h.Sum[b] += r * weight
+	h.Total += weight
 }
 
 func (h *residuals) scale(by float64) {
-	for b := range h.weight {
-		h.weight[b] *= by
-		h.sum[b] *= by
+	for b := range h.Weight {
+		h.Weight[b] *= by
+		h.Sum[b] *= by
 	}
-	h.total *= by
+	h.Total *= by
 }
 
 // tail is what lies above a quantile.
@@ -60,20 +55,21 @@ type tail struct {
 // above returns the tail that holds a share p of the weight, interpolated
 // within its bucket.
 func (h *residuals) above(p float64) tail {
-	want := p * h.total
+	want := p * h.Total
 	weight, sum := 0.0, 0.0
 	for b := residualBuckets - 1; b >= 0; b-- {
-		w := h.weight[b]
+		w := h.Weight[b]
 		if w <= 0 {
 			continue
 		}
 		if weight+w >= want {
-			low, high := h.edges[b], h.edges[b+1]
+			low, high := residualEdge(b), residualEdge(b+1)
 			q := high - (high-low)*(want-weight)/w
 			return tail{quantile: q, weight: weight, excess: max(0, sum-weight*q)}
 		}
 		weight += w
-		sum += h.sum[b]
+		sum += h.Sum[b]
 	}
-	return tail{quantile: h.edges[0], weight: weight, excess: max(0, sum-weight*h.edges[0])}
+	lowest := residualEdge(0)
+	return tail{quantile: lowest, weight: weight, excess: max(0, sum-weight*lowest)}
 }

@@ -1,6 +1,8 @@
 package predict
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -51,19 +53,28 @@ const (
 // Uses Horizon, TargetViolation and EarlyTarget.
 type tce struct {
 	target, first float64
-	began         time.Time
-	hour, six,
-	day blockClock
-	roster     PerContainer[tceContainer]
-	seq        int64
-	promises   promises
-	calibrator calibrator
-	tightness  [experts]float64
+	seq           int64
+	promises      promises
+	learned
+}
+
+// learned is what tce has to know to go on after a restart.
+type learned struct {
+	Horizon    time.Duration              `json:"horizon_ns"`
+	Began      time.Time                  `json:"began"`
+	Hour       blockClock                 `json:"hour"`
+	Six        blockClock                 `json:"six_hours"`
+	Day        blockClock                 `json:"day"`
+	Containers PerContainer[tceContainer] `json:"containers"`
+	Calibrator calibrator                 `json:"calibrator"`
+	Tightness  [experts]float64           `json:"tightness"`
 }
 
 // tceContainer is what tce remembers of a container.
 type tceContainer struct {
-	hour, six, day blockMax
+	Hour blockMax `json:"hour"`
+	Six  blockMax `json:"six_hours"`
+	Day  blockMax `json:"day"`
 	// joined is the step since which it counts without a break; 0: it does not.
 	joined int64
 	// last is its last known demand, blind for how many seconds it is unknown.
@@ -73,8 +84,10 @@ type tceContainer struct {
 func newTCE(cfg Config) (Model, error) {
 	t := &tce{
 		target: cfg.TargetViolation, first: cfg.EarlyTarget,
-		hour: newBlockClock(time.Hour), six: newBlockClock(6 * time.Hour), day: newBlockClock(24 * time.Hour),
-		calibrator: newCalibrator(),
+		learned: learned{
+			Horizon: cfg.Horizon, Hour: newBlockClock(time.Hour), Six: newBlockClock(6 * time.Hour), Day: newBlockClock(24 * time.Hour),
+			Calibrator: calibrator{Weight: 1},
+		},
 	}
 	if t.target == 0 {
 		t.target = tceTarget
@@ -82,30 +95,30 @@ func newTCE(cfg Config) (Model, error) {
 	if t.first == 0 {
 		t.first = t.target
 	}
-	t.promises.horizon = cfg.Horizon
-	if cfg.Horizon == 0 {
-		t.promises.horizon = tceHorizon
+	if t.Horizon == 0 {
+		t.Horizon = tceHorizon
 	}
+	t.promises.horizon = t.Horizon
 	switch {
 	case t.target < minTarget:
 		return nil, fmt.Errorf("%w: a target violation of %v cannot be kept; the least that can be promised is %v", ErrConfig, t.target, minTarget)
 	case t.first < minTarget:
 		return nil, fmt.Errorf("%w: an early target of %v cannot be kept; the least that can be promised is %v", ErrConfig, t.first, minTarget)
-	case t.promises.horizon >= maxHorizon:
-		return nil, fmt.Errorf("%w: no promise can be kept over %s; the horizon must be below %s", ErrConfig, t.promises.horizon, maxHorizon)
+	case t.Horizon >= maxHorizon:
+		return nil, fmt.Errorf("%w: no promise can be kept over %s; the horizon must be below %s", ErrConfig, t.Horizon, maxHorizon)
 	}
 	return t, nil
 }
 
 func (t *tce) Predict(v *View) float64 {
 	t.seq++
-	if t.began.IsZero() {
-		t.began = v.At
+	if t.Began.IsZero() {
+		t.Began = v.At
 	}
 	t.settle(v)
 	s := t.observe(v)
 	for t.promises.over(v.At) {
-		t.calibrator.learn(t.promises.pop(), t.promises.horizon)
+		t.Calibrator.learn(t.promises.pop(), t.Horizon)
 	}
 	if v.Allocated <= 0 {
 		return 0
@@ -132,8 +145,8 @@ func (t *tce) settle(v *View) {
 		t.promises.drop()
 		return
 	}
-	for t.promises.n > 0 && v.At.After(t.promises.at(0).at.Add(t.promises.horizon)) {
-		t.calibrator.learn(t.promises.pop(), t.promises.horizon)
+	for t.promises.n > 0 && v.At.After(t.promises.at(0).at.Add(t.Horizon)) {
+		t.Calibrator.learn(t.promises.pop(), t.Horizon)
 	}
 }
 
@@ -146,25 +159,25 @@ type sums struct {
 }
 
 func (t *tce) observe(v *View) (s sums) {
-	newHour, newSix, newDay := t.hour.advance(v.At), t.six.advance(v.At), t.day.advance(v.At)
-	states := t.roster.Match(v.Containers)
+	newHour, newSix, newDay := t.Hour.advance(v.At), t.Six.advance(v.At), t.Day.advance(v.At)
+	states := t.Containers.Match(v.Containers)
 	t.promises.begin()
 	total := 0.0
 	for i := range v.Containers {
 		c, m := &v.Containers[i], states.Of(i)
 		if newHour > 0 {
-			m.hour.turn(t.hour.slot, newHour)
+			m.Hour.turn(t.Hour.Slot, newHour)
 			if newSix > 0 {
-				m.six.turn(t.six.slot, newSix)
+				m.Six.turn(t.Six.Slot, newSix)
 			}
 			if newDay > 0 {
-				m.day.turn(t.day.slot, newDay)
+				m.Day.turn(t.Day.Slot, newDay)
 			}
 		}
 		if c.Known {
-			m.hour.add(t.hour.slot, c.Demand)
-			m.six.add(t.six.slot, c.Demand)
-			m.day.add(t.day.slot, c.Demand)
+			m.Hour.add(t.Hour.Slot, c.Demand)
+			m.Six.add(t.Six.Slot, c.Demand)
+			m.Day.add(t.Day.Slot, c.Demand)
 			m.last, m.blind = float32(c.Demand), 0
 		}
 		if !c.Counts {
@@ -176,9 +189,9 @@ func (t *tce) observe(v *View) (s sums) {
 		}
 		total += t.promises.observe(m.joined, c.Demand)
 		s.squares += c.Allocated * c.Allocated
-		s.hour += square(m.hour.max(t.hour.slot) - c.Demand)
-		s.six += square(m.six.max(t.six.slot) - c.Demand)
-		s.day += square(m.day.max(t.day.slot) - c.Demand)
+		s.hour += square(m.Hour.max(t.Hour.Slot) - c.Demand)
+		s.six += square(m.Six.max(t.Six.Slot) - c.Demand)
+		s.day += square(m.Day.max(t.Day.Slot) - c.Demand)
 	}
 	t.promises.end(total)
 	return s
@@ -213,7 +226,7 @@ func (t *tce) promise(v *View, f [experts]float64, scale float64) {
 // mix is the prediction as a share of the allocation.
 func (t *tce) mix(v *View, f [experts]float64, scale, used float64) float64 {
 	target := t.target
-	if v.At.Sub(t.began) < early {
+	if v.At.Sub(t.Began) < early {
 		target = min(target, t.first)
 	}
 	fresh := 1 - math.Exp2(-v.Elapsed.Seconds()/tightnessHalfLife.Seconds())
@@ -222,17 +235,48 @@ func (t *tce) mix(v *View, f [experts]float64, scale, used float64) float64 {
 	}
 	tightest := math.Inf(1)
 	for k := range f {
-		p := min(max(f[k]+t.calibrator.margin(k, tightnessTarget)*scale, used), 1)
-		t.tightness[k] += fresh * (p - t.tightness[k])
-		tightest = min(tightest, t.tightness[k])
+		p := min(max(f[k]+t.Calibrator.margin(k, tightnessTarget)*scale, used), 1)
+		t.Tightness[k] += fresh * (p - t.Tightness[k])
+		tightest = min(tightest, t.Tightness[k])
 	}
 	weights, mixed := 0.0, 0.0
 	for k := range f {
-		w := math.Exp(-(t.tightness[k] - tightest) / temperature)
+		w := math.Exp(-(t.Tightness[k] - tightest) / temperature)
 		weights += w
-		mixed += w * min(max(f[k]+t.calibrator.margin(k, target)*scale, used), 1)
+		mixed += w * min(max(f[k]+t.Calibrator.margin(k, target)*scale, used), 1)
 	}
 	return mixed / weights
+}
+
+// state implements learner.
+func (t *tce) state() any { return &t.learned }
+
+// restored implements learner.
+func (t *tce) restored(state []byte, at time.Time) (Model, error) {
+	n := *t
+	n.learned, n.seq = learned{}, 1
+	if err := json.Unmarshal(state, &n.learned); err != nil {
+		return nil, err
+	}
+	return &n, n.check(t, at)
+}
+
+// check refuses what t, which is fresh, cannot have learned until at.
+func (l *learned) check(t *tce, at time.Time) error {
+	switch {
+	case l.Horizon != t.Horizon:
+		return fmt.Errorf("learned for a horizon of %s, not %s", l.Horizon, t.Horizon)
+	case l.Began.IsZero() || l.Began.After(at):
+		return fmt.Errorf("began %s, after its time %s", l.Began, at)
+	}
+	for _, share := range l.Tightness {
+		if !(share >= 0 && share <= 1) {
+			return fmt.Errorf("tightness %v", share)
+		}
+	}
+	return errors.Join(
+		l.Hour.check(t.Hour.Length, at), l.Six.check(t.Six.Length, at), l.Day.check(t.Day.Length, at), l.Calibrator.check(),
+	)
 }
 
 func square(x float64) float64 { return x * x }

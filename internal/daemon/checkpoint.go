@@ -34,9 +34,9 @@ const (
 // has learned, and which containers were killed. It is a tick.Observer and a
 // tick.Watcher.
 type checkpoint struct {
-	file   *statefile.File  // nil: nothing is kept
-	keeper estimator.Keeper // nil: the estimator learns nothing
-	log    *slog.Logger
+	file      *statefile.File // nil: nothing is kept
+	estimator estimator.Estimator
+	log       *slog.Logger
 
 	// restored is what the file held at the start, taken up at began.
 	restored content
@@ -44,8 +44,10 @@ type checkpoint struct {
 
 	// kills are the times of the kills that count in the budget, oldest first.
 	kills []time.Time
-	saved time.Time
-	busy  chan struct{} // holds one while a write is under way
+	// stopped: the offer was, at the last tick.
+	stopped bool
+	saved   time.Time
+	busy    chan struct{} // holds one while a write is under way
 
 	mu sync.Mutex
 	// inFlight are the kills whose containers are not gone.
@@ -76,7 +78,7 @@ type content struct {
 // be read costs what it holds, never the start; one that another process has is
 // an error. Without a path nothing is kept.
 func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *slog.Logger) (*checkpoint, error) {
-	c := &checkpoint{log: log, began: now, saved: now, busy: make(chan struct{}, 1)}
+	c := &checkpoint{estimator: est, log: log, began: now, saved: now, busy: make(chan struct{}, 1)}
 	if path == "" {
 		return c, nil
 	}
@@ -88,19 +90,18 @@ func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *sl
 		c.log.Warn("what is learned cannot be saved", "err", err)
 		return c, nil
 	}
-	c.keeper, _ = est.(estimator.Keeper)
 	switch c.restored, err = c.read(); {
 	case errors.Is(err, fs.ErrNotExist):
 		c.log.Info("nothing learned yet")
 	case err != nil:
 		c.log.Warn("what was learned cannot be read, it is learned anew", "err", err)
-	case c.keeper == nil || c.restored.Estimator == nil:
+	case c.restored.Estimator == nil:
 	default:
-		if err := c.keeper.Restore(c.restored.Estimator, now); err != nil {
+		if err := est.Restore(c.restored.Estimator); err != nil {
 			c.log.Warn("what was learned cannot be used, it is learned anew", "err", err)
 			break
 		}
-		c.log.Info("goes on from what was learned", "age", now.Sub(c.restored.Estimator.At).Round(time.Second).String())
+		c.log.Info("goes on from what was learned")
 	}
 	c.kills, c.inFlight = c.restored.Kills, c.restored.InFlight
 	return c, nil
@@ -158,8 +159,15 @@ func (c *checkpoint) still(all []qos.InFlight) {
 	c.due = c.due || len(c.inFlight) < before
 }
 
-// Observe drops the kills that do not count in the budget any more.
+// Observe drops the kills that do not count in the budget any more, and has a
+// stop of the offer saved at once.
 func (c *checkpoint) Observe(r *decision.Record) {
+	if r.QoS.StopOffering != c.stopped {
+		c.stopped = r.QoS.StopOffering
+		c.mu.Lock()
+		c.due = true
+		c.mu.Unlock()
+	}
 	if r.QoS.Why == reason.NoPolicy {
 		return
 	}
@@ -209,11 +217,10 @@ func (c *checkpoint) take() content {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.due = false
-	f := content{Version: checkpointVersion, number: c.file.Next(), Kills: slices.Clone(c.kills), InFlight: slices.Clone(c.inFlight)}
-	if c.keeper != nil {
-		f.Estimator = c.keeper.Save()
+	return content{
+		Version: checkpointVersion, number: c.file.Next(), Kills: slices.Clone(c.kills), InFlight: slices.Clone(c.inFlight),
+		Estimator: c.estimator.Save(),
 	}
-	return f
 }
 
 // close saves a last time. The loop must have ended.

@@ -34,7 +34,7 @@ func TestOffersWithoutAGovernorAreRecomputed(t *testing.T) {
 			if c.held >= 0 {
 				s.Usage = &snapshot.Usage{At: at, DroppedRevocable: resources.Quantities{{Name: resources.CPUs, Amount: c.held}}}
 			}
-			c.estimator.Feedback(estimator.Feedback{At: at, StopOffer: c.stop})
+			c.estimator.Feedback(estimator.Feedback{StopOffer: c.stop})
 			var m decision.Maker
 			r := m.Make(&decision.Tick{Input: qos.Input{Snapshot: s}, Decision: qos.Decision{}, Offer: c.estimator.Estimate(s)})
 			l, text := through(t, r)

@@ -137,7 +137,7 @@ func (w *world) tick(s *snapshot.Snapshot) *decision.Record {
 	in := qos.Input{Snapshot: s, InFlight: w.inFlight, Promises: w.promises}
 	d, next := qos.Decide(w.policy, w.state, in)
 	w.state = next
-	w.estimator.Feedback(estimator.Feedback{At: s.At, StopOffer: d.StopOffering, Acted: d.Acted})
+	w.estimator.Feedback(estimator.Feedback{StopOffer: d.StopOffering, Acted: d.Acted})
 	offer := w.estimator.Estimate(s)
 	w.promises = nil
 	for _, r := range offer.Resources {

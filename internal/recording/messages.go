@@ -31,6 +31,7 @@ func (c *codec) tick(p *pb.Tick, t *Tick) {
 		c.at = 0
 	}
 	c.calendar(&p.Wall, &t.Wall)
+	number(c, &p.Uptime, &s.Uptime)
 	c.word(&p.Tree, &s.TreeWhy)
 	now := []snapshot.Host{s.Host}
 	c.hosts(p.GetHost(), now)

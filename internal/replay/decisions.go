@@ -170,18 +170,12 @@ func (r *redecide) start(s *recording.Start) error {
 	if err != nil {
 		return err
 	}
-	if keeper, ok := e.(estimator.Keeper); ok && len(s.Checkpoint) > 0 {
+	if len(s.Checkpoint) > 0 {
 		var c estimator.Checkpoint
 		if err := json.Unmarshal(s.Checkpoint, &c); err != nil {
 			return fmt.Errorf("what the daemon had learned: %w", err)
 		}
-		ahead := s.At.Sub(s.Wall) // of the calendar, by which the file's times go
-		for i := range c.Resources {
-			if held := &c.Resources[i].HoldUntil; !held.IsZero() {
-				*held = held.Add(ahead)
-			}
-		}
-		_ = keeper.Restore(&c, s.At) // what cannot be used, the daemon did not use either
+		_ = e.Restore(&c) // what cannot be used, the daemon did not use either
 	}
 	r.report.Starts++
 	r.brain, r.maker = tick.NewBrain(e, qos.Resume(s.Kills)), &decision.Maker{}

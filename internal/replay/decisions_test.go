@@ -151,7 +151,7 @@ func (n *living) boot(start *recording.Start) {
 		if err := json.Unmarshal(start.Checkpoint, &c); err != nil {
 			n.t.Fatal(err)
 		}
-		if err := n.estimator.(estimator.Keeper).Restore(&c, start.At); err != nil {
+		if err := n.estimator.Restore(&c); err != nil {
 			n.t.Fatal(err)
 		}
 	}
@@ -179,7 +179,7 @@ func (n *living) halt() *recording.Start {
 	if err := n.rec.Close(); err != nil {
 		n.t.Fatal(err)
 	}
-	c, err := json.Marshal(n.estimator.(estimator.Keeper).Save())
+	c, err := json.Marshal(n.estimator.Save())
 	if err != nil {
 		n.t.Fatal(err)
 	}

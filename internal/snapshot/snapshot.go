@@ -21,6 +21,10 @@ type Snapshot struct {
 	Seq uint64 `json:"seq"`
 	// At is the time of the tick.
 	At time.Time `json:"at"`
+	// Uptime is how long the machine was up at the tick, without the time for
+	// which it was suspended (CLOCK_MONOTONIC): what does not change when the
+	// calendar is set. 0 where time is not the machine's; see Steady.
+	Uptime time.Duration `json:"uptime_ns,omitzero"`
 	// Host is the node itself.
 	Host Host `json:"host"`
 	// Usage is the agent's last report; nil when no agent has reported yet.

@@ -22,7 +22,7 @@ func (b *Brain) Think(p *qos.Policy, in *qos.Input) (qos.Decision, estimator.Off
 	in.Promises = b.promises
 	d, next := qos.Decide(p, b.qos, *in)
 	b.qos = next
-	b.estimator.Feedback(estimator.Feedback{At: in.Snapshot.At, StopOffer: d.StopOffering, Acted: d.Acted})
+	b.estimator.Feedback(estimator.Feedback{StopOffer: d.StopOffering, Acted: d.Acted})
 	offer := b.estimator.Estimate(in.Snapshot)
 	b.promises = promisesOf(&offer)
 	return d, offer

@@ -90,7 +90,7 @@ func (c *crowdOf) tick() *decision.Record {
 	in := qos.Input{Snapshot: s}
 	d, next := qos.Decide(c.policy, c.state, in)
 	c.state = next
-	c.estimator.Feedback(estimator.Feedback{At: s.At, StopOffer: d.StopOffering, Acted: d.Acted})
+	c.estimator.Feedback(estimator.Feedback{StopOffer: d.StopOffering, Acted: d.Acted})
 	return c.maker.Make(&decision.Tick{Policy: c.policy, Input: in, Decision: d, Offer: c.estimator.Estimate(s)})
 }
 

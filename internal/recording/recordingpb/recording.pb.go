@@ -106,7 +106,9 @@ type Tick struct {
 	UsageAfter int64     `protobuf:"zigzag64,7,opt,name=usage_after,json=usageAfter,proto3" json:"usage_after,omitempty"`
 	Readings   *Readings `protobuf:"bytes,8,opt,name=readings,proto3" json:"readings,omitempty"`
 	// Absent when they are not known.
-	Inputs        *Inputs `protobuf:"bytes,9,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	Inputs *Inputs `protobuf:"bytes,9,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	// How long the machine was up, in ns.
+	Uptime        int64 `protobuf:"varint,10,opt,name=uptime,proto3" json:"uptime,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -202,6 +204,13 @@ func (x *Tick) GetInputs() *Inputs {
 		return x.Inputs
 	}
 	return nil
+}
+
+func (x *Tick) GetUptime() int64 {
+	if x != nil {
+		return x.Uptime
+	}
+	return 0
 }
 
 // Counts is one column: a whole number for each container (or for the host), as
@@ -1568,7 +1577,7 @@ const file_recording_proto_rawDesc = "" +
 	"\n" +
 	"containers\x18\x02 \x03(\v2\".estimatord.recording.v1.ContainerR\n" +
 	"containers\x123\n" +
-	"\x05ticks\x18\x03 \x03(\v2\x1d.estimatord.recording.v1.TickR\x05ticks\"\xe1\x02\n" +
+	"\x05ticks\x18\x03 \x03(\v2\x1d.estimatord.recording.v1.TickR\x05ticks\"\xf9\x02\n" +
 	"\x04Tick\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
@@ -1581,7 +1590,9 @@ const file_recording_proto_rawDesc = "" +
 	"\vusage_after\x18\a \x01(\x12R\n" +
 	"usageAfter\x12=\n" +
 	"\breadings\x18\b \x01(\v2!.estimatord.recording.v1.ReadingsR\breadings\x127\n" +
-	"\x06inputs\x18\t \x01(\v2\x1f.estimatord.recording.v1.InputsR\x06inputs\"0\n" +
+	"\x06inputs\x18\t \x01(\v2\x1f.estimatord.recording.v1.InputsR\x06inputs\x12\x16\n" +
+	"\x06uptime\x18\n" +
+	" \x01(\x03R\x06uptime\"0\n" +
 	"\x06Counts\x12\x14\n" +
 	"\x05delta\x18\x01 \x03(\x12R\x05delta\x12\x10\n" +
 	"\x03why\x18\x02 \x01(\fR\x03why\".\n" +

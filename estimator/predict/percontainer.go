@@ -2,6 +2,8 @@ package predict
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
@@ -92,4 +94,36 @@ func compareKeys(a, b snapshot.Key) int {
 		return c
 	}
 	return cmp.Compare(a.Inode, b.Inode)
+}
+
+// kept is one container and its state in JSON.
+type kept[S any] struct {
+	snapshot.Key
+	State *S `json:"state"`
+}
+
+// MarshalJSON writes the containers with their states.
+func (r *PerContainer[S]) MarshalJSON() ([]byte, error) {
+	all := make([]kept[S], len(r.keys))
+	for i, key := range r.keys {
+		all[i] = kept[S]{key, &r.states[r.slots[i]]}
+	}
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (r *PerContainer[S]) UnmarshalJSON(text []byte) error {
+	var all []kept[S]
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	*r = PerContainer[S]{}
+	for i, k := range all {
+		if i > 0 && compareKeys(all[i-1].Key, k.Key) >= 0 || k.State == nil {
+			return fmt.Errorf("container %q is out of order or without a state", k.ID)
+		}
+		r.keys, r.states = append(r.keys, k.Key), append(r.states, *k.State)
+		r.slots = append(r.slots, int32(i)) //nolint:gosec // a node has no 2^31 containers
+	}
+	return nil
 }
