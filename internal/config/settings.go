@@ -46,7 +46,7 @@ func settings(c *Config, read ReadFile) []key {
 		{name: "proc_root", flag: true, value: place(&c.ProcRoot), help: "where procfs is mounted"},
 		{name: "log_format", flag: true, value: choice(&c.LogFormat, "text", "json"), help: "format of the log on stderr"},
 		{name: "log_level", flag: true, value: choice(&c.LogLevel, "debug", "info", "warn", "error"), help: "least severe level that is logged"},
-		{name: "state_file", value: maybe(&c.StateFile), help: "keeps what was learned over a restart; empty: it is learned anew"},
+		{name: "state_file", value: maybe(&c.StateFile), help: "keeps over a restart what was learned, and which kills are under way and count in the budget; empty: that is forgotten"},
 		{name: "journal_file", value: orOff(&c.JournalFile),
 			help: "says which containers are throttled, so that a crash leaves none so; empty: beside the socket; off: nothing is throttled or frozen"},
 		{name: "decisions", value: section(
