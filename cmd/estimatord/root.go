@@ -100,7 +100,7 @@ func suggestFlag(cmd *cobra.Command, err error) string {
 // what the text says.
 func plainDefaults(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.DefValue == "-1ns" || f.DefValue == "[]" {
+		if f.DefValue == "-1ns" || f.DefValue == "[]" && f.Value.Type() == "durationSlice" {
 			f.DefValue = "0"
 		}
 	})

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -43,7 +44,7 @@ func (d *document) root(data []byte) *yaml.Node {
 	}
 	var docs []yaml.Node
 	if err := yaml.Load(data, &docs, yaml.WithAllDocuments()); err != nil {
-		d.syntax(err)
+		d.syntax(data, err)
 		return nil
 	}
 	for i := range docs {
@@ -57,15 +58,22 @@ func (d *document) root(data []byte) *yaml.Node {
 	return docs[0].Content[0]
 }
 
+// tabbed is a line with a tab in its indentation.
+var tabbed = regexp.MustCompile(`^ *\t`)
+
 // syntax reports what the parser says.
-func (d *document) syntax(err error) {
+func (d *document) syntax(data []byte, err error) {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
 		d.fault(place{}, err.Error(), err)
 		return
 	}
 	reason := strings.TrimPrefix(load.Message, "yaml: ")
-	if load.ContextMsg != "" {
+	lines := strings.Split(string(data), "\n")
+	switch line := load.Mark.Line; {
+	case line > 0 && line <= len(lines) && tabbed.MatchString(lines[line-1]):
+		reason = "the line is indented with a tab, YAML takes blanks only"
+	case load.ContextMsg != "":
 		reason = load.ContextMsg + ": " + reason
 	}
 	d.faults = append(d.faults, &Error{

@@ -119,7 +119,7 @@ var refusals = map[string][]string{
 	"section-for-value":           {"bad.yaml:1:7: mode: settings (key: value), where one value is expected"},
 	"stale-at-once":               {"bad.yaml:2:21: sample_stale_after: 40s is less than two intervals of 30s: every reading would be stale"},
 	"step-below-quantum":          {"bad.yaml:3:9: governor.step: cpus:0.5 is less than the quantum of 1, no offer would ever rise"},
-	"tab":                         {"bad.yaml:2:1: not valid YAML: while scanning for the next token: found character that cannot start any token"},
+	"tab":                         {"bad.yaml:2:1: not valid YAML: the line is indented with a tab, YAML takes blanks only"},
 	"tag":                         {"bad.yaml:1:11: interval: tag !!str is not supported"},
 	"unknown-key":                 {"bad.yaml:2:1: intervall: unknown key (did you mean interval?)"},
 	"unknown-key-in-section": {

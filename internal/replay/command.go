@@ -66,8 +66,9 @@ func Command() *cobra.Command {
 	f.StringSliceVar(&req.Resources, "resource", nil, "cpus, mem or both (default: what the trace has)")
 	f.DurationSliceVar(&req.Horizons, "horizon", nil, "how far ahead to look (default 5m,1h; steps below a minute: one step,5m,15m)")
 	f.StringSliceVar(&req.Estimators, "estimator", []string{"tce", "node-max", "koordinator", "n-sigma", "fixed-share"}, "estimators to compare")
-	f.Float64Var(&req.TargetViolation, "target-violation", 0.01, "share of steps that may exceed the prediction")
-	f.Float64Var(&req.EarlyTarget, "early-target-violation", 0, "the same for the first 24 hours (default: the same)")
+	req.TargetViolation = 0.01
+	f.Var(config.Share(&req.TargetViolation), "target-violation", "share of steps that may exceed the prediction")
+	f.Var(config.Share(&req.EarlyTarget), "early-target-violation", "the same for the first 24 hours (default: the same)")
 	f.BoolVar(&req.OneInstance, "one-instance", false, "make estimators for the longest horizon and score them on all")
 	f.DurationVar(&req.BurnIn, "burn-in", -1, "time at the start that is not scored (default 24h; a sixth of traces shorter than four days)")
 	f.DurationVar(&req.Until, "until", 0, "end the replay so long after the start of a trace")
