@@ -44,7 +44,7 @@ type decoded struct {
 
 // usageOf converts a report received from agent at time at.
 func usageOf(m *wire.ResourceUsage, agent string, at time.Time) (decoded, error) {
-	d := decoder{sums: map[string]resources.Milli{}, taskSums: map[string]resources.Milli{}, claims: map[string]int{}}
+	d := decoder{sums: map[string]resources.Milli{}, taskSums: map[string]resources.Milli{}, ownSums: map[string]resources.Milli{}, claims: map[string]int{}}
 	u := &snapshot.Usage{At: at, Agent: agent}
 	for _, e := range m.GetExecutors() {
 		if id := e.GetContainerId(); id.GetParent() == nil {
@@ -76,9 +76,9 @@ func usageOf(m *wire.ResourceUsage, agent string, at time.Time) (decoded, error)
 
 // decoder holds what spans the executors of one report.
 type decoder struct {
-	// sums and taskSums are everything allocated so far by name; as long as
-	// they do not overflow, no partial sum does.
-	sums, taskSums map[string]resources.Milli
+	// The sums are everything so far by name: allocated, of tasks, and of
+	// executors themselves. As long as they do not overflow, no partial sum does.
+	sums, taskSums, ownSums map[string]resources.Milli
 	// claims counts the executors per container id.
 	claims map[string]int
 }
@@ -100,6 +100,10 @@ func (d *decoder) executor(e *wire.ResourceUsage_Executor) (x snapshot.Executor,
 	bad := d.amounts(e.GetAllocated(), amounts{regular: &x.Regular, revocable: &x.Revocable, sums: d.sums})
 	if errors.Is(bad, errUnsafe) {
 		return x, nil, bad
+	}
+	var ownRevocable resources.Quantities // which no task needs to account for
+	if err := d.amounts(info.GetResources(), amounts{regular: &x.Own, revocable: &ownRevocable, sums: d.ownSums}); err != nil && bad == nil {
+		bad = fmt.Errorf("executor: %w", err)
 	}
 	for _, t := range e.GetTasks() {
 		task := snapshot.Task{ID: t.GetId().GetValue(), Name: t.GetName(), Labels: labelsOf(t.GetLabels())}

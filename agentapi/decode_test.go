@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
+	"github.com/estimatord/estimatord/qos"
 )
 
 var noon = time.Unix(1_700_000_000, 0)
@@ -23,6 +25,7 @@ var noon = time.Unix(1_700_000_000, 0)
 // off the bytes with protoc --decode_raw.
 func TestRecordingsDecode(t *testing.T) {
 	total := resources.Quantities{{Name: "cpus", Amount: 2_000}, {Name: "disk", Amount: 8192_000}, {Name: "mem", Amount: 4096_000}}
+	overhead := resources.Quantities{{Name: "cpus", Amount: 100}, {Name: "mem", Amount: 32_000}}
 	for name, want := range map[string]*snapshot.Usage{
 		"idle-agent": {At: noon, Agent: "a", Total: total},
 		"one-regular-one-revocable": {
@@ -39,6 +42,7 @@ func TestRecordingsDecode(t *testing.T) {
 					Role:        "*",
 					Regular:     resources.Quantities{{Name: "cpus", Amount: 100}, {Name: "mem", Amount: 96_000}},
 					Revocable:   resources.Quantities{{Name: "cpus", Amount: 1_000}},
+					Own:         overhead,
 					Class:       snapshot.ClassRevocable,
 					Tasks: []snapshot.Task{{
 						ID: "be-1", Name: "be",
@@ -55,6 +59,7 @@ func TestRecordingsDecode(t *testing.T) {
 					Source:      "pr-1",
 					Role:        "*",
 					Regular:     resources.Quantities{{Name: "cpus", Amount: 600}, {Name: "mem", Amount: 96_000}},
+					Own:         overhead,
 					Class:       snapshot.ClassRegular,
 					Tasks: []snapshot.Task{{
 						ID: "pr-1", Name: "pr",
@@ -82,6 +87,94 @@ func TestRecordingsDecode(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The recordings that have executors, by what each executor is; in each, all
+// that is allocated is accounted for by the executor and its tasks.
+func TestRecordingsClassify(t *testing.T) {
+	for name, want := range map[string]string{
+		"one-regular-one-revocable":  "be-1:revocable pr-1:regular",
+		"revocable-on-top":           "be-1:revocable half:regular",
+		"overhead-beyond-total":      "reserved:regular unreserved:regular",
+		"role1-beyond-and-group":     "beyond:regular group-1:regular",
+		"refinement-part-and-parent": "web-on-eng:regular web:regular",
+		"role1-all-role2-part":       "all-1:regular all-2:regular part:regular",
+		"volume-used":                "db:regular",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := decodeRequest(recording(t, name+".bin"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := usageOf(m, "a", noon)
+			if err != nil || d.dropped != nil {
+				t.Fatal(err, d.dropped)
+			}
+			var got []string
+			for _, e := range d.usage.Executors {
+				got = append(got, e.ExecutorID+":"+e.Class.String())
+				left := e.Regular.Minus(e.Own)
+				for _, task := range e.Tasks {
+					left = left.Minus(task.Regular)
+				}
+				if !left.IsZero() {
+					t.Errorf("%s: %s of %s is nobody's", e.ExecutorID, left, e.Regular)
+				}
+			}
+			slices.Sort(got)
+			if got := strings.Join(got, " "); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// A recorded revocable executor that gets another task, which is queued: the
+// agent does not list it yet.
+func TestQueuedTasks(t *testing.T) {
+	for name, tc := range map[string]struct {
+		queued []*wire.Resource
+		// unlisted: its executor has not registered, so no task is listed.
+		unlisted bool
+		want     snapshot.Class
+	}{
+		"none":                               {want: snapshot.ClassRevocable},
+		"a revocable one":                    {queued: []*wire.Resource{revocable(scalar("cpus", 1))}, want: snapshot.ClassRevocable},
+		"a regular one":                      {queued: []*wire.Resource{scalar("cpus", 0.5), scalar("mem", 64)}, want: snapshot.ClassShared},
+		"a regular one on a reservation":     {queued: []*wire.Resource{reserved(scalar("cpus", 0.5), "role1")}, want: snapshot.ClassShared},
+		"a regular one of another resource":  {queued: []*wire.Resource{scalar("gpus", 1)}, want: snapshot.ClassShared},
+		"two, and the executor registers":    {queued: []*wire.Resource{scalar("cpus", 0.5)}, unlisted: true, want: snapshot.ClassShared},
+		"one that may be regular, registers": {unlisted: true, want: snapshot.ClassShared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := decodeRequest(recording(t, "one-regular-one-revocable.bin"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := m.GetExecutors()[0]
+			e.Allocated = append(e.Allocated, tc.queued...)
+			if tc.unlisted {
+				e.Tasks = nil
+			}
+			d, err := usageOf(m, "a", noon)
+			if err != nil || d.dropped != nil {
+				t.Fatal(err, d.dropped)
+			}
+			x := &d.usage.Executors[0]
+			if x.Class != tc.want {
+				t.Errorf("class %s, want %s", x.Class, tc.want)
+			}
+			_, err = qos.NewVictim(&snapshot.Container{Key: snapshot.Key{ID: x.ContainerID, Inode: 1}, Executor: x}, qos.Cause{})
+			if (err == nil) != (tc.want == snapshot.ClassRevocable) {
+				t.Errorf("as a victim: %v", err)
+			}
+		})
+	}
+}
+
+func reserved(r *wire.Resource, role string) *wire.Resource {
+	r.Reservations = []*wire.Resource_ReservationInfo{{Role: &role}}
+	return r
 }
 
 func with(e *wire.ResourceUsage_Executor, change func(*wire.ResourceUsage_Executor)) *wire.ResourceUsage_Executor {
@@ -155,6 +248,12 @@ func TestUnusablePartsOfAReport(t *testing.T) {
 		cases["regular "+name] = testCase{
 			add:  []*wire.ResourceUsage_Executor{executorOf("x", scalar("cpus", v), revocable(scalar("cpus", 3)))},
 			kept: "ok be", dropped: 1, why: `regular "cpus": unusable amount`, revocable: 4000,
+		}
+		cases["executor's own "+name] = testCase{
+			add: []*wire.ResourceUsage_Executor{with(bestEffort("x"), func(e *wire.ResourceUsage_Executor) {
+				e.ExecutorInfo.Resources = append(e.ExecutorInfo.Resources, scalar("mem", v))
+			})},
+			kept: "ok be", dropped: 1, why: `executor: regular "mem": unusable amount`, revocable: 2000,
 		}
 		cases["task "+name] = testCase{
 			add: []*wire.ResourceUsage_Executor{with(bestEffort("x"), func(e *wire.ResourceUsage_Executor) {
@@ -230,6 +329,7 @@ func TestExecutorFields(t *testing.T) {
 		Labels:    []snapshot.Label{{Key: "k", Value: "v"}, {Key: "only"}},
 		Regular:   resources.Quantities{{Name: "cpus", Amount: 100}},
 		Revocable: resources.Quantities{{Name: "cpus", Amount: 1000}},
+		Own:       resources.Quantities{{Name: "cpus", Amount: 100}},
 		Class:     snapshot.ClassShared,
 		Tasks: []snapshot.Task{
 			{ID: "t-x", Revocable: resources.Quantities{{Name: "cpus", Amount: 1000}}, Labels: []snapshot.Label{{Key: "tk"}}},

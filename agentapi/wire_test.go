@@ -44,6 +44,7 @@ func executorOf(container string, allocated ...*wire.Resource) *wire.ResourceUsa
 // cpu for the task, 0.1 regular cpus for the executor.
 func bestEffort(container string) *wire.ResourceUsage_Executor {
 	e := executorOf(container, revocable(scalar("cpus", 1)), scalar("cpus", 0.1))
+	e.ExecutorInfo.Resources = []*wire.Resource{scalar("cpus", 0.1)}
 	e.Tasks = []*wire.ResourceUsage_Executor_Task{{
 		Id: &wire.TaskID{Value: proto.String("t-" + container)}, Resources: []*wire.Resource{revocable(scalar("cpus", 1))},
 	}}

@@ -336,6 +336,27 @@ func TestGlueAsksAgainBeforeAKill(t *testing.T) {
 	}
 }
 
+// Nor does one whose executor got a regular task that is queued: the agent does
+// not list it, but what is allocated holds it.
+func TestGlueSparesQueuedRegularTasks(t *testing.T) {
+	requireGlue(t)
+	_, revocable := executors(t)
+	socket := socketPath(t)
+	serve(t, socket, &daemon{corrections: correcting(killOf(revocable))})
+	g := startGlue(t, map[string]string{"socket": socket, "timeout": "20secs"})
+	usage := recordedUsage(t)
+	name, amount := "cpus", 0.5
+	for _, executor := range usage.GetExecutors() {
+		executor.Allocated = append(executor.Allocated, &wire.Resource{
+			Name: &name, Type: wire.Value_SCALAR.Enum(), Scalar: &wire.Value_Scalar{Value: &amount},
+		})
+	}
+	g.usage(usage)
+	if got, _ := g.do("correct"); got != nothingCorrected {
+		t.Errorf("the agent got %q for an executor with a queued regular task", got)
+	}
+}
+
 // Whatever the daemon does, the agent is not made to ask more than once a
 // second.
 func TestGluePacesCorrections(t *testing.T) {

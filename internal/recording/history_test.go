@@ -98,7 +98,7 @@ func drawExecutor(t *rapid.T) snapshot.Executor {
 	e := snapshot.Executor{
 		ContainerID: word("container"), FrameworkID: word("framework"), ExecutorID: word("executor"), Name: word("name"),
 		Source: word("source"), Role: word("role"), Labels: drawLabels(t), Regular: drawQuantities(t),
-		Revocable: drawQuantities(t), Class: snapshot.Class(rapid.IntRange(0, 3).Draw(t, "class")),
+		Revocable: drawQuantities(t), Own: drawQuantities(t), Class: snapshot.Class(rapid.IntRange(0, 3).Draw(t, "class")),
 		HasStatistics: rapid.Bool().Draw(t, "statistics"),
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "tasks") {

@@ -188,6 +188,7 @@ func (c *codec) executor(p *pb.Executor, e *snapshot.Executor) {
 	c.labels(&p.Labels, &e.Labels)
 	c.quantities(&p.Regular, &e.Regular)
 	c.quantities(&p.Revocable, &e.Revocable)
+	c.quantities(&p.Own, &e.Own)
 	c.word(&p.Class, &e.Class)
 	list(c, &p.Tasks, &e.Tasks, c.task)
 	same(c, &p.HasStatistics, &e.HasStatistics)

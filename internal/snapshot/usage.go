@@ -56,13 +56,14 @@ const (
 	ClassUnknown Class = iota
 	// ClassRegular means that no resource of it is revocable. It is never touched.
 	ClassRegular
-	// ClassRevocable means that at least one resource is revocable and every task of it
-	// runs on revocable ones, whatever regular overhead its executor has: the
-	// agent adds 0.1 cpus and 32 MB of regular resources to every command
-	// task. Only such a container may be throttled or killed.
+	// ClassRevocable means that at least one resource is revocable and every task of it,
+	// queued ones included, runs on revocable ones, whatever regular overhead its
+	// executor has: the agent adds 0.1 cpus and 32 MB of regular resources to every
+	// command task. Only such a container may be throttled or killed.
 	ClassRevocable
 	// ClassShared means that revocable resources are allocated to it, but it also
-	// runs a task without any. It is never touched, and its regular part counts as fully used.
+	// runs, or may be about to run, a task without any. It is never touched, and its
+	// regular part counts as fully used.
 	ClassShared
 )
 
@@ -92,7 +93,10 @@ type Executor struct {
 	// queued tasks included; scalars only.
 	Regular   resources.Quantities `json:"regular,omitempty"`
 	Revocable resources.Quantities `json:"revocable,omitempty"`
-	// Class follows from Regular, Revocable and Tasks; see Classify.
+	// Own is what of Regular the executor itself takes, its tasks apart
+	// (ExecutorInfo.resources).
+	Own resources.Quantities `json:"own,omitempty"`
+	// Class follows from the amounts and Tasks; see Classify.
 	Class Class `json:"class"`
 	// Tasks are the launched tasks that have not ended.
 	Tasks []Task `json:"tasks,omitempty"`
@@ -123,13 +127,27 @@ type Label struct {
 // regular task beside a revocable one: validation looks at one task at a time
 // (src/master/validation.cpp:1533). Such a one is ClassShared here, since a
 // kill would take the regular task with it.
+//
+// The agent lists launched tasks only, but what is allocated holds queued ones,
+// too (src/slave/slave.cpp:11372): those of an executor that has not registered
+// yet, for one. Regular resources that neither the executor nor a listed task
+// accounts for may be a regular task's. A revocable task with regular memory
+// looks the same until it is launched, and is left alone for as long.
 func (e *Executor) Classify() Class {
 	if e.Revocable.IsZero() {
 		return ClassRegular
 	}
 	for i := range e.Tasks {
-		t := &e.Tasks[i]
-		if t.Revocable.IsZero() && !t.Regular.IsZero() {
+		if e.Tasks[i].Revocable.IsZero() {
+			return ClassShared
+		}
+	}
+	for _, r := range e.Regular {
+		left := r.Amount.Plus(-e.Own.Get(r.Name))
+		for i := range e.Tasks {
+			left = left.Plus(-e.Tasks[i].Regular.Get(r.Name))
+		}
+		if left > 0 {
 			return ClassShared
 		}
 	}

@@ -33,17 +33,29 @@ bool isPlainRevocable(const Resource& resource) {
 
 #pragma GCC diagnostic pop
 
+// What a list of resources comes to, rounded as Mesos does
+// (src/common/values.cpp:56 of 1.12).
+template <typename List>
+Holding holdingOf(const List& resources) {
+  Holding holding;
+  for (const Resource& resource : resources) {
+    if (resource.has_scalar()) {
+      Amounts& amounts =
+          resource.has_revocable() ? holding.revocable : holding.regular;
+      amounts[resource.name()] +=
+          std::llround(resource.scalar().value() * 1000);
+    }
+  }
+  return holding;
+}
+
 }  // namespace
 
 Amounts allocatedRevocable(const ResourceUsage& usage) {
   Amounts amounts;
   for (const ResourceUsage::Executor& executor : usage.executors()) {
-    for (const Resource& resource : executor.allocated()) {
-      if (resource.has_revocable() && resource.has_scalar()) {
-        // Rounded as Mesos does (src/common/values.cpp:56 of 1.12).
-        amounts[resource.name()] +=
-            std::llround(resource.scalar().value() * 1000);
-      }
+    for (const auto& each : holdingOf(executor.allocated()).revocable) {
+      amounts[each.first] += each.second;
     }
   }
   return amounts;
@@ -51,16 +63,17 @@ Amounts allocatedRevocable(const ResourceUsage& usage) {
 
 Guard guardOf(const ResourceUsage& usage) {
   Guard guard;
-  for (const ResourceUsage::Executor& executor : usage.executors()) {
-    bool revocable = false;
-    for (const Resource& resource : executor.allocated()) {
-      revocable = revocable || resource.has_revocable();
+  for (const ResourceUsage::Executor& each : usage.executors()) {
+    Executor executor;
+    executor.framework = each.executor_info().framework_id().value();
+    executor.id = each.executor_info().executor_id().value();
+    executor.container = each.container_id().value();
+    executor.allocated = holdingOf(each.allocated());
+    executor.own = holdingOf(each.executor_info().resources()).regular;
+    for (const ResourceUsage::Executor::Task& task : each.tasks()) {
+      executor.tasks.push_back(holdingOf(task.resources()));
     }
-    guard.executor(
-        executor.executor_info().framework_id().value(),
-        executor.executor_info().executor_id().value(),
-        executor.container_id().value(),
-        revocable);
+    guard.executor(executor);
   }
   return guard;
 }

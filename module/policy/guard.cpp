@@ -1,7 +1,21 @@
 #include "policy/guard.hpp"
 
+#include <algorithm>
+
 namespace estimatord {
 namespace {
+
+bool isZero(const Amounts& amounts) {
+  return std::all_of(
+      amounts.begin(), amounts.end(), [](const Amounts::value_type& each) {
+        return each.second == 0;
+      });
+}
+
+std::int64_t amountOf(const Amounts& amounts, const std::string& kind) {
+  const auto at = amounts.find(kind);
+  return at == amounts.end() ? 0 : at->second;
+}
 
 // An id as a frameworks may have chosen it, fit for a line of the log.
 std::string quote(const std::string& id) {
@@ -16,15 +30,30 @@ std::string quote(const std::string& id) {
 
 }  // namespace
 
-void Guard::executor(
-    const std::string& framework,
-    const std::string& id,
-    const std::string& container,
-    bool revocable) {
-  Entry entry;
-  entry.container = container;
-  entry.revocable = revocable;
-  executors_[std::make_pair(framework, id)] = entry;
+std::string notRevocable(const Executor& executor) {
+  if (isZero(executor.allocated.revocable)) {
+    return "the executor holds no revocable resources";
+  }
+  for (const Holding& task : executor.tasks) {
+    if (isZero(task.revocable)) {
+      return "the executor runs a task without revocable resources";
+    }
+  }
+  for (const auto& each : executor.allocated.regular) {
+    std::int64_t left = each.second - amountOf(executor.own, each.first);
+    for (const Holding& task : executor.tasks) {
+      left -= amountOf(task.regular, each.first);
+    }
+    if (left > 0) {
+      return "the executor may have a queued task without revocable resources";
+    }
+  }
+  return "";
+}
+
+void Guard::executor(const Executor& executor) {
+  executors_[std::make_pair(executor.framework, executor.id)] =
+      Entry{executor.container, notRevocable(executor)};
 }
 
 std::string Guard::refusal(const Kill& kill) const {
@@ -46,10 +75,7 @@ std::string Guard::refusal(const Kill& kill) const {
   if (at->second.container != kill.container) {
     return "the executor runs in another container";
   }
-  if (!at->second.revocable) {
-    return "the executor holds no revocable resources";
-  }
-  return "";
+  return at->second.notRevocable;
 }
 
 std::string describe(const Kill& kill) {

@@ -7,8 +7,36 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "policy/offer.hpp"
 
 namespace estimatord {
+
+// What is allocated to an executor, or to a task: scalars only.
+struct Holding {
+  Amounts regular;
+  Amounts revocable;
+};
+
+// An executor of the agent's own ResourceUsage.
+struct Executor {
+  std::string framework;
+  std::string id;
+  std::string container;
+  Holding allocated;
+  // What the executor itself takes, its tasks apart.
+  Amounts own;
+  // The launched tasks; queued ones are not listed.
+  std::vector<Holding> tasks;
+};
+
+// Why the executor is none that may be killed; empty when it is one. The same
+// question as the daemon asks (Classify in internal/snapshot/usage.go): all that
+// runs in it, and all that is about to, is on revocable resources. What is
+// regular beside that is the executor's own: the agent adds such overhead to
+// every command executor (slave.cpp:6925 of 1.12).
+std::string notRevocable(const Executor& executor);
 
 // A correction, as far as it is one; what is absent is empty.
 struct Kill {
@@ -21,14 +49,7 @@ struct Kill {
 
 class Guard {
  public:
-  // Adds an executor of the agent's own ResourceUsage. `revocable`: any of its
-  // allocated resources is. All of them would be the wrong question: the agent
-  // adds regular overhead to every command executor (slave.cpp:6925 of 1.12).
-  void executor(
-      const std::string& framework,
-      const std::string& id,
-      const std::string& container,
-      bool revocable);
+  void executor(const Executor& executor);
 
   // Why a kill is refused; empty when it may go on to the agent.
   std::string refusal(const Kill& kill) const;
@@ -36,7 +57,7 @@ class Guard {
  private:
   struct Entry {
     std::string container;
-    bool revocable = false;
+    std::string notRevocable;
   };
 
   // By framework and executor id.

@@ -774,6 +774,7 @@ type Executor struct {
 	Class         string                 `protobuf:"bytes,10,opt,name=class,proto3" json:"class,omitempty"`
 	Tasks         []*Task                `protobuf:"bytes,11,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	HasStatistics bool                   `protobuf:"varint,12,opt,name=has_statistics,json=hasStatistics,proto3" json:"has_statistics,omitempty"`
+	Own           []*Quantity            `protobuf:"bytes,13,rep,name=own,proto3" json:"own,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -890,6 +891,13 @@ func (x *Executor) GetHasStatistics() bool {
 		return x.HasStatistics
 	}
 	return false
+}
+
+func (x *Executor) GetOwn() []*Quantity {
+	if x != nil {
+		return x.Own
+	}
+	return nil
 }
 
 // Task is snapshot.Task.
@@ -1647,7 +1655,7 @@ const file_recording_proto_rawDesc = "" +
 	"\texecutors\x18\x03 \x03(\v2!.estimatord.recording.v1.ExecutorR\texecutors\x127\n" +
 	"\x05total\x18\x04 \x03(\v2!.estimatord.recording.v1.QuantityR\x05total\x12\x18\n" +
 	"\adropped\x18\x05 \x01(\x03R\adropped\x12N\n" +
-	"\x11dropped_revocable\x18\x06 \x03(\v2!.estimatord.recording.v1.QuantityR\x10droppedRevocable\"\xd9\x03\n" +
+	"\x11dropped_revocable\x18\x06 \x03(\v2!.estimatord.recording.v1.QuantityR\x10droppedRevocable\"\x8e\x04\n" +
 	"\bExecutor\x12!\n" +
 	"\fcontainer_id\x18\x01 \x01(\tR\vcontainerId\x12!\n" +
 	"\fframework_id\x18\x02 \x01(\tR\vframeworkId\x12\x1f\n" +
@@ -1662,7 +1670,8 @@ const file_recording_proto_rawDesc = "" +
 	"\x05class\x18\n" +
 	" \x01(\tR\x05class\x123\n" +
 	"\x05tasks\x18\v \x03(\v2\x1d.estimatord.recording.v1.TaskR\x05tasks\x12%\n" +
-	"\x0ehas_statistics\x18\f \x01(\bR\rhasStatistics\"\xe0\x01\n" +
+	"\x0ehas_statistics\x18\f \x01(\bR\rhasStatistics\x123\n" +
+	"\x03own\x18\r \x03(\v2!.estimatord.recording.v1.QuantityR\x03own\"\xe0\x01\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12;\n" +
@@ -1787,29 +1796,30 @@ var file_recording_proto_depIdxs = []int32{
 	11, // 28: estimatord.recording.v1.Executor.regular:type_name -> estimatord.recording.v1.Quantity
 	11, // 29: estimatord.recording.v1.Executor.revocable:type_name -> estimatord.recording.v1.Quantity
 	9,  // 30: estimatord.recording.v1.Executor.tasks:type_name -> estimatord.recording.v1.Task
-	11, // 31: estimatord.recording.v1.Task.regular:type_name -> estimatord.recording.v1.Quantity
-	11, // 32: estimatord.recording.v1.Task.revocable:type_name -> estimatord.recording.v1.Quantity
-	10, // 33: estimatord.recording.v1.Task.labels:type_name -> estimatord.recording.v1.Label
-	2,  // 34: estimatord.recording.v1.Readings.cpu_usage_nanos:type_name -> estimatord.recording.v1.Counts
-	3,  // 35: estimatord.recording.v1.Readings.cpu_cores:type_name -> estimatord.recording.v1.Values
-	2,  // 36: estimatord.recording.v1.Readings.cpu_periods:type_name -> estimatord.recording.v1.Counts
-	2,  // 37: estimatord.recording.v1.Readings.cpu_throttled_periods:type_name -> estimatord.recording.v1.Counts
-	2,  // 38: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
-	3,  // 39: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
-	3,  // 40: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
-	2,  // 41: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 42: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 43: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 44: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 45: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
-	5,  // 46: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
-	15, // 47: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
-	16, // 48: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	11, // 31: estimatord.recording.v1.Executor.own:type_name -> estimatord.recording.v1.Quantity
+	11, // 32: estimatord.recording.v1.Task.regular:type_name -> estimatord.recording.v1.Quantity
+	11, // 33: estimatord.recording.v1.Task.revocable:type_name -> estimatord.recording.v1.Quantity
+	10, // 34: estimatord.recording.v1.Task.labels:type_name -> estimatord.recording.v1.Label
+	2,  // 35: estimatord.recording.v1.Readings.cpu_usage_nanos:type_name -> estimatord.recording.v1.Counts
+	3,  // 36: estimatord.recording.v1.Readings.cpu_cores:type_name -> estimatord.recording.v1.Values
+	2,  // 37: estimatord.recording.v1.Readings.cpu_periods:type_name -> estimatord.recording.v1.Counts
+	2,  // 38: estimatord.recording.v1.Readings.cpu_throttled_periods:type_name -> estimatord.recording.v1.Counts
+	2,  // 39: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
+	3,  // 40: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
+	3,  // 41: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
+	2,  // 42: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 43: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 44: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 45: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 46: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
+	5,  // 47: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
+	15, // 48: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
+	16, // 49: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_recording_proto_init() }
