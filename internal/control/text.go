@@ -50,8 +50,7 @@ func (p *printer) entry(title, format string, args ...any) {
 	p.line("%-9s%s", title, fmt.Sprintf(format, args...))
 }
 
-// table writes rows in columns below a header. A row is longer than the header
-// by nothing, and a cell than 38 columns by nothing.
+// table writes rows in columns below a header, whose cells are separated by |.
 func (p *printer) table(header string, rows [][]string) {
 	if len(rows) == 0 {
 		return

@@ -73,15 +73,8 @@ const familyPrefix = "estimatord_container_"
 
 // containerText renders pages; its buffers are used again.
 type containerText struct {
-	out []byte
-	// labels are those of each container that is shown, one after the other.
-	labels []byte
-	shown  []shownContainer
-}
-
-type shownContainer struct {
-	row       int
-	from, end int // of labels
+	out   []byte
+	shown []*snapshot.Container
 }
 
 // render makes the page of rows, with limit containers at most.
@@ -92,19 +85,14 @@ func (t *containerText) render(rows []snapshot.Container, limit int) {
 	for i := range containerFamilies {
 		f := &containerFamilies[i]
 		headed := false
-		for _, s := range t.shown {
+		for _, c := range t.shown {
 			at := len(t.out)
 			if !headed {
 				t.out = appendHead(t.out, f.name, f.kind, f.help)
 			}
-			t.out = append(append(t.out, familyPrefix...), f.name...)
-			if f.whole {
-				t.out = appendLabels(t.out, &rows[s.row], true)
-			} else {
-				t.out = append(t.out, t.labels[s.from:s.end]...)
-			}
+			t.out = appendLabels(append(append(t.out, familyPrefix...), f.name...), c, f.whole)
 			var ok bool
-			if t.out, ok = f.value(t.out, &rows[s.row]); !ok {
+			if t.out, ok = f.value(t.out, c); !ok {
 				t.out = t.out[:at]
 				continue
 			}
@@ -121,23 +109,20 @@ func appendHead(b []byte, name, kind, help string) []byte {
 	return b
 }
 
-// choose picks the containers to show, those at top level first, and renders
-// their labels. It returns how many are left out.
+// choose picks the containers to show, those at top level first. It returns how
+// many are left out.
 func (t *containerText) choose(rows []snapshot.Container, limit int) (left int) {
-	t.shown, t.labels = t.shown[:0], t.labels[:0]
+	t.shown = t.shown[:0]
 	for _, nested := range [...]bool{false, true} {
 		for i := range rows {
 			c := &rows[i]
-			if (c.Parent != "") != nested {
-				continue
-			}
-			if len(t.shown) >= limit || i > 0 && c.ID == rows[i-1].ID && c.Parent == rows[i-1].Parent {
+			switch {
+			case (c.Parent != "") != nested:
+			case len(t.shown) >= limit, i > 0 && c.ID == rows[i-1].ID && c.Parent == rows[i-1].Parent:
 				left++ // the second: a name that was just reused, and one series cannot be of two
-				continue
+			default:
+				t.shown = append(t.shown, c)
 			}
-			from := len(t.labels)
-			t.labels = appendLabels(t.labels, c, false)
-			t.shown = append(t.shown, shownContainer{row: i, from: from, end: len(t.labels)})
 		}
 	}
 	return left
