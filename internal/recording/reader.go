@@ -39,7 +39,10 @@ func Open(path string) (*Reader, error) {
 			return nil, fmt.Errorf("%w: there is no file *%s in %s", ErrNotRecording, Extension, path)
 		}
 	}
-	return r, r.checkStart()
+	if err := r.checkStart(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // checkStart looks at the start of the first file, so that what is no recording

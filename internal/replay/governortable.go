@@ -24,7 +24,7 @@ func (r *Report) writeGovernor(w io.Writer) error {
 			_, err = fmt.Fprintf(w, format, args...)
 		}
 	}
-	put("| cell | estimator | raw messages/h | governed | of the raw | savings | cost of it | possible in optimum for %s |\n", percent(GivenUp))
+	put("| cell | estimator | raw messages/h | governed | of the raw | savings | cost of it | offline optimum for %s |\n", percent(GivenUp))
 	put("|---|---|---|---|---|---|---|---|\n")
 	for i := range r.Cells {
 		c := &r.Cells[i]

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"strings"
@@ -28,12 +29,11 @@ series at a time.`,
 				if paths[i] == "" {
 					continue
 				}
-				file, err := os.Open(paths[i])
+				answers, err := os.ReadFile(paths[i])
 				if err != nil {
 					return err
 				}
-				defer func() { _ = file.Close() }() // only read from
-				*to = file
+				*to = namedReader{bytes.NewReader(answers), paths[i]}
 			}
 			return writeTrace(out, func(w io.Writer) error { return ConvertPrometheus(w, e) })
 		},
@@ -51,3 +51,12 @@ series at a time.`,
 	cmd.MarkFlagsRequiredTogether("mem-used", "mem-alloc")
 	return cmd
 }
+
+// namedReader is a file that was read whole.
+type namedReader struct {
+	*bytes.Reader
+	name string
+}
+
+// Name is the path of the file.
+func (r namedReader) Name() string { return r.name }
