@@ -94,7 +94,7 @@ func TestDocumentedSettings(t *testing.T) {
 		return
 	}
 	if os.Getenv("UPDATE_DOCS") == "" {
-		t.Fatalf("%s is not what the table of settings says; run UPDATE_DOCS=1 go test ./config\n%s", path, cmp.Diff(string(doc), want))
+		t.Fatalf("%s is not what the table of settings says; run UPDATE_DOCS=1 go test ./internal/config\n%s", path, cmp.Diff(string(doc), want))
 	}
 	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)

@@ -190,6 +190,7 @@ func TestResourcesFromFiles(t *testing.T) {
 		"CPUS:4":         `--resources: "CPUS" is not one of cpus, mem, disk (did you mean cpus?)`,
 		"cpu:4":          `--resources: "cpu" is not one of cpus, mem, disk (did you mean cpus?)`,
 		"mem:1;Memory:4": `--resources: "Memory" is not one of cpus, mem, disk (did you mean mem?)`,
+		"cpus{REV}:4":    `--resources: "cpus{REV}" is not one of cpus, mem, disk (did you mean cpus?)`,
 		"cores:4":        `(did you mean cpus?)`,
 		"licences:4":     `--resources: "licences" is not one of cpus, mem, disk`,
 		"cpus:4;mem:1GB": "--resources: invalid resources",

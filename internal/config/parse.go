@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -160,11 +161,12 @@ func parseAmounts(s string) (resources.Quantities, error) {
 	q, err := resources.Parse(s)
 	for _, e := range q {
 		if !slices.Contains(offerable, e.Name) {
-			hint := Suggest(strings.ToLower(e.Name), offerable)
-			if known := aka[strings.ToLower(e.Name)]; known != "" {
-				hint = " (did you mean " + known + "?)"
+			meant, _, _ := strings.Cut(strings.ToLower(e.Name), "{") // "cpus{REV}" is how the agent prints it
+			meant = cmp.Or(aka[meant], nearest(meant, offerable))
+			if meant != "" {
+				meant = " (did you mean " + meant + "?)"
 			}
-			return nil, fmt.Errorf("%s is not one of %s%s", quote(e.Name), strings.Join(offerable, ", "), hint)
+			return nil, fmt.Errorf("%s is not one of %s%s", quote(e.Name), strings.Join(offerable, ", "), meant)
 		}
 	}
 	return q, err

@@ -26,7 +26,7 @@ func TestDocumentedPolicy(t *testing.T) {
 		return
 	}
 	if os.Getenv("UPDATE_DOCS") == "" {
-		t.Fatalf("%s is not what the table of keys says; run UPDATE_DOCS=1 go test ./config", path)
+		t.Fatalf("%s is not what the table of keys says; run UPDATE_DOCS=1 go test ./internal/config", path)
 	}
 	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)

@@ -15,19 +15,29 @@ type schema = map[string]any
 // the table that the parser uses. The parser knows more: it is the one that
 // decides.
 func PolicySchema() ([]byte, error) {
-	root := schema{
-		"$schema": "https://json-schema.org/draft/2020-12/schema",
-		"$id":     "https://github.com/estimatord/estimatord/raw/main/configs/policy.schema.json",
-		"title":   "estimatord policy: when capacity is taken back from revocable containers, and from which",
-		"type":    "object",
-	}
+	root := schema{"title": "estimatord policy: when capacity is taken back from revocable containers, and from which"}
 	object(root, newPolicyText().keys())
 	rules := at(root, "rules")
 	rules["minItems"] = 1
 	rules["items"].(schema)["allOf"] = bySignals()
 	at(root, "hook")["oneOf"] = exactlyOne("command", "socket")
 	at(at(root, "victims"), "priorities")["items"].(schema)["oneOf"] = exactlyOne("framework", "role", "label")
+	return textOf(root, "policy")
+}
 
+// SettingsSchema is the same for the settings of the daemon.
+func SettingsSchema() ([]byte, error) {
+	c := Default()
+	root := schema{"title": "estimatord settings: what is offered, and how it is measured"}
+	object(root, settings(&c, nil))
+	return textOf(root, "settings")
+}
+
+// textOf is the text of the schema of a whole document.
+func textOf(root schema, name string) ([]byte, error) {
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["$id"] = "https://github.com/estimatord/estimatord/raw/main/configs/" + name + ".schema.json"
+	root["type"] = "object"
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -41,6 +51,9 @@ func object(s schema, keys []key) {
 	properties, required := schema{}, []string{}
 	for i := range keys {
 		k := &keys[i]
+		if k.notInFile {
+			continue
+		}
 		shape := maps.Clone(k.shape)
 		shape["description"] = k.help
 		if def := k.byDefault(); def != "" {

@@ -14,24 +14,58 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-const schemaFile = "../../configs/policy.schema.json"
+const (
+	schemaFile         = "../../configs/policy.schema.json"
+	settingsSchemaFile = "../../configs/settings.schema.json"
+)
 
-// The schema in configs/ is that of the tables.
-func TestSchemaFile(t *testing.T) {
-	want, err := PolicySchema()
+// The schemas in configs/ are those of the tables.
+func TestSchemaFiles(t *testing.T) {
+	for path, schemaOf := range map[string]func() ([]byte, error){schemaFile: PolicySchema, settingsSchemaFile: SettingsSchema} {
+		want, err := schemaOf()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err == nil && string(got) == string(want) {
+			continue
+		}
+		if os.Getenv("UPDATE_DOCS") == "" {
+			t.Fatalf("%s is not what the tables say (%v); run UPDATE_DOCS=1 go test ./internal/config", path, err)
+		}
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The example is what an editor takes, and most of what the daemon refuses an
+// editor refuses too.
+func TestSettingsSchemaAgreesWithTheParser(t *testing.T) {
+	schema := readSchema(t, settingsSchemaFile)
+	for _, path := range []string{exampleConfig, "testdata/bad-unknown-key.yaml", "testdata/bad-unknown-mode.yaml", "testdata/bad-number-negative.yaml",
+		"testdata/bad-unknown-predictor.yaml", "testdata/bad-unknown-section.yaml", "testdata/bad-value-for-list.yaml", "testdata/bad-duration-without-unit.yaml"} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if faults := conform(t, schema, string(data)); (len(faults) == 0) != (path == exampleConfig) {
+			t.Errorf("%s: the schema says %q", path, faults)
+		}
+	}
+}
+
+func readSchema(t *testing.T, path string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(schemaFile)
-	if err == nil && string(got) == string(want) {
-		return
-	}
-	if os.Getenv("UPDATE_DOCS") == "" {
-		t.Fatalf("%s is not what the tables say (%v); run UPDATE_DOCS=1 go test ./config", schemaFile, err)
-	}
-	if err := os.WriteFile(schemaFile, want, 0o644); err != nil {
+	var schema map[string]any
+	if err := json.Unmarshal(text, &schema); err != nil {
 		t.Fatal(err)
 	}
+	return schema
 }
 
 // notForSchemas are the faults that a schema cannot see: they need two values
@@ -43,14 +77,7 @@ var notForSchemas = []string{
 // Editors refuse what the daemon refuses, as far as a schema can, and take what
 // it takes.
 func TestSchemaAgreesWithTheParser(t *testing.T) {
-	text, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var schema map[string]any
-	if err := json.Unmarshal(text, &schema); err != nil {
-		t.Fatal(err)
-	}
+	schema := readSchema(t, schemaFile)
 	paths, err := filepath.Glob("testdata/bad-policy-*.yaml")
 	if err != nil || len(paths) < 30 {
 		t.Fatalf("%d files, %v", len(paths), err)
@@ -99,14 +126,7 @@ var limitsOf = []struct{ key, least, most, below, above string }{
 }
 
 func TestLimits(t *testing.T) {
-	text, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var schema map[string]any
-	if err := json.Unmarshal(text, &schema); err != nil {
-		t.Fatal(err)
-	}
+	schema := readSchema(t, schemaFile)
 	try := func(format, value string, good bool) {
 		t.Helper()
 		text := "rules: [{name: a, signal: node_cpu}]\n" + fmt.Sprintf(format, value)

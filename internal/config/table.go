@@ -159,7 +159,7 @@ func number(to *float64, least, most float64) value {
 // share takes a part of one as a number or in percent, and shows percents.
 func share(to *float64, least, most float64) value {
 	parse := func(s string) (float64, error) { return parseShare(s, least, most) }
-	return scalar(to, "share", schema{"type": []string{"number", "string"}}, parse, printShare)
+	return scalar(to, "share", schema{"oneOf": []schema{{"type": "number", "minimum": least, "maximum": most}, {"type": "string", "pattern": "^[0-9.]+ *%$"}}}, parse, printShare)
 }
 
 // amounts takes Mesos resource text or JSON of resources that there are.
@@ -190,7 +190,9 @@ func list(to *[]string, check func(string) error) value {
 
 // words takes a list of some of those words.
 func words(to *[]string, of ...string) value {
-	return list(to, func(s string) error { return oneOf(s, of, ", ") })
+	v := list(to, func(s string) error { return oneOf(s, of, ", ") })
+	v.shape["items"] = schema{"type": "string", "enum": of}
+	return v
 }
 
 // unlimited is the upper limit of a number that has none.
