@@ -64,7 +64,7 @@ func (n *notOffering) explain(why reason.Code, r *decision.Record) (cause, cure 
 	switch why {
 	case reason.NoAgent:
 		return "no agent has called since the start",
-			fmt.Sprintf("start the agent with the module, and its socket parameter as here: %s", n.cfg.Socket)
+			"start the agent with the module, and its socket parameter as here: " + n.cfg.Socket
 	case reason.StaleUsage:
 		return fmt.Sprintf("the agent's last report is %s old", r.UsageAge.Round(time.Second)),
 			"look into the agent's log; usage_stale_after must be above its oversubscribed_resources_interval"

@@ -137,7 +137,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 func (p *parts) onClose(what string, closing func() error) {
 	p.closers = append(p.closers, func() {
 		if err := closing(); err != nil {
-			p.log.Error(what, "err", err)
+			p.log.Error("not closed in order", "what", what, "err", err)
 		}
 	})
 }

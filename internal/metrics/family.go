@@ -1,3 +1,8 @@
+// Package metrics is what the daemon shows Prometheus: tables of metrics that are
+// read at a scrape, counters of ticks, and the page of containers.
+//
+// A metric has one unit, which ends its name (_cores, _bytes, _seconds); the label
+// resource is cpus or mem. What is not known is absent, never 0.
 package metrics
 
 import (

@@ -118,7 +118,7 @@ func TestUntrustedFiles(t *testing.T) {
 	write(target, 0o600)
 	path := filepath.Join(dir, "state")
 	f := opened(t, path)
-	for name, make := range map[string]func() error{
+	for name, prepare := range map[string]func() error{
 		"symbolic link": func() error { return os.Symlink(target, path) },
 		"directory":     func() error { return os.Mkdir(path, 0o700) },
 		"group writes":  func() error { write(path, 0o620); return nil },
@@ -131,7 +131,7 @@ func TestUntrustedFiles(t *testing.T) {
 			return os.Chown(path, 65534, 65534)
 		},
 	} {
-		if err := make(); errors.Is(err, fs.ErrPermission) {
+		if err := prepare(); errors.Is(err, fs.ErrPermission) {
 			continue
 		} else if err != nil {
 			t.Fatal(err)
