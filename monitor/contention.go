@@ -2,7 +2,11 @@ package monitor
 
 import (
 	"math"
+	"path/filepath"
+	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -16,11 +20,11 @@ const (
 	// is measured.
 	minPoll = 20 * time.Millisecond
 	// stalledAbove is a share of time in which some task of the container
-	// waited. Polled at 100 ms, a threshold of a fifth notices a neighbor that
-	// takes half of a CPU at the first whole poll after it began.
+	// waited. A threshold of a fifth notices a neighbor that takes half of a CPU
+	// at the first whole poll after it began.
 	stalledAbove = 0.2
 	// slowedBelow is a part of the CPU that the container had just before. What
-	// the timer tick leaves uncertain of 100 ms is below a tenth.
+	// the timer tick (mostly 4 ms) leaves uncertain of 50 ms is below that.
 	slowedBelow = 0.85
 	// slowedFloor is what it must have had, in cores: less says nothing.
 	slowedFloor = 0.1
@@ -134,8 +138,9 @@ func (k *counter) stalled(c snapshot.Count, at kernel.Span, calm time.Duration, 
 
 // slowed judges CPU use, from a counter in ns, on a host that is busy or not.
 // calm is when the host was calm last: up to then it is taken to have had the
-// usual.
-func (k *counter) slowed(c snapshot.Count, at kernel.Span, calm time.Duration, busy bool, limit kernel.Limit) (news bool, why snapshot.Absence) {
+// usual. One that is asleep uses less because it has less to do: that is asked
+// once, before it is called contended.
+func (k *counter) slowed(c snapshot.Count, at kernel.Span, calm time.Duration, busy bool, limit kernel.Limit, asleep func() bool) (news bool, why snapshot.Absence) {
 	v, dt := k.next(c, at, limit)
 	if !v.OK() {
 		return false, v.Why
@@ -147,7 +152,7 @@ func (k *counter) slowed(c snapshot.Count, at kernel.Span, calm time.Duration, b
 	}
 	was := k.contended
 	least := min(slowedBelow*k.usual, k.usual-slowedDeviations*k.deviation)
-	k.contended = busy && k.known && k.usual >= slowedFloor && cores < least
+	k.contended = busy && k.known && k.usual >= slowedFloor && cores < least && (was || !asleep())
 	k.degree = 0
 	if k.contended {
 		k.degree = 1 - cores/k.usual
@@ -155,6 +160,41 @@ func (k *counter) slowed(c snapshot.Count, at kernel.Span, calm time.Duration, b
 	k.judged = k.known
 	k.learn(cores, dt, was)
 	return k.contended && !was, snapshot.Present
+}
+
+// asleepThreads is how many threads are looked at to see that a container is
+// asleep. One with more is taken to be awake.
+const asleepThreads = 64
+
+// asleep reports whether no thread of a container is running or waits for a CPU
+// (cgroup v1). What cannot be told is awake.
+func (f *FastSampler) asleep(id string) bool {
+	dirs, err := filepath.Glob(filepath.Join(f.root, id, "mesos", "*"))
+	if err != nil {
+		return false
+	}
+	seen := 0
+	for _, dir := range append(dirs, filepath.Join(f.root, id)) {
+		text, why := f.buf.ReadOnce(unix.AT_FDCWD, kernel.NewPath(filepath.Join(dir, "tasks")))
+		if why != snapshot.Present {
+			if len(text) == 0 && why == snapshot.Truncated {
+				continue // it names nobody
+			}
+			return false
+		}
+		tids, why := kernel.ParseTasks(text, nil)
+		if seen += len(tids); why != snapshot.Present || seen > asleepThreads {
+			return false
+		}
+		for _, tid := range tids {
+			path := filepath.Join(f.proc, strconv.Itoa(int(tid)), "stat")
+			text, why := f.buf.ReadOnce(unix.AT_FDCWD, kernel.NewPath(path))
+			if why == snapshot.Present && kernel.ParseState(text) == 'R' {
+				return false
+			}
+		}
+	}
+	return seen > 0
 }
 
 // hostBusy reports whether tasks of the host wait for a CPU; false if that

@@ -82,6 +82,43 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+func awake() bool { return false }
+
+// One that pauses on a busy host has less to do; it is not contended, and is not
+// asked again while it is.
+func TestSlowedWhileAsleep(t *testing.T) {
+	var k counter
+	var at time.Duration
+	total, asked, asleep := 1e9, 0, false
+	poll := func(cores float64) bool {
+		at += FastEvery
+		total += cores * float64(FastEvery)
+		k.slowed(snapshot.CountOf(uint64(total)), kernel.At(at), 0, true, kernel.CPULimit(4), func() bool { asked++; return asleep })
+		return k.contended
+	}
+	for range 40 {
+		poll(1)
+	}
+	asleep = true
+	for range 3 {
+		if poll(0.2) {
+			t.Fatal("contended while it is asleep")
+		}
+	}
+	for range 40 {
+		poll(1)
+	}
+	asked, asleep = 0, false
+	for i := range 3 {
+		if !poll(0.2) {
+			t.Errorf("poll %d: not contended", i)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
 func TestSlowed(t *testing.T) {
 	first := []poll{{1, ""}, {1, ""}}
 	for _, tc := range []struct {
@@ -103,7 +140,7 @@ func TestSlowed(t *testing.T) {
 			for i, poll := range tc.polls {
 				at += 100 * time.Millisecond
 				total += poll.part * 1e8
-				news, _ := p.slowed(snapshot.CountOf(uint64(total)), kernel.At(at), 0, !tc.idle, kernel.CPULimit(4))
+				news, _ := p.slowed(snapshot.CountOf(uint64(total)), kernel.At(at), 0, !tc.idle, kernel.CPULimit(4), awake)
 				if got := said(p.judged, p.contended, news); got != poll.want {
 					t.Fatalf("poll %d: %q, want %q (%+v)", i, got, poll.want, p)
 				}
@@ -118,7 +155,7 @@ func TestSlowedLearns(t *testing.T) {
 	run := func(p *counter, at *time.Duration, total *float64, cores float64) (contended, news bool) {
 		*at += 100 * time.Millisecond
 		*total += cores * 1e8
-		news, _ = p.slowed(snapshot.CountOf(uint64(*total)), kernel.At(*at), 0, true, kernel.CPULimit(4))
+		news, _ = p.slowed(snapshot.CountOf(uint64(*total)), kernel.At(*at), 0, true, kernel.CPULimit(4), awake)
 		return p.contended, news
 	}
 	var p counter

@@ -16,21 +16,19 @@ import (
 )
 
 // FastEvery is how far apart Wait keeps two polls.
-const FastEvery = 100 * time.Millisecond
+const FastEvery = 50 * time.Millisecond
 
 // DefaultMaxWakes is how many early ticks the fast sampler may ask for in a
 // second: they cost as much as any.
 const DefaultMaxWakes = 2
 
 const (
-	// fastAtOnce is how many containers are read at each poll, which costs 0.3 %
-	// of a core. More take turns, fastPerTurn at a poll: their files have left
-	// the processor's caches by then, and reading costs twice as much.
-	fastAtOnce  = 100
-	fastPerTurn = 50
+	// fastPerPoll is how many containers are read at each poll, which costs 0.3 %
+	// of a core. More take turns.
+	fastPerPoll = 50
 	// fastFiles bounds the descriptors of the fast sampler, with 5.3 KiB of kernel
 	// memory each, and the turns to ten: with more, the tick is no slower.
-	fastFiles = 10 * fastPerTurn
+	fastFiles = 10 * fastPerPoll
 	// fastFresh is how old an answer may be that a tick passes on: that of a
 	// sampler that stands still says nothing of now.
 	fastFresh = time.Second
@@ -53,6 +51,7 @@ type FastSampler struct {
 	mono  func() time.Duration
 	v2    bool
 	root  string        // where containers are; "" when that does not tell of CPU
+	proc  string        // where procfs is mounted
 	limit int           // descriptors
 	gap   time.Duration // between two wakes
 	due   time.Duration // when the next poll is
@@ -106,7 +105,8 @@ func (m *Monitor) NewFastSampler(maxWakes int) *FastSampler {
 		limit:  fastShare(m.files),
 		gap:    time.Second / time.Duration(max(1, maxWakes)),
 		hostFD: -1,
-		buf:    kernel.NewBuffer(4<<10, 4<<10),
+		proc:   m.cfg.ProcRoot,
+		buf:    kernel.NewBuffer(4<<10, 64<<10),
 	}
 	if at := m.layout.Mount("cpuacct"); at != "" {
 		f.root = filepath.Join(at, m.cfg.MesosRoot)
@@ -225,12 +225,7 @@ func (f *FastSampler) poll(now time.Time) snapshot.Contention {
 }
 
 // turns is how many polls it takes to read n containers once.
-func turns(n int) int {
-	if n <= fastAtOnce {
-		return 1
-	}
-	return (n + fastPerTurn - 1) / fastPerTurn
-}
+func turns(n int) int { return max(1, (n+fastPerPoll-1)/fastPerPoll) }
 
 // canRest reports whether w, the i-th of those whose turn it is, need not be read
 // in the n-th round.
@@ -258,7 +253,7 @@ func (f *FastSampler) read(w *watched, now time.Time, busy bool) {
 		if why == snapshot.Present {
 			c = kernel.ParseNumber(text)
 		}
-		news, w.why = w.counter.slowed(c, at, f.calmAt, busy, kernel.CPULimit(f.cpus))
+		news, w.why = w.counter.slowed(c, at, f.calmAt, busy, kernel.CPULimit(f.cpus), func() bool { return f.asleep(w.key.ID) })
 	}
 	f.owed = f.owed || news
 	switch {

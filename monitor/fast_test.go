@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -17,7 +18,10 @@ import (
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
 )
 
-// lane is a fast lane on a copied tree and a stepped clock.
+// step is how far apart polls are here.
+const step = 100 * time.Millisecond
+
+// lane is a fast sampler on a copied tree and a stepped clock.
 type lane struct {
 	*cgrouptest.Copied
 	t     *testing.T
@@ -90,7 +94,7 @@ func (l *lane) used(id string, total time.Duration) {
 }
 
 func (l *lane) poll() snapshot.Contention {
-	l.n.clock.mono += monitor.FastEvery
+	l.n.clock.mono += step
 	return l.fast.Poll(epoch.Add(l.n.clock.mono))
 }
 
@@ -117,7 +121,7 @@ func TestFastOnV2(t *testing.T) {
 	l.waited("web", 1050*time.Millisecond)
 	squeezed := calm
 	squeezed.State, squeezed.Why, squeezed.Container = snapshot.ContentionContended, snapshot.ContentionStalled, "web"
-	squeezed.Degree, squeezed.Since = 0.5, epoch.Add(l.n.clock.mono+monitor.FastEvery)
+	squeezed.Degree, squeezed.Since = 0.5, epoch.Add(l.n.clock.mono+step)
 	news := squeezed
 	news.Wake = true
 	l.expect("half of the time", news)
@@ -212,8 +216,55 @@ func TestFastOnV1(t *testing.T) {
 			run(-50*time.Millisecond, -110*time.Millisecond, 50*time.Millisecond)
 			squeezed := calm
 			squeezed.State, squeezed.Why, squeezed.Container, squeezed.Wake = snapshot.ContentionContended, snapshot.ContentionSlowed, "web", true
-			squeezed.Degree, squeezed.Since = 0.6, epoch.Add(l.n.clock.mono+monitor.FastEvery)
+			squeezed.Degree, squeezed.Since = 0.6, epoch.Add(l.n.clock.mono+step)
 			l.expect("less, on a busy host", squeezed)
+		})
+	}
+}
+
+// On v1 a container that uses less on a busy host may have less to do: it is
+// contended if a thread of it, or of one nested in it, runs or waits for a CPU.
+func TestFastTellsAPauseFromContention(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		tasks  map[string]string // by container
+		states map[int]string
+		want   snapshot.ContentionState
+	}{
+		{"all sleep", map[string]string{"web": "11\n12\n"}, map[int]string{11: "S", 12: "D"}, snapshot.ContentionCalm},
+		{"one waits for a CPU", map[string]string{"web": "11\n12\n"}, map[int]string{11: "S", 12: "R"}, snapshot.ContentionContended},
+		{"a nested one waits for a CPU", map[string]string{"web": "11\n", "web/mesos/db": "12\n"}, map[int]string{11: "S", 12: "R"}, snapshot.ContentionContended},
+		{"nested ones sleep", map[string]string{"web": "", "web/mesos/db": "12\n"}, map[int]string{12: "S"}, snapshot.ContentionCalm},
+		{"the list cannot be read", nil, nil, snapshot.ContentionContended},
+		{"nobody can be seen", map[string]string{"web": ""}, nil, snapshot.ContentionContended},
+		{"of another PID namespace", map[string]string{"web": "0\n"}, nil, snapshot.ContentionContended},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l := newFastSampler(t, cgrouptest.Split, 0, "web")
+			for id, text := range tc.tasks {
+				l.Make(id)
+				l.Write("cpuacct", id, "tasks", text)
+			}
+			for tid, state := range tc.states {
+				dir := filepath.Join(l.proc, fmt.Sprint(tid))
+				if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "stat"), fmt.Appendf(nil, "%d (web) %s 1 1\n", tid, state), 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			used := 10 * time.Second
+			var got snapshot.Contention
+			for i := range 30 {
+				used += step
+				if i == 29 {
+					used -= step * 7 / 10
+				}
+				l.busy(step / 2)
+				l.used("web", used)
+				got = l.poll()
+			}
+			if got.State != tc.want {
+				t.Errorf("%+v, want %v", got, tc.want)
+			}
 		})
 	}
 }

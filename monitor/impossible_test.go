@@ -350,8 +350,8 @@ func TestFastSamplerRefusesWhatCannotBe(t *testing.T) {
 		l.cpus(4)
 		used := 10 * time.Second
 		run := func(cores float64) snapshot.Contention {
-			used += time.Duration(cores * float64(monitor.FastEvery))
-			l.busy(monitor.FastEvery / 2)
+			used += time.Duration(cores * float64(step))
+			l.busy(step / 2)
 			l.used("web", used)
 			return l.poll()
 		}
@@ -374,7 +374,7 @@ func TestFastSamplerRefusesWhatCannotBe(t *testing.T) {
 		l := newFastSampler(t, cgrouptest.Split, 0, "web")
 		used := 10 * time.Second
 		for i := range 20 {
-			used += monitor.FastEvery
+			used += step
 			l.used("web", used)
 			l.busy(0)
 			if q := l.poll(); i > 2 && q.State != snapshot.ContentionCalm {
@@ -382,7 +382,7 @@ func TestFastSamplerRefusesWhatCannotBe(t *testing.T) {
 			}
 		}
 		l.busy(4294967 * time.Microsecond) // nobody waits: it only says so
-		l.used("web", used+monitor.FastEvery/2)
+		l.used("web", used+step/2)
 		if q := l.poll(); q.State == snapshot.ContentionContended {
 			t.Errorf("a busy host that cannot be: %+v", q)
 		}

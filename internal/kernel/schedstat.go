@@ -37,6 +37,21 @@ func ParseRunDelay(file []byte) snapshot.Count {
 	return snapshot.CountOf(n)
 }
 
+// ParseState is the state in /proc/<tid>/stat, 0 when it is not there: R for a
+// thread that runs or waits for a CPU.
+//
+//	4242 (a name) S 1 4242 ...
+//
+// https://docs.kernel.org/filesystems/proc.html (1.1)
+func ParseState(file []byte) byte {
+	// A name may hold anything, a parenthesis and a space too.
+	i := bytes.LastIndexByte(file, ')')
+	if i < 0 || len(file) < i+3 || file[i+1] != ' ' {
+		return 0
+	}
+	return file[i+2]
+}
+
 // ParseTasks appends the thread ids in a cgroup's list of them, one a line, and
 // says whether they are all there: the file may be longer than what was read.
 // What it appended before it found a fault is of no use.

@@ -29,6 +29,22 @@ func TestParseRunDelay(t *testing.T) {
 	}
 }
 
+func TestParseState(t *testing.T) {
+	for file, want := range map[string]byte{
+		"4242 (web) S 1 4242 0\n":     'S',
+		"4242 (a) R (b) R 1 4242 0\n": 'R',
+		"4242 (x) R S) D 1 4242 0\n":  'D',
+		"4242 (web":                   0,
+		"4242 (web)":                  0,
+		"4242 (web)R":                 0,
+		"":                            0,
+	} {
+		if got := ParseState([]byte(file)); got != want {
+			t.Errorf("%q: %c, want %c", file, got, want)
+		}
+	}
+}
+
 func TestParseTasks(t *testing.T) {
 	for _, tc := range []struct {
 		file string
