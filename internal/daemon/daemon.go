@@ -42,8 +42,8 @@ type Daemon struct {
 }
 
 // New loads the settings and makes all parts. What cannot work is found here,
-// before anything is visible to others; what an earlier run has throttled is
-// given back all the same.
+// before anything is visible to others; throttles of an earlier run are
+// undone all the same.
 func New(opts Options) (*Daemon, error) {
 	d := &Daemon{opts: opts, hup: hangups()}
 	var err error

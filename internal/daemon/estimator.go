@@ -30,7 +30,7 @@ func usageConfig(cfg *config.Config, seed uint64) estimator.UsageConfig {
 		u.Resources = append(u.Resources, estimator.ResourceConfig{
 			Name:      name,
 			Predictor: cfg.Estimator.Predictor,
-			Peak:      promise(cfg, name),
+			Peak:      target(cfg, name),
 			Shadows:   shadows(cfg),
 			Margin:    cfg.Estimator.Margin,
 			Governor:  governorConfig(cfg, name, seed),
@@ -65,8 +65,8 @@ func nodeSeed() uint64 {
 	return h.Sum64()
 }
 
-// promise is what is to be kept for the resource.
-func promise(cfg *config.Config, resource string) predict.Config {
+// target is the horizon and the violation rate that the resource is predicted by.
+func target(cfg *config.Config, resource string) predict.Config {
 	e := &cfg.Estimator
 	p := predict.Config{
 		Interval: cfg.Interval, Window: e.Window,
