@@ -38,9 +38,8 @@ type checkpoint struct {
 	estimator estimator.Estimator
 	log       *slog.Logger
 
-	// restored is what the file held at the start, taken up at began.
+	// restored is what the file held at the start.
 	restored content
-	began    time.Time
 
 	// kills are the times of the kills that count in the budget, oldest first.
 	kills []time.Time
@@ -78,7 +77,7 @@ type content struct {
 // be read costs what it holds, never the start; one that another process has is
 // an error. Without a path nothing is kept.
 func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *slog.Logger) (*checkpoint, error) {
-	c := &checkpoint{estimator: est, log: log, began: now, saved: now, busy: make(chan struct{}, 1)}
+	c := &checkpoint{estimator: est, log: log, saved: now, busy: make(chan struct{}, 1)}
 	if path == "" {
 		return c, nil
 	}
@@ -203,7 +202,7 @@ func (c *checkpoint) start() *recording.Start {
 	if c.file == nil {
 		return start
 	}
-	start.At, start.Wall, start.Kills = c.began, c.began.Round(0), c.restored.Kills
+	start.Kills = c.restored.Kills
 	if c.restored.Estimator != nil {
 		if b, err := json.Marshal(c.restored.Estimator); err == nil { // it was read from JSON
 			start.Checkpoint = b

@@ -49,10 +49,8 @@ func InputsOf(r *decision.Record, start *Start) *Inputs {
 
 // Start is what a daemon began with.
 type Start struct {
-	// At is when it took up the Checkpoint: what the estimator had learned, as the
-	// daemon keeps it in its file; empty for nothing. Wall is the same by the
-	// calendar, which is what times in the Checkpoint go by.
-	At, Wall   time.Time
+	// Checkpoint is what the estimator had learned, as the daemon keeps it in its
+	// file; empty for nothing.
 	Checkpoint []byte
 	// Seed is what the node waits by before it raises an offer.
 	Seed uint64

@@ -254,11 +254,6 @@ func (c *codec) inputs(p *pb.Inputs, in *Inputs) {
 }
 
 func (c *codec) start(p *pb.Start, s *Start) {
-	c.time(&p.At, &s.At)
-	if c.at = p.GetAt(); c.at == noTime {
-		c.at = 0
-	}
-	c.calendar(&p.Wall, &s.Wall)
 	same(c, &p.Checkpoint, &s.Checkpoint)
 	same(c, &p.Seed, &s.Seed)
 	if c.reading {

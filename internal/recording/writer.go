@@ -136,10 +136,12 @@ func (w *Writer) Close() error {
 		return ErrClosed
 	}
 	w.closed = true
-	err := w.handOver(w.framer.take())
+	if f := w.framer.take(); f.ticks > 0 {
+		w.queue <- f
+	}
 	close(w.queue)
 	<-w.done
-	return errors.Join(err, w.Stats().Err)
+	return w.Stats().Err
 }
 
 // disk is the side of a Writer that may wait: it compresses and writes frames,

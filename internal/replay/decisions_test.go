@@ -140,7 +140,7 @@ func newLiving(t *testing.T) *living {
 func (n *living) boot(start *recording.Start) {
 	n.t.Helper()
 	if start == nil {
-		start = &recording.Start{At: n.now, Wall: n.now.Round(0), Seed: 42}
+		start = &recording.Start{Seed: 42}
 	}
 	var err error
 	if n.estimator, err = livingEstimator(start.Seed); err != nil {
@@ -184,7 +184,7 @@ func (n *living) halt() *recording.Start {
 		n.t.Fatal(err)
 	}
 	n.now = n.now.Add(time.Second)
-	s := &recording.Start{At: n.now, Wall: n.now.Round(0), Seed: 42, Checkpoint: c}
+	s := &recording.Start{Seed: 42, Checkpoint: c}
 	for _, f := range n.inFlight {
 		s.Kills = append(s.Kills, f.Since.Round(0))
 	}

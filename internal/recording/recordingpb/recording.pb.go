@@ -1499,13 +1499,11 @@ func (x *Kill) GetSince() int64 {
 // Start is what a daemon began with.
 type Start struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	At    int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
-	// The same by the calendar.
-	Wall int64 `protobuf:"varint,2,opt,name=wall,proto3" json:"wall,omitempty"`
-	// What it had learned: its state file.
-	Checkpoint    []byte  `protobuf:"bytes,3,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
-	Seed          uint64  `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
-	Kills         []int64 `protobuf:"fixed64,5,rep,packed,name=kills,proto3" json:"kills,omitempty"`
+	// What the estimator had learned, as JSON.
+	Checkpoint []byte `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	Seed       uint64 `protobuf:"varint,2,opt,name=seed,proto3" json:"seed,omitempty"`
+	// When containers were killed that still count in the budget.
+	Kills         []int64 `protobuf:"fixed64,3,rep,packed,name=kills,proto3" json:"kills,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1538,20 +1536,6 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{16}
-}
-
-func (x *Start) GetAt() int64 {
-	if x != nil {
-		return x.At
-	}
-	return 0
-}
-
-func (x *Start) GetWall() int64 {
-	if x != nil {
-		return x.Wall
-	}
-	return 0
 }
 
 func (x *Start) GetCheckpoint() []byte {
@@ -1722,15 +1706,13 @@ const file_recording_proto_rawDesc = "" +
 	"\x04Kill\x12!\n" +
 	"\fcontainer_id\x18\x01 \x01(\tR\vcontainerId\x12\x14\n" +
 	"\x05inode\x18\x02 \x01(\x04R\x05inode\x12\x14\n" +
-	"\x05since\x18\x03 \x01(\x03R\x05since\"u\n" +
-	"\x05Start\x12\x0e\n" +
-	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x12\n" +
-	"\x04wall\x18\x02 \x01(\x03R\x04wall\x12\x1e\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since\"Q\n" +
+	"\x05Start\x12\x1e\n" +
 	"\n" +
-	"checkpoint\x18\x03 \x01(\fR\n" +
+	"checkpoint\x18\x01 \x01(\fR\n" +
 	"checkpoint\x12\x12\n" +
-	"\x04seed\x18\x04 \x01(\x04R\x04seed\x12\x14\n" +
-	"\x05kills\x18\x05 \x03(\x10R\x05killsBAZ?github.com/estimatord/estimatord/internal/recording/recordingpbb\x06proto3"
+	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x14\n" +
+	"\x05kills\x18\x03 \x03(\x10R\x05killsBAZ?github.com/estimatord/estimatord/internal/recording/recordingpbb\x06proto3"
 
 var (
 	file_recording_proto_rawDescOnce sync.Once
