@@ -16,6 +16,8 @@ import (
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // suffering is a calm node of files, from the files to the decision: a regular
@@ -28,7 +30,7 @@ type suffering struct {
 	proc  string
 	n     *node
 	brain *tick.Brain
-	p     qos.Policy
+	p     policy.Policy
 	ticks int
 	kept  map[string]bool // files that are not written any more
 }
@@ -54,17 +56,17 @@ func newSuffering(t *testing.T, shape cgrouptest.Shape) *suffering {
 		t.Fatal(err)
 	}
 	s.brain = tick.NewBrain(est, qos.State{})
-	s.p = qos.DefaultPolicy()
+	s.p = policy.DefaultPolicy()
 	s.p.Victims.MinUsage = 0
-	for _, name := range qos.Signals() {
-		rule, _ := name.Defaults()
+	for _, spec := range signal.Specs() {
+		rule := spec.Rule()
 		if rule.Above == 0 {
 			rule.Above = 100
 		}
-		rule.Name, rule.Clear, rule.For, rule.Settle, rule.Action = string(name), name.ClearOf(rule.Above), 0, 0, qos.Kill
+		rule.Name, rule.Clear, rule.For, rule.Settle, rule.Action = string(spec.Name), spec.ClearOf(rule.Above), 0, 0, policy.Kill
 		s.p.Rules = append(s.p.Rules, rule)
 	}
-	if err := s.p.Validate(); err != nil {
+	if err := s.p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	return s

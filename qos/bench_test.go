@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 func benchNode(busy float64) *snapshot.Snapshot {
@@ -46,7 +47,7 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	})
 	b.Run("throttling", func(b *testing.B) {
-		p := slowPolicy(Slow)
+		p := slowPolicy(policy.Throttle)
 		s := benchNode(2)
 		_, st := decide(p, State{}, s, nil)
 		_, st = decide(p, st, s, nil)
@@ -59,7 +60,7 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	})
 	b.Run("tightening", func(b *testing.B) {
-		p := slowPolicy(Slow)
+		p := slowPolicy(policy.Throttle)
 		s := benchNode(2)
 		_, st := decide(p, State{}, s, nil)
 		b.ReportAllocs()

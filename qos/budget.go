@@ -3,13 +3,15 @@ package qos
 import (
 	"slices"
 	"time"
+
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // forgetKills drops the kills that are out of the budget's span, and closes the
 // breaker when half of the budget is there again. Closing it at the first kill
 // that is forgotten would let one kill through after the other, as if there
 // were no breaker.
-func (e *engine) forgetKills(p *Policy, now time.Time) {
+func (e *engine) forgetKills(p *policy.Policy, now time.Time) {
 	old := 0
 	for old < len(e.kills) && now.Sub(e.kills[old]) >= p.Budget.Per {
 		old++
@@ -35,7 +37,7 @@ func (e *engine) forgetKills(p *Policy, now time.Time) {
 func (e *engine) resetBudget() { e.kills, e.opened = nil, time.Time{} }
 
 // killsLeft is how many kills are left; none while the breaker is open.
-func (e *engine) killsLeft(p *Policy) int {
+func (e *engine) killsLeft(p *policy.Policy) int {
 	if !e.opened.IsZero() {
 		return 0
 	}
@@ -60,6 +62,6 @@ func (e *engine) trip(now time.Time) {
 	}
 }
 
-func (e *engine) budget(p *Policy) BudgetState {
+func (e *engine) budget(p *policy.Policy) BudgetState {
 	return BudgetState{Left: e.killsLeft(p), Used: len(e.kills), OpenSince: e.opened}
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // noTime is no time at all.
@@ -15,11 +17,11 @@ var noTime time.Time
 // st is what the last call returned (the zero State at first); ticks come in
 // order of time. Nothing that is passed in is changed, and the Decision shares
 // no memory with it. A nil p decides nothing. p must have passed Validate.
-func Decide(p *Policy, st State, in Input) (Decision, State) {
+func Decide(p *policy.Policy, st State, in Input) (Decision, State) {
 	s := in.Snapshot
 	if p == nil || len(p.Rules) == 0 {
 		st.policy, st.at = p, s.At
-		st.past = past{}
+		st.past = signal.Past{}
 		// What was done ends. What was killed still counts when rules are back.
 		l := &st.live
 		st.live = engine{kills: l.kills, opened: l.opened, dying: l.dying, goneAt: l.goneAt}
@@ -35,16 +37,16 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 		st.live.resetBudget()
 		st.shadow.resetBudget()
 	}
-	v := lookAfter(st.past, p, s, in.Promises)
-	next := v.remember()
-	live := func(r *Rule) bool { return !in.Commands.Paused && !p.Shadow && !r.Shadow }
+	v := signal.Look(st.past, p.Fresh, s, in.Promises)
+	next := v.Remember()
+	live := func(r *policy.Rule) bool { return !in.Commands.Paused && !p.Shadow && !r.Shadow }
 	if in.Commands.Paused { // what was above before it counts anew afterwards
 		st.live.rules = make([]memory, len(p.Rules))
 	}
 	d := st.live.decide(p, live, &v, &in)
 	d.StopOffering = d.StopOffering || in.Commands.Paused
 	d.Signals = readAll(&v)
-	shadow := func(r *Rule) bool { return !live(r) }
+	shadow := func(r *policy.Rule) bool { return !live(r) }
 	if rulesAmong(p, shadow) > 0 {
 		sh := st.shadow.pretend(p, shadow, &v, &in)
 		d.Shadow = &sh
@@ -61,7 +63,7 @@ func Decide(p *Policy, st State, in Input) (Decision, State) {
 	return d, st
 }
 
-func rulesAmong(p *Policy, which func(*Rule) bool) (n int) {
+func rulesAmong(p *policy.Policy, which func(*policy.Rule) bool) (n int) {
 	for i := range p.Rules {
 		if which(&p.Rules[i]) {
 			n++
@@ -71,20 +73,17 @@ func rulesAmong(p *Policy, which func(*Rule) bool) (n int) {
 }
 
 // readAll takes every signal's reading.
-func readAll(v *view) []SignalReading {
-	out := make([]SignalReading, len(signals))
-	var r Rule
-	for i := range signals {
-		r = Rule{Signal: signals[i].name, Above: signals[i].defaults.Above}
-		m := read(v, &r)
-		out[i] = SignalReading{Signal: r.Signal, Value: m.value, Container: m.worst}
-	}
+func readAll(v *signal.View) []SignalReading {
+	out := make([]SignalReading, 0, signal.Count)
+	signal.ReadAll(v, func(name policy.Signal, r signal.Reading) {
+		out = append(out, SignalReading{Signal: name, Reading: r})
+	})
 	return out
 }
 
 // decide is one tick of the rules that count.
-func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) Decision {
-	d := Decision{LastGone: e.goneAt}
+func (e *engine) decide(p *policy.Policy, counts func(*policy.Rule) bool, v *signal.View, in *Input) Decision {
+	d := Decision{LastGone: e.goneAt, Blind: v.Blind, Sums: v.Sums}
 	n := rulesAmong(p, counts)
 	d.Rules = make([]RuleState, n)
 	js := make([]judgement, 0, n)
@@ -92,23 +91,20 @@ func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) 
 		if !counts(&p.Rules[i]) {
 			continue
 		}
-		js = append(js, judgement{rule: &p.Rules[i], sig: signalOf(p.Rules[i].Signal), out: &d.Rules[len(js)], index: i})
+		js = append(js, judgement{rule: &p.Rules[i], sig: signal.Of(p.Rules[i].Signal), out: &d.Rules[len(js)], index: i})
 		e.judge(p, v, &js[len(js)-1])
 	}
 	t := turn{p: p, e: e, v: v, in: in, d: &d, js: js}
-	if v.blind != "" || n == 0 {
+	if v.Blind != "" || n == 0 {
 		// Who is revocable is not known, or no rule may do anything (any more):
 		// whatever was done is undone.
 		for res := range e.ladders {
-			e.ladders[res].release(v.s.At)
+			e.ladders[res].release(v.Snapshot.At)
 		}
 		e.limits, e.light, e.frozen = nil, nil, nil
-		d.Ladders = t.ladderStates(&[numResources]asks{})
+		d.Ladders = t.ladderStates(&[policy.NumResources]asks{})
 	} else {
 		t.climb()
-	}
-	for i := range js {
-		t.say(&js[i])
 	}
 	d.Why = summary(d.Rules)
 	d.Candidates = t.conclude()
@@ -119,48 +115,48 @@ func (e *engine) decide(p *Policy, counts func(*Rule) bool, v *view, in *Input) 
 
 // turn is one tick of an engine.
 type turn struct {
-	p  *Policy
+	p  *policy.Policy
 	e  *engine
-	v  *view
+	v  *signal.View
 	in *Input
 	d  *Decision
 	js []judgement
 	// weighed are the candidates, by resource; nil: nobody asked.
-	weighed [numResources][]*weighed
+	weighed [policy.NumResources][]*weighed
 	// chosen are those of them that are killed.
 	chosen []*weighed
 }
 
 // climb moves every ladder and does what its rung says.
 func (t *turn) climb() {
-	var all [numResources]asks
+	var all [policy.NumResources]asks
 	for res := range t.e.ladders {
-		all[res] = t.ask(Resource(res))
+		all[res] = t.ask(policy.Resource(res))
 		a, l := &all[res], &t.e.ladders[res]
-		a.frozen = t.e.freezing(t.p, Resource(res), t.v.s.At)
-		moved := l.move(t.p, t.v.s.At, a)
+		a.frozen = t.e.freezing(t.p, policy.Resource(res), t.v.Snapshot.At)
+		moved := l.move(t.p, t.v.Snapshot.At, a)
 		if a.rule >= 0 {
 			l.rule = t.js[a.rule].rule.Name
 		}
-		t.d.Acted = t.e.slow(t.p, t.v, Resource(res), a, t.in) || t.d.Acted
-		if a.push >= Freeze || l.rung >= Freeze {
-			t.weighed[res] = t.e.weigh(t.p, t.v, Resource(res), t.in.InFlight)
+		t.d.Acted = t.e.slow(t.p, t.v, policy.Resource(res), a, t.in) || t.d.Acted
+		if a.push >= policy.Freeze || l.rung >= policy.Freeze {
+			t.weighed[res] = t.e.weigh(t.p, t.v, policy.Resource(res), t.in.InFlight)
 		}
-		t.d.Acted = t.e.freeze(t.p, t.v, Resource(res), a, t.weighed[res]) || t.d.Acted
+		t.d.Acted = t.e.freeze(t.p, t.v, policy.Resource(res), a, t.weighed[res]) || t.d.Acted
 		if !moved {
-			l.climb(t.p, t.v.s.At, a)
+			l.climb(t.p, t.v.Snapshot.At, a)
 		}
-		t.d.StopOffering = t.d.StopOffering || l.rung >= StopOffering
+		t.d.StopOffering = t.d.StopOffering || l.rung >= policy.StopOffering
 	}
 	for i := range t.js {
 		t.reach(&t.js[i])
 	}
-	t.e.spend(len(t.d.Kills), t.v.s.At)
+	t.e.spend(len(t.d.Kills), t.v.Snapshot.At)
 	t.d.Acted = t.d.Acted || len(t.d.Kills) > 0
 	t.d.Ladders = t.ladderStates(&all)
 	inFlight := t.in.InFlight
 	for _, v := range t.d.Kills { // what is killed now is not throttled any more
-		inFlight = append(inFlight[:len(inFlight):len(inFlight)], InFlight{Key: v.Key(), Since: t.v.s.At})
+		inFlight = append(inFlight[:len(inFlight):len(inFlight)], InFlight{Key: v.Key(), Since: t.v.Snapshot.At})
 		t.e.dying = append(t.e.dying[:len(t.e.dying):len(t.e.dying)], v.Key())
 	}
 	t.d.Actions = Actions{
@@ -170,11 +166,11 @@ func (t *turn) climb() {
 }
 
 // ask collects what the rules of res ask for.
-func (t *turn) ask(res Resource) asks {
+func (t *turn) ask(res policy.Resource) asks {
 	a := asks{rule: -1}
 	for i := range t.js {
 		j := &t.js[i]
-		if j.sig == nil || j.sig.resource != res {
+		if j.sig == nil || j.sig.Resource != res {
 			continue
 		}
 		a.limitRoom(t.room(j))
@@ -187,7 +183,7 @@ func (t *turn) ask(res Resource) asks {
 		r := j.rule
 		if r.Action > a.keep {
 			a.keep = r.Action
-			if a.push == None {
+			if a.push == policy.None {
 				a.rule = i
 			}
 		}
@@ -200,10 +196,10 @@ func (t *turn) ask(res Resource) asks {
 		case r.Action == a.push:
 			a.settle, a.immediate = min(a.settle, r.Settle), a.immediate || r.Immediate
 		}
-		if r.Action == Slow || r.Action > Slow && !r.Immediate {
-			a.waits = j.sig.waits && (a.waits || !a.slow)
+		if r.Action == policy.Throttle || r.Action > policy.Throttle && !r.Immediate {
+			a.waits = j.sig.Waits && (a.waits || !a.slow)
 			a.slow = true
-			if m := j.m.missing; m.OK() && (!a.known || m.V > a.missing) {
+			if m := j.out.Shortfall; m.OK() && (!a.known || m.V > a.missing) {
 				a.missing, a.known = m.V, true
 			}
 		}
@@ -215,14 +211,14 @@ func (t *turn) ask(res Resource) asks {
 // any more, where its signal tells: what is loosened is used at once by whoever
 // is throttled. Of the others only a trial shows it.
 func (t *turn) room(j *judgement) snapshot.Value {
-	if j.rule.Signal != NodeCPU || !j.m.value.OK() || j.rule.Action < Slow {
+	if j.rule.Signal != signal.NodeCPU || !j.out.Value.OK() || j.rule.Action < policy.Throttle {
 		return snapshot.Value{}
 	}
-	cpus, why := t.v.usableCPUs()
+	cpus, why := t.v.UsableCPUs()
 	if why != snapshot.Present {
 		return snapshot.Value{Why: why}
 	}
-	return snapshot.ValueOf(max(0, (j.rule.Clear-j.m.value.V)*cpus))
+	return snapshot.ValueOf(max(0, (j.rule.Clear-j.out.Value.V)*cpus))
 }
 
 // reach says of a rule that is above how far the ladder is for it, and lets it
@@ -231,24 +227,24 @@ func (t *turn) reach(j *judgement) {
 	if j.out.Why != reason.Climbing {
 		return
 	}
-	l := &t.e.ladders[j.sig.resource]
+	l := &t.e.ladders[j.sig.Resource]
 	switch {
 	case l.rung < j.rule.Action:
-	case j.rule.Action == Kill:
+	case j.rule.Action == policy.Kill:
 		t.kill(j)
-	case j.rule.Action == Slow && !l.throttles():
+	case j.rule.Action == policy.Throttle && !l.throttles():
 		j.out.Why = reason.NoVictim
 	default:
-		j.out.Why = j.rule.Action.reached()
+		j.out.Why = reached(j.rule.Action)
 	}
 }
 
-func (t *turn) ladderStates(all *[numResources]asks) []LadderState {
-	out := make([]LadderState, numResources)
+func (t *turn) ladderStates(all *[policy.NumResources]asks) []LadderState {
+	out := make([]LadderState, policy.NumResources)
 	for res := range out {
 		l, a := &t.e.ladders[res], &all[res]
-		out[res] = LadderState{Resource: Resource(res), Rung: l.rung, Wanted: max(a.push, a.keep), Since: l.since, Limit: l.limit}
-		if a.rule >= 0 && out[res].Wanted > None {
+		out[res] = LadderState{Resource: policy.Resource(res), Rung: l.rung, Wanted: max(a.push, a.keep), Since: l.since, Limit: l.limit}
+		if a.rule >= 0 && out[res].Wanted > policy.None {
 			out[res].Rule = t.js[a.rule].rule.Name
 		}
 	}
@@ -269,4 +265,18 @@ func summary(rules []RuleState) reason.Code {
 		}
 	}
 	return reason.Calm
+}
+
+// reached is the reason of an active rule whose action is in force.
+func reached(action policy.Rung) reason.Code {
+	switch action {
+	case policy.StopOffering:
+		return reason.Stopped
+	case policy.Throttle:
+		return reason.Throttled
+	case policy.Freeze:
+		return reason.Frozen
+	default:
+		return reason.Preempt
+	}
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Eligibility weighs every top-level container as a victim of each resource
@@ -14,18 +16,21 @@ import (
 //
 // It is nil when nobody can be told apart: there is no policy, or the node
 // cannot be seen. A container that is frozen counts by what it uses now.
-func Eligibility(p *Policy, s *snapshot.Snapshot, inFlight []InFlight) []Candidate {
+func Eligibility(p *policy.Policy, s *snapshot.Snapshot, inFlight []InFlight) []Candidate {
 	if p == nil || len(p.Rules) == 0 {
 		return nil
 	}
-	v := look(p, s, nil)
-	if v.blind != "" {
+	v := signal.Look(signal.Past{}, p.Fresh, s, nil)
+	if v.Blind != "" {
 		return nil
 	}
 	var out []Candidate
 	var e engine
-	for _, res := range [...]Resource{CPU, Memory} {
-		if !slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.Signal.Resource() == res }) {
+	for _, res := range [...]policy.Resource{policy.CPU, policy.Memory} {
+		if !slices.ContainsFunc(p.Rules, func(r policy.Rule) bool {
+			sig := signal.Of(r.Signal)
+			return sig != nil && sig.Resource == res
+		}) {
 			continue
 		}
 		for _, w := range e.weigh(p, &v, res, inFlight) {
@@ -45,15 +50,4 @@ func Eligibility(p *Policy, s *snapshot.Snapshot, inFlight []InFlight) []Candida
 		}
 	}
 	return out
-}
-
-// Use is what a container uses of res, in cores or bytes, as Decide counts it;
-// absent when it is too old for p or the container is not in s.
-func Use(p *Policy, s *snapshot.Snapshot, k snapshot.Key, res Resource) snapshot.Value {
-	i, found := slices.BinarySearchFunc(s.Containers, k, func(c snapshot.Container, k snapshot.Key) int { return compareKeys(c.Key, k) })
-	if !found {
-		return snapshot.Value{}
-	}
-	v := view{s: s, fresh: p.Fresh}
-	return v.use(&s.Containers[i], res)
 }

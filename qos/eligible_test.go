@@ -9,11 +9,13 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func TestEligibilitySaysOfEveryContainerHowItStands(t *testing.T) {
 	p := cpuPolicy()
-	p.Victims = Victims{MinAge: time.Minute, MinUsage: 0.1, Protect: Protect{Labels: []string{"keep"}}}
+	p.Victims = policy.Victims{MinAge: time.Minute, MinUsage: 0.1, Protect: policy.Protect{Labels: []string{"keep"}}}
 	young, protected, nested := revocable("young", 1), revocable("protected", 1), revocable("nested", 1)
 	young.FirstSeen = after(-1)
 	protected.Executor.Labels = []snapshot.Label{{Key: "keep"}}
@@ -51,7 +53,7 @@ func TestEligibilitySaysOfEveryContainerHowItStands(t *testing.T) {
 func TestTwoRulesTakeTwoContainers(t *testing.T) {
 	for kills, want := range map[int]string{5: "big medium", 1: "big"} {
 		t.Run(strconv.Itoa(kills), func(t *testing.T) {
-			p := policyOf(ruleOf("first", NodeCPU, 0.95), ruleOf("second", NodeCPU, 0.1))
+			p := policyOf(ruleOf("first", signal.NodeCPU, 0.95), ruleOf("second", signal.NodeCPU, 0.1))
 			p.Rules[0].For, p.Rules[1].For = 0, 0
 			p.Ladder.KillsAtOnce, p.Budget.Kills = 5, kills
 			d, _ := decide(p, State{}, node(after(0), 2, revocable("big", 0.8), revocable("medium", 0.7), regular("web", 0.5)), nil)

@@ -5,57 +5,59 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // judgement is one rule at one tick.
 type judgement struct {
-	rule *Rule
-	sig  *signal
-	m    reading
+	rule *policy.Rule
+	sig  *signal.Signal
 	out  *RuleState
 	// index is that of the rule in its policy.
 	index int
-	// unclear: the reading is above the clear level, whether it has held or not.
+	// unclear: the reading is above the clear level, whether it is active or not.
 	unclear bool
 }
 
 // judge fills in what was read and how long it has been above. A tick at which
 // the rule is blind, or has nobody to act on or for, interrupts: that time does
-// not count as above. What has held is kept while the reading is absent, for as
+// not count as above. An active rule stays so while the reading is absent, for as
 // long as a reading may be old: nothing is tightened then, and nothing let go
 // on a whim.
-func (e *engine) judge(p *Policy, v *view, j *judgement) {
+func (e *engine) judge(p *policy.Policy, v *signal.View, j *judgement) {
 	r, out, mem := j.rule, j.out, e.rules[j.index]
 	out.Name, out.Signal, out.Action = r.Name, r.Signal, r.Action
-	out.Above, out.Clear = r.Above, r.Clear
-	j.m = read(v, r)
-	out.Value, out.Shortfall, out.Container = j.m.value, j.m.missing, j.m.worst
+	out.Above, out.Clear, out.ForSeconds = r.Above, r.Clear, r.For.Seconds()
+	if r.While != (policy.While{}) {
+		out.While = &r.While
+	}
+	out.Reading = v.Read(r)
 	open := snapshot.ValueOf(1)
-	if v.blind == "" && j.m.value.OK() && r.While != (While{}) {
-		open = whileHolds(v, r, j)
+	if v.Blind == "" && out.Value.OK() && r.While != (policy.While{}) {
+		open = whileHolds(v, r, out)
 	}
 	switch {
-	case v.blind != "":
+	case v.Blind != "":
 		mem = memory{}
 		out.Why = reason.Blind
-	case !j.m.value.OK() || !open.OK():
-		out.Value = j.m.value
+	case !out.Value.OK() || !open.OK():
 		if !open.OK() {
 			out.Value = open
 		}
 		if mem.blind.IsZero() {
-			mem.blind = v.s.At
+			mem.blind = v.Snapshot.At
 		}
 		mem.since = noTime
-		mem.active = mem.active && v.s.At.Sub(mem.blind) <= p.Fresh.Sample
+		mem.active = mem.active && v.Snapshot.At.Sub(mem.blind) <= p.Fresh.Sample
 		out.Why = reason.Blind
 		if out.Value.Why == snapshot.NoFile {
 			out.Why = reason.NoSignal
 		}
 	default:
 		mem.blind = noTime
-		out.Exceeded = j.m.value.V > r.Above && open.V > 0
-		j.unclear = j.m.value.V > r.Clear && open.V > 0
+		out.Exceeded = out.Value.V > r.Above && open.V > 0
+		j.unclear = out.Value.V > r.Clear && open.V > 0
 		mem = j.follow(v, mem, open.V > 0)
 	}
 	out.Since, out.Active = mem.since, mem.active
@@ -63,9 +65,9 @@ func (e *engine) judge(p *Policy, v *view, j *judgement) {
 }
 
 // follow is the rule's memory after a tick at which everything could be read.
-func (j *judgement) follow(v *view, mem memory, open bool) memory {
+func (j *judgement) follow(v *signal.View, mem memory, open bool) memory {
 	r, out := j.rule, j.out
-	nobody := r.Action > StopOffering && v.revocable == 0 || j.sig.protects && v.regular == 0
+	nobody := r.Action > policy.StopOffering && v.Revocable == 0 || j.sig.Protects && v.Regular == 0
 	switch {
 	case nobody:
 		out.Why = reason.Calm
@@ -75,7 +77,7 @@ func (j *judgement) follow(v *view, mem memory, open bool) memory {
 		return memory{}
 	case !out.Exceeded:
 		mem.since = noTime
-		mem.active = mem.active && open && j.m.value.V > r.Clear
+		mem.active = mem.active && open && out.Value.V > r.Clear
 		out.Why = reason.Calm
 		if mem.active {
 			out.Why = reason.Clearing
@@ -83,9 +85,9 @@ func (j *judgement) follow(v *view, mem memory, open bool) memory {
 		return mem
 	}
 	if mem.since.IsZero() {
-		mem.since = v.s.At
+		mem.since = v.Snapshot.At
 	}
-	if v.s.At.Sub(mem.since) >= r.For-min(tickJitter, r.For/20) {
+	if v.Snapshot.At.Sub(mem.since) >= r.For-min(tickJitter, r.For/20) {
 		mem.active = true
 	}
 	out.Why = reason.Waiting
@@ -101,31 +103,19 @@ func (j *judgement) follow(v *view, mem memory, open bool) memory {
 // more. It is a twentieth of the default interval, and never more of For.
 const tickJitter = 50 * time.Millisecond
 
-// read takes the rule's reading. A policy that has not passed Validate may name
-// a signal that does not exist.
-func read(v *view, r *Rule) reading {
-	switch s := signalOf(r.Signal); {
-	case s == nil:
-		return unknown(snapshot.NotRead, "signal "+string(r.Signal))
-	case v.blind != "":
-		return unknown(snapshot.NotRead, "")
-	default:
-		m := s.measure(v, r)
-		m.value, m.missing = usable(m.value), usable(m.missing)
-		return m
-	}
-}
-
 // whileHolds is 1 when the rule's second condition holds, 0 when it does not,
 // and absent when that is not known.
-func whileHolds(v *view, r *Rule, j *judgement) snapshot.Value {
-	gate := Rule{Signal: r.While.Signal, Above: r.While.Above, PerCPU: r.PerCPU && r.While.Signal.PerCPU()}
-	m := read(v, &gate)
-	if !m.value.OK() {
-		j.m.input = m.input
-		return snapshot.Value{Why: m.value.Why}
+func whileHolds(v *signal.View, r *policy.Rule, out *RuleState) snapshot.Value {
+	gate := policy.Rule{Signal: r.While.Signal, Above: r.While.Above}
+	if s := signal.Of(r.While.Signal); s != nil {
+		gate.PerCPU = r.PerCPU && s.PerCPU
 	}
-	if m.value.V > r.While.Above {
+	m := v.Read(&gate)
+	if !m.Value.OK() {
+		out.Input = m.Input
+		return snapshot.Value{Why: m.Value.Why}
+	}
+	if m.Value.V > r.While.Above {
 		return snapshot.ValueOf(1)
 	}
 	return snapshot.ValueOf(0)

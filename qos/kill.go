@@ -6,6 +6,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // kill decides what a rule does whose ladder stands at the top: it waits for
@@ -13,10 +14,11 @@ import (
 // of the candidates, and more only where its reading says that one does not
 // bring enough.
 func (t *turn) kill(j *judgement) {
-	room, credit := t.underWay(j.sig.resource)
-	settles := t.e.settlesFor(j.rule, t.v.s.At)
-	ws := t.weighed[j.sig.resource]
-	missing := j.m.missing
+	room, credit := t.underWay(j.sig.Resource)
+	settles := t.e.settlesFor(j.rule, t.v.Snapshot.At)
+	j.out.SettlesInSeconds = settles.Seconds()
+	ws := t.weighed[j.sig.Resource]
+	missing := j.out.Shortfall
 	switch {
 	case room == 0, credit > 0 && !missing.OK(), missing.OK() && credit > 0 && credit >= missing.V:
 		j.out.Why = reason.KillInFlight
@@ -28,9 +30,9 @@ func (t *turn) kill(j *judgement) {
 		j.out.Why = reason.NoVictim
 		return
 	}
-	left := t.e.killsLeft(t.p) - len(t.d.Kills)
+	left := t.e.killsLeft(t.p) - len(t.chosen)
 	if left <= 0 {
-		t.e.trip(t.v.s.At)
+		t.e.trip(t.v.Snapshot.At)
 		j.out.Why = reason.BudgetSpent
 		return
 	}
@@ -46,7 +48,7 @@ func (t *turn) kill(j *judgement) {
 		if t.isChosen(w.Key) {
 			continue // another rule has taken it at this tick
 		}
-		victim, err := NewVictim(w.c, Cause{Rule: j.rule.Name, Text: t.sentence(j, w)})
+		victim, err := NewVictim(w.c, Cause{Rule: j.rule.Name, Text: t.d.killSentence(j.out, t.v.Snapshot.At, &w.Candidate)})
 		if err != nil {
 			continue // weigh has asked before, so this is not reached
 		}
@@ -63,14 +65,14 @@ const tiny = 1e-9
 // underWay is how many kills there is room for beside those under way, and how
 // much of res the latter will bring. One that is ignored for too long brings
 // nothing and takes no room.
-func (t *turn) underWay(res Resource) (room int, credit float64) {
-	room = t.p.Ladder.KillsAtOnce - len(t.d.Kills)
+func (t *turn) underWay(res policy.Resource) (room int, credit float64) {
+	room = t.p.Ladder.KillsAtOnce - len(t.chosen)
 	for _, w := range t.chosen {
 		credit += max(tiny, t.useOf(w.Key, res))
 	}
 	for i := range t.in.InFlight {
 		f := &t.in.InFlight[i]
-		if f.Ignored(t.v.s.At, t.p.Ladder.IgnoredAfter) {
+		if f.Ignored(t.v.Snapshot.At, t.p.Ladder.IgnoredAfter) {
 			continue
 		}
 		room--
@@ -85,12 +87,12 @@ func (f *InFlight) Ignored(now time.Time, limit time.Duration) bool {
 }
 
 // useOf is what the container uses of res, 0 when that is not known.
-func (t *turn) useOf(k snapshot.Key, res Resource) float64 {
-	i, ok := slices.BinarySearchFunc(t.v.s.Containers, k, func(c snapshot.Container, k snapshot.Key) int { return compareKeys(c.Key, k) })
-	if !ok {
+func (t *turn) useOf(k snapshot.Key, res policy.Resource) float64 {
+	c := t.v.Snapshot.Find(k)
+	if c == nil {
 		return 0
 	}
-	return t.v.use(&t.v.s.Containers[i], res).V
+	return t.v.Use(c, res).V
 }
 
 // conclude tells each container that may be killed what became of it: chosen,
@@ -117,10 +119,5 @@ func (t *turn) conclude() []Candidate {
 }
 
 func (t *turn) isChosen(k snapshot.Key) bool {
-	for _, w := range t.chosen {
-		if w.Key == k {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.chosen, func(w *weighed) bool { return w.Key == k })
 }

@@ -4,11 +4,12 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // ladder is the memory of one resource's ladder.
 type ladder struct {
-	rung Rung
+	rung policy.Rung
 	// since is when it came to that rung.
 	since time.Time
 	// quiet is since when nothing asks for the rung, or since the last step
@@ -69,10 +70,10 @@ func (l *ladder) follow(now time.Time) {
 type asks struct {
 	// push is the highest rung that a rule which is above its threshold asks
 	// for, keep the highest of all that have held and not cleared.
-	push, keep Rung
+	push, keep policy.Rung
 	// hold is the highest rung of the rules that are not clear: what is in force
 	// stays.
-	hold Rung
+	hold policy.Rung
 	// immediate: a rule asks for push without the rungs below. settle is the
 	// shortest one of the rules that ask for push: how long it takes until what
 	// is done shows in their readings.
@@ -105,22 +106,22 @@ func (a *asks) limitRoom(room snapshot.Value) {
 }
 
 // dwell is how long the ladder stays quiet before its next step down.
-func (l *ladder) dwell(p *Policy) time.Duration { return p.Ladder.Dwell << l.backoff }
+func (l *ladder) dwell(p *policy.Policy) time.Duration { return p.Ladder.Dwell << l.backoff }
 
 // move climbs a rung up to the throttle, all of them where a rule says so, or
 // leaves one. It reports whether it did. What is above the throttle is climbed
 // after that had its turn.
-func (l *ladder) move(p *Policy, now time.Time, a *asks) (moved bool) {
+func (l *ladder) move(p *policy.Policy, now time.Time, a *asks) (moved bool) {
 	before := l.rung
 	switch {
 	case a.push > l.rung:
 		l.quiet = time.Time{}
 		if a.immediate {
 			l.to(a.push, now)
-		} else if l.rung < Slow {
+		} else if l.rung < policy.Throttle {
 			l.to(l.above(p), now)
 		}
-	case l.rung == Kill && a.push < Kill:
+	case l.rung == policy.Kill && a.push < policy.Kill:
 		// Nothing stays on this rung, so it is left at once, and who asks for it
 		// again has to try the others first.
 		l.to(l.below(a), now)
@@ -138,57 +139,57 @@ func (l *ladder) move(p *Policy, now time.Time, a *asks) (moved bool) {
 // climb goes one further from the throttle on, when there is nothing to throttle
 // or to freeze, or nothing more of it for as long as it takes to show, and that
 // was not enough.
-func (l *ladder) climb(p *Policy, now time.Time, a *asks) {
-	if a.push > l.rung && l.rung >= Slow && (!l.throttles() && !a.frozen || now.Sub(l.acted) >= a.settle) {
+func (l *ladder) climb(p *policy.Policy, now time.Time, a *asks) {
+	if a.push > l.rung && l.rung >= policy.Throttle && (!l.throttles() && !a.frozen || now.Sub(l.acted) >= a.settle) {
 		l.to(l.above(p), now)
 	}
 }
 
-func (l *ladder) to(r Rung, now time.Time) {
+func (l *ladder) to(r policy.Rung, now time.Time) {
 	if l.rung != r {
 		l.rung, l.since = r, now
 	}
 }
 
 // above is the next rung; without freezing there is no such rung.
-func (l *ladder) above(p *Policy) Rung {
+func (l *ladder) above(p *policy.Policy) policy.Rung {
 	next := l.rung + 1
-	if next == Freeze && p.Ladder.FreezeFor == 0 {
+	if next == policy.Freeze && p.Ladder.FreezeFor == 0 {
 		next++
 	}
-	return min(next, Kill)
+	return min(next, policy.Kill)
 }
 
 // below is the rung that is left over when this one is left: one on which
 // something is still in force.
-func (l *ladder) below(a *asks) Rung {
+func (l *ladder) below(a *asks) policy.Rung {
 	switch {
-	case l.rung > Freeze && a.frozen:
-		return Freeze
-	case l.rung > Slow && l.throttles():
-		return Slow
-	case l.rung > StopOffering:
-		return StopOffering
+	case l.rung > policy.Freeze && a.frozen:
+		return policy.Freeze
+	case l.rung > policy.Throttle && l.throttles():
+		return policy.Throttle
+	case l.rung > policy.StopOffering:
+		return policy.StopOffering
 	}
-	return None
+	return policy.None
 }
 
 // throttles reports whether anything is throttled.
 func (l *ladder) throttles() bool { return l.limit > 0 || !l.light.IsZero() }
 
 // stepDown leaves a rung, or loosens the throttle until there is none.
-func (l *ladder) stepDown(p *Policy, now time.Time, a *asks) {
+func (l *ladder) stepDown(p *policy.Policy, now time.Time, a *asks) {
 	l.quiet = now
-	if l.rung == Slow && l.limit > 0 {
+	if l.rung == policy.Throttle && l.limit > 0 {
 		if l.loosen(p, now, a); l.throttles() {
 			return
 		}
 	}
-	if l.rung == Slow && !l.light.IsZero() {
+	if l.rung == policy.Throttle && !l.light.IsZero() {
 		l.light, l.loosened = time.Time{}, now
 	}
 	l.to(l.below(a), now)
-	if l.rung == None {
+	if l.rung == policy.None {
 		l.backoff, l.failed = 0, 0
 	}
 }
@@ -197,7 +198,7 @@ func (l *ladder) stepDown(p *Policy, now time.Time, a *asks) {
 // than half way to what a rule says would be too much, or to what was too much
 // last time. Steps of less than a hundredth are not made, so that under a
 // constant load the limit comes to rest.
-func (l *ladder) loosen(p *Policy, now time.Time, a *asks) {
+func (l *ladder) loosen(p *policy.Policy, now time.Time, a *asks) {
 	least := l.ceiling / 100
 	step := max(l.limit*p.Ladder.Loosen, least)
 	if a.room.OK() {
@@ -238,7 +239,7 @@ func (l *ladder) due(now time.Time, a *asks, used float64) bool {
 // that is not known, and by twice as much as the last time where that was not
 // enough: a reading that stops at "all is busy" never tells of more. It reports
 // whether that is a new grip, not one that is only tightened further.
-func (l *ladder) tighten(p *Policy, now time.Time, a *asks, t throttled) (isNew bool) {
+func (l *ladder) tighten(p *policy.Policy, now time.Time, a *asks, t throttled) (isNew bool) {
 	before := l.limit
 	cut := t.used / 2
 	if before == 0 {
@@ -272,6 +273,6 @@ func (l *ladder) tighten(p *Policy, now time.Time, a *asks, t throttled) (isNew 
 
 // release ends everything at once.
 func (l *ladder) release(now time.Time) {
-	l.to(None, now)
+	l.to(policy.None, now)
 	*l = ladder{since: l.since}
 }

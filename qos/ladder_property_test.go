@@ -2,6 +2,7 @@ package qos
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -10,42 +11,44 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // anyLadderPolicy is a policy of one to three rules up to any rung, with all that
 // can be set of the ladder. Each rule's reading is 0 on a calm node.
-func anyLadderPolicy(t *rapid.T) *Policy {
-	p := DefaultPolicy()
+func anyLadderPolicy(t *rapid.T) *policy.Policy {
+	p := policy.DefaultPolicy()
 	seconds := func(label string, least, most int) time.Duration {
 		return time.Duration(rapid.IntRange(least, most).Draw(t, label)) * time.Second
 	}
-	p.Ladder = Ladder{
+	p.Ladder = policy.Ladder{
 		Dwell: seconds("dwell", 1, 3), FloorCores: rapid.SampledFrom([]float64{0.01, 0.02, 0.5}).Draw(t, "floor"),
 		Loosen: rapid.SampledFrom([]float64{0.05, 0.2, 1}).Draw(t, "loosen"), FreezeFor: seconds("freeze for", 0, 4),
 		KillsAtOnce: rapid.IntRange(1, 3).Draw(t, "at once"), IgnoredAfter: seconds("ignored after", 1, 8),
 	}
-	p.Budget = Budget{Kills: rapid.IntRange(1, 4).Draw(t, "budget"), Per: time.Minute}
+	p.Budget = policy.Budget{Kills: rapid.IntRange(1, 4).Draw(t, "budget"), Per: time.Minute}
 	p.Victims.MinUsage = 0
 	for i := range rapid.IntRange(1, 3).Draw(t, "rules") {
-		r := Rule{
+		r := policy.Rule{
 			Name: fmt.Sprintf("rule-%d", i), For: seconds("for", 0, 2), Settle: seconds("settle", 0, 3),
 			Immediate: rapid.IntRange(0, 3).Draw(t, "immediate") == 0,
 		}
 		switch rapid.IntRange(0, 3).Draw(t, "signal") {
 		case 0:
-			r.Signal, r.Above, r.Clear = Load1, 6, 5
+			r.Signal, r.Above, r.Clear = signal.Load1, 6, 5
 		case 1:
-			r.Signal, r.Above, r.Clear = RegularCPUPressure, 0.1, 0.05
+			r.Signal, r.Above, r.Clear = signal.RegularCPUPressure, 0.1, 0.05
 		default:
-			r.Signal, r.Above, r.Clear = NodeCPU, 0.95, 0.9
+			r.Signal, r.Above, r.Clear = signal.NodeCPU, 0.95, 0.9
 		}
-		r.Action = Rung(rapid.IntRange(int(StopOffering), int(Kill)).Draw(t, "action"))
-		if r.Action == Freeze && p.Ladder.FreezeFor == 0 {
-			r.Action = Kill
+		r.Action = policy.Rung(rapid.IntRange(int(policy.StopOffering), int(policy.Kill)).Draw(t, "action"))
+		if r.Action == policy.Freeze && p.Ladder.FreezeFor == 0 {
+			r.Action = policy.Kill
 		}
 		p.Rules = append(p.Rules, r)
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	return &p
@@ -115,9 +118,9 @@ func anyTick(t *rapid.T, at time.Time) *snapshot.Snapshot {
 
 // watch holds what one ladder did up to now against what it must never do.
 type watch struct {
-	p     *Policy
+	p     *policy.Policy
 	kills []time.Time
-	rungs [numResources]Rung
+	rungs [policy.NumResources]policy.Rung
 	cores map[snapshot.Key]float64
 	limit float64
 	// killed are those of the tick before: where nobody carries the kill out, the
@@ -127,7 +130,7 @@ type watch struct {
 }
 
 func (w *watch) check(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
-	before := w.rungs[CPU]
+	before := w.rungs[policy.CPU]
 	w.checkVictims(t, s, d)
 	w.checkBudget(t, d, s.At)
 	w.checkRungs(t, d)
@@ -163,7 +166,7 @@ func (w *watch) checkVictims(t *rapid.T, s *snapshot.Snapshot, d *Decision) {
 			t.Fatalf("killed %s twice", v.Key().ID)
 		}
 		killed[v.Key()] = true
-		if c := find(s, v.Key()); !usable(c.CPU.Cores).OK() {
+		if c := find(s, v.Key()); !known(c.CPU.Cores).OK() {
 			t.Fatalf("killed one that uses %+v", c.CPU.Cores)
 		}
 		for i := range d.Rules {
@@ -196,8 +199,8 @@ func (w *watch) checkRungs(t *rapid.T, d *Decision) {
 	for i := range d.Ladders {
 		l := &d.Ladders[i]
 		next := w.rungs[i] + 1
-		if next == Freeze && w.p.Ladder.FreezeFor == 0 {
-			next = Kill
+		if next == policy.Freeze && w.p.Ladder.FreezeFor == 0 {
+			next = policy.Kill
 		}
 		for k := range d.Rules {
 			r := &d.Rules[k]
@@ -208,37 +211,37 @@ func (w *watch) checkRungs(t *rapid.T, d *Decision) {
 		if l.Rung > next {
 			t.Fatalf("from rung %s to %s", w.rungs[i], l.Rung)
 		}
-		if l.Rung > None && !d.StopOffering {
+		if l.Rung > policy.None && !d.StopOffering {
 			t.Fatalf("on rung %s, and still offering", l.Rung)
 		}
 		w.rungs[i] = l.Rung
 	}
 }
 
-func (w *watch) rule(name string) *Rule {
+func (w *watch) rule(name string) *policy.Rule {
 	for i := range w.p.Rules {
 		if w.p.Rules[i].Name == name {
 			return &w.p.Rules[i]
 		}
 	}
-	return &Rule{}
+	return &policy.Rule{}
 }
 
-func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision, before Rung) {
+func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision, before policy.Rung) {
 	blind := true
 	for i := range d.Rules {
 		blind = blind && d.Rules[i].Why == reason.Blind
 	}
-	limit := d.Ladders[CPU].Limit
+	limit := d.Ladders[policy.CPU].Limit
 	cores := map[snapshot.Key]float64{}
 	for _, th := range d.Actions.Throttles {
 		k := th.Victim.Key()
-		if _, had := w.cores[k]; !had && !w.killed[k] && !usable(find(s, k).CPU.Cores).OK() {
+		if _, had := w.cores[k]; !had && !w.killed[k] && !known(find(s, k).CPU.Cores).OK() {
 			t.Fatalf("throttled %s, whose use is not known", k.ID)
 		}
 		cpus := s.Host.Usable()
 		switch cores[k] = th.Cores; {
-		case th.Cores == 0 && th.LowWeight && (limit == 0 || cpus.OK() && limit >= cpus.V || !usable(find(s, k).CPU.Cores).OK()):
+		case th.Cores == 0 && th.LowWeight && (limit == 0 || cpus.OK() && limit >= cpus.V || !known(find(s, k).CPU.Cores).OK()):
 		case !(th.Cores >= w.p.Ladder.FloorCores) || th.Cores > max(limit, w.p.Ladder.FloorCores)+1e-9:
 			t.Fatalf("limited to %v cores, all together to %v, floor %v", th.Cores, limit, w.p.Ladder.FloorCores)
 		}
@@ -251,11 +254,11 @@ func (w *watch) checkThrottles(t *rapid.T, s *snapshot.Snapshot, d *Decision, be
 	if before := w.limit; blind && !left && limit > 0 && (before == 0 || limit < before-1e-9) {
 		t.Fatalf("all together from %v to %v while blind", before, limit)
 	}
-	if blind && len(cores) > 0 && before < Slow {
+	if blind && len(cores) > 0 && before < policy.Throttle {
 		t.Fatalf("%d new throttles while blind", len(cores))
 	}
-	if d.Ladders[CPU].Rung < Slow && len(cores) > 0 {
-		t.Fatalf("%d throttles on rung %s", len(cores), d.Ladders[CPU].Rung)
+	if d.Ladders[policy.CPU].Rung < policy.Throttle && len(cores) > 0 {
+		t.Fatalf("%d throttles on rung %s", len(cores), d.Ladders[policy.CPU].Rung)
 	}
 	w.cores, w.limit, w.killed = cores, limit, map[snapshot.Key]bool{}
 	for _, v := range d.Kills {
@@ -315,12 +318,12 @@ func TestLadderProperties(t *testing.T) {
 }
 
 // withShadows is p with a shadow rule before and after its own.
-func withShadows(p *Policy) *Policy {
+func withShadows(p *policy.Policy) *policy.Policy {
 	q := *p
-	extra := Rule{Name: "shadow-kill", Signal: NodeCPU, Above: 0.5, Clear: 0.4, Action: Kill, Immediate: true, Shadow: true}
+	extra := policy.Rule{Name: "shadow-kill", Signal: signal.NodeCPU, Above: 0.5, Clear: 0.4, Action: policy.Kill, Immediate: true, Shadow: true}
 	other := extra
-	other.Name, other.Action, other.Immediate = "shadow-slow", Slow, false
-	q.Rules = append([]Rule{extra}, p.Rules...)
+	other.Name, other.Action, other.Immediate = "shadow-slow", policy.Throttle, false
+	q.Rules = append([]policy.Rule{extra}, p.Rules...)
 	q.Rules = append(q.Rules, other)
 	return &q
 }
@@ -328,7 +331,7 @@ func withShadows(p *Policy) *Policy {
 // calmDown: the longest that it takes is a step of loosening per dwell, doubled
 // by the most backing off, of which 100 are enough (a step is at least a
 // hundredth), two rungs more, and what a rule needs to let go.
-func calmDown(t *rapid.T, p *Policy, st State, at time.Time) {
+func calmDown(t *rapid.T, p *policy.Policy, st State, at time.Time) {
 	bound := 103*int((p.Ladder.Dwell<<maxBackoff)/time.Second) + int(p.Fresh.Sample/time.Second)
 	var d Decision
 	for range bound {
@@ -340,11 +343,11 @@ func calmDown(t *rapid.T, p *Policy, st State, at time.Time) {
 		if d, st = decide(p, st, s, nil); len(d.Kills) > 0 {
 			t.Fatalf("killed %q on a calm node", killed(d))
 		}
-		if d.Ladders[CPU].Rung == None && len(d.Actions.Throttles)+len(d.Actions.Freezes) == 0 {
+		if d.Ladders[policy.CPU].Rung == policy.None && len(d.Actions.Throttles)+len(d.Actions.Freezes) == 0 {
 			return
 		}
 	}
-	t.Fatalf("after %d s on a calm node: %+v, %d throttles, %d freezes", bound, d.Ladders[CPU], len(d.Actions.Throttles), len(d.Actions.Freezes))
+	t.Fatalf("after %d s on a calm node: %+v, %d throttles, %d freezes", bound, d.Ladders[policy.CPU], len(d.Actions.Throttles), len(d.Actions.Freezes))
 }
 
 // Whatever the rules in shadow mode would do, nothing is done.
@@ -375,4 +378,12 @@ func TestShadowDoesNothing(t *testing.T) {
 	if would == 0 {
 		t.Error("no shadow rule would have killed, so nothing was tested")
 	}
+}
+
+// known is x unless it is no number that anything can be decided on.
+func known(x snapshot.Value) snapshot.Value {
+	if x.OK() && !(x.V >= 0 && !math.IsInf(x.V, 1)) {
+		return snapshot.Value{Why: snapshot.Malformed}
+	}
+	return x
 }

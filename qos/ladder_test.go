@@ -7,17 +7,19 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // slowPolicy throttles at once when more than 95 % of the CPUs are busy.
-func slowPolicy(action Rung) *Policy {
-	r := ruleOf("cpu", NodeCPU, 0.95)
+func slowPolicy(action policy.Rung) *policy.Policy {
+	r := ruleOf("cpu", signal.NodeCPU, 0.95)
 	r.Action, r.Immediate, r.For, r.Settle, r.Clear = action, false, 0, 3*time.Second, 0.9
 	return policyOf(r)
 }
 
 // ticks tells Decide the same, a second apart, and returns the last decision.
-func ticks(t *testing.T, p *Policy, st State, from, n int, scene func(at time.Time) *snapshot.Snapshot, inFlight ...InFlight) (Decision, State) {
+func ticks(t *testing.T, p *policy.Policy, st State, from, n int, scene func(at time.Time) *snapshot.Snapshot, inFlight ...InFlight) (Decision, State) {
 	t.Helper()
 	var d Decision
 	for i := range n {
@@ -44,7 +46,7 @@ func coresOf(d Decision, id string) float64 {
 // The first cut is what is missing and a tenth more; one that does not show is
 // not repeated, one that shows and is not enough is doubled.
 func TestThrottleInProportion(t *testing.T) {
-	p := slowPolicy(Slow)
+	p := slowPolicy(policy.Throttle)
 	scene := full(revocable("hog", 1), regular("web", 1))
 	d, st := ticks(t, p, State{}, 0, 2, scene)
 	first := 1 - 0.1*beyondMissing // busy 2, allowed 1.9
@@ -62,7 +64,7 @@ func TestThrottleInProportion(t *testing.T) {
 
 // What one that left had is not handed to the others.
 func TestShareOfOneThatLeft(t *testing.T) {
-	p := slowPolicy(Slow)
+	p := slowPolicy(policy.Throttle)
 	d, st := ticks(t, p, State{}, 0, 2, full(revocable("a", 0.8), revocable("b", 0.8), regular("web", 0.4)))
 	each := coresOf(d, "a")
 	if each == 0 || coresOf(d, "b") != each {
@@ -72,14 +74,14 @@ func TestShareOfOneThatLeft(t *testing.T) {
 		return node(at, 1.85, revocable("a", each), regular("web", 0.4))
 	}
 	d, _ = ticks(t, p, st, 2, 1, calm)
-	if got := coresOf(d, "a"); got != each || math.Abs(d.Ladders[CPU].Limit-each) > 1e-9 {
-		t.Errorf("limit %v, all together %v; want %v", got, d.Ladders[CPU].Limit, each)
+	if got := coresOf(d, "a"); got != each || math.Abs(d.Ladders[policy.CPU].Limit-each) > 1e-9 {
+		t.Errorf("limit %v, all together %v; want %v", got, d.Ladders[policy.CPU].Limit, each)
 	}
 }
 
 // A container whose kill was ignored lives, and is throttled again.
 func TestIgnoredKillIsThrottled(t *testing.T) {
-	p := slowPolicy(Slow)
+	p := slowPolicy(policy.Throttle)
 	scene := full(revocable("hog", 1), regular("web", 1))
 	flight := InFlight{Key: snapshot.Key{ID: "hog", Inode: 7}, Since: t0}
 	d, st := ticks(t, p, State{}, 0, 5, scene, flight)
@@ -111,7 +113,7 @@ func TestIgnoredKillDoesNotBlock(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	p := cpuPolicy()
 	p.Rules[0].For, p.Rules[0].Settle = 0, 0
-	p.Budget = Budget{Kills: 4, Per: time.Minute}
+	p.Budget = policy.Budget{Kills: 4, Per: time.Minute}
 	scene := full(revocable("a", 1), regular("web", 1))
 	d, st := ticks(t, p, State{}, 0, 4, scene) // four kills, none of which arrives
 	if killed(d) != "a" || d.Budget.Open() || d.Budget.Left != 0 {
@@ -145,19 +147,19 @@ func TestBreaker(t *testing.T) {
 // A policy that is swapped in keeps what an unchanged rule holds, and a policy
 // in which nothing may be done undoes it at once.
 func TestPolicySwap(t *testing.T) {
-	p := slowPolicy(Slow)
+	p := slowPolicy(policy.Throttle)
 	scene := full(revocable("hog", 1), regular("web", 1))
 	d, st := ticks(t, p, State{}, 0, 3, scene)
 	limit := coresOf(d, "hog")
 	between := func(at time.Time) *snapshot.Snapshot {
 		return node(at, 1.85, revocable("hog", limit), regular("web", 1))
 	}
-	same := slowPolicy(Slow)
+	same := slowPolicy(policy.Throttle)
 	same.Budget.Kills = 1
 	if d, _ = ticks(t, same, st, 3, 30, between); coresOf(d, "hog") != limit || !d.Rules[0].Active {
 		t.Errorf("limit %v after a reload, want %v; %+v", coresOf(d, "hog"), limit, d.Rules[0])
 	}
-	shadow := slowPolicy(Slow)
+	shadow := slowPolicy(policy.Throttle)
 	shadow.Shadow = true
 	if d, _ = ticks(t, shadow, st, 3, 1, scene); len(d.Actions.Throttles) != 0 || d.StopOffering {
 		t.Errorf("in shadow mode: %+v", d.Actions)
@@ -166,7 +168,7 @@ func TestPolicySwap(t *testing.T) {
 
 // A clock that is set back does not freeze anything for longer.
 func TestFreezeEndsWhenTheClockGoesBack(t *testing.T) {
-	p := slowPolicy(Freeze)
+	p := slowPolicy(policy.Freeze)
 	p.Ladder.FreezeFor = 10 * time.Second
 	p.Rules[0].Immediate = true
 	scene := full(revocable("hog", 1), regular("web", 1))
@@ -184,7 +186,7 @@ func TestFreezeEndsWhenTheClockGoesBack(t *testing.T) {
 // Two rules at one tick: the second takes who is left, for what is missing beyond
 // the first one's victim, and within the budget.
 func TestTwoRulesAtOneTick(t *testing.T) {
-	mild, harsh := ruleOf("mild", NodeCPU, 0.95), ruleOf("harsh", NodeCPU, 0.3)
+	mild, harsh := ruleOf("mild", signal.NodeCPU, 0.95), ruleOf("harsh", signal.NodeCPU, 0.3)
 	mild.For, harsh.For = 0, 0
 	p := policyOf(mild, harsh)
 	p.Ladder.KillsAtOnce = 3
@@ -201,16 +203,16 @@ func TestTwoRulesAtOneTick(t *testing.T) {
 // All rungs in order on the way up, each with its time to show, and back in
 // reverse.
 func TestWholeLadder(t *testing.T) {
-	p := slowPolicy(Kill)
+	p := slowPolicy(policy.Kill)
 	p.Rules[0].Settle = 2 * time.Second
 	p.Ladder.Dwell, p.Ladder.FreezeFor, p.Ladder.Loosen = 3*time.Second, 30*time.Second, 10
 	up := full(revocable("hog", 1), regular("web", 1)) // whatever is done, it uses a core
 	var st State
-	climb := func(n int, scene func(at time.Time) *snapshot.Snapshot, from int, flight ...InFlight) (rungs []Rung, kills []string) {
+	climb := func(n int, scene func(at time.Time) *snapshot.Snapshot, from int, flight ...InFlight) (rungs []policy.Rung, kills []string) {
 		for i := range n {
 			var d Decision
 			d, st = decide(p, st, scene(after(float64(from+i))), flight)
-			rungs = append(rungs, d.Ladders[CPU].Rung)
+			rungs = append(rungs, d.Ladders[policy.CPU].Rung)
 			for _, v := range d.Kills {
 				kills = append(kills, v.Key().ID)
 			}
@@ -218,14 +220,14 @@ func TestWholeLadder(t *testing.T) {
 		return rungs, kills
 	}
 	rungs, kills := climb(7, up, 0)
-	if want := []Rung{StopOffering, Slow, Slow, Freeze, Freeze, Freeze, Kill}; !slices.Equal(rungs, want) || !slices.Equal(kills, []string{"hog"}) {
+	if want := []policy.Rung{policy.StopOffering, policy.Throttle, policy.Throttle, policy.Freeze, policy.Freeze, policy.Freeze, policy.Kill}; !slices.Equal(rungs, want) || !slices.Equal(kills, []string{"hog"}) {
 		t.Errorf("climbed %v and killed %q, want %v", rungs, kills, want)
 	}
 	down := func(at time.Time) *snapshot.Snapshot {
 		return node(at, 0.1, revocable("other", 0), regular("web", 0.1))
 	}
 	rungs, _ = climb(20, down, 7)
-	if want := []Rung{Freeze, StopOffering, None}; !slices.Equal(slices.Compact(slices.Clone(rungs)), want) {
+	if want := []policy.Rung{policy.Freeze, policy.StopOffering, policy.None}; !slices.Equal(slices.Compact(slices.Clone(rungs)), want) {
 		// The throttle went with its only container.
 		t.Errorf("went down %v, want %v", slices.Compact(slices.Clone(rungs)), want)
 	}
@@ -233,7 +235,7 @@ func TestWholeLadder(t *testing.T) {
 	climb(7, up, 100)
 	calm := func(at time.Time) *snapshot.Snapshot { return node(at, 0.1, revocable("hog", 0), regular("web", 0.1)) }
 	rungs, _ = climb(30, calm, 107)
-	if want := []Rung{Freeze, Slow, StopOffering, None}; !slices.Equal(slices.Compact(slices.Clone(rungs)), want) || rungs[2] != Freeze || rungs[3] != Slow {
+	if want := []policy.Rung{policy.Freeze, policy.Throttle, policy.StopOffering, policy.None}; !slices.Equal(slices.Compact(slices.Clone(rungs)), want) || rungs[2] != policy.Freeze || rungs[3] != policy.Throttle {
 		t.Errorf("went down %v, want %v, each for the dwell", rungs, want)
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Nodes of 2 CPUs on which one regular container, web, which was allocated 2
@@ -73,16 +75,17 @@ func calmFastSampler(s *snapshot.Snapshot) *snapshot.Snapshot {
 }
 
 // reads is what a rule of sig with its default threshold (or 0.5) reads at the
-// last of the ticks.
-func reads(t *testing.T, sig Signal, promises []Promise, ticks ...*snapshot.Snapshot) RuleState {
+// last of the ticks, and what is said of it.
+func reads(t *testing.T, sig policy.Signal, promises []signal.Promise, ticks ...*snapshot.Snapshot) (RuleState, string) {
 	t.Helper()
-	r, ok := sig.Defaults()
-	if !ok {
+	spec := signal.Of(sig)
+	if spec == nil {
 		t.Fatalf("no signal %s", sig)
 	}
-	r.Name, r.Clear = "rule", sig.ClearOf(r.Above)
+	r := spec.Rule()
+	r.Name = "rule"
 	p := policyOf(r)
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	var st State
@@ -95,14 +98,14 @@ func reads(t *testing.T, sig Signal, promises []Promise, ticks ...*snapshot.Snap
 			t.Errorf("signals say %+v, the rule %+v", all, d.Rules[0])
 		}
 	}
-	return d.Rules[0]
+	return d.Rules[0], d.Sentence(&d.Rules[0], ticks[len(ticks)-1].At)
 }
 
 // cases are readings of one signal.
 type readingCase struct {
 	name     string
 	ticks    []*snapshot.Snapshot
-	promises []Promise
+	promises []signal.Promise
 	// want is its value, or why it is unknown; missing is absent when it does
 	// not tell.
 	want, missing snapshot.Value
@@ -110,9 +113,9 @@ type readingCase struct {
 	text          string
 }
 
-func (tc *readingCase) check(t *testing.T, sig Signal) {
+func (tc *readingCase) check(t *testing.T, sig policy.Signal) {
 	t.Helper()
-	got := reads(t, sig, tc.promises, tc.ticks...)
+	got, text := reads(t, sig, tc.promises, tc.ticks...)
 	if got.Value.Why != tc.want.Why || got.Value.OK() && math.Abs(got.Value.V-tc.want.V) > 1e-9 {
 		t.Errorf("value %+v, want %+v", got.Value, tc.want)
 	}
@@ -122,12 +125,12 @@ func (tc *readingCase) check(t *testing.T, sig Signal) {
 	if got.Container != tc.worst {
 		t.Errorf("worst %q, want %q", got.Container, tc.worst)
 	}
-	if tc.text != "" && got.Text != "rule: "+tc.text {
-		t.Errorf("text\n     %q\nwant %q", got.Text, "rule: "+tc.text)
+	if tc.text != "" && text != "rule: "+tc.text {
+		t.Errorf("text\n     %q\nwant %q", text, "rule: "+tc.text)
 	}
 }
 
-func checkAll(t *testing.T, sig Signal, cases []readingCase) {
+func checkAll(t *testing.T, sig policy.Signal, cases []readingCase) {
 	t.Helper()
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) { tc.check(t, sig) })
@@ -148,7 +151,7 @@ func edit(s *snapshot.Snapshot, f func(s *snapshot.Snapshot)) []*snapshot.Snapsh
 }
 
 func TestContention(t *testing.T) {
-	checkAll(t, RegularCPUContention, []readingCase{
+	checkAll(t, signal.RegularCPUContention, []readingCase{
 		{name: "an idle node", ticks: one(1, onV2(0, 0)), want: amount(1. / 2), missing: amount(0)},
 		{
 			name: "a full node on which nobody waits", ticks: one(2, onV2(0, 0)), want: amount(1), missing: amount(0),
@@ -198,7 +201,7 @@ func TestContention(t *testing.T) {
 }
 
 func TestRunDelay(t *testing.T) {
-	checkAll(t, RegularRunDelay, []readingCase{
+	checkAll(t, signal.RegularRunDelay, []readingCase{
 		{
 			name: "web waits", ticks: one(2, onV1(amount(1.0/3))), want: amount(0.25), missing: amount(1.0 / 3), worst: "web",
 			text: "web waited on run queues for 25 % of the CPU it wants above 20 % for 0 s of 1 s; node 100 % busy; regular containers lack 0.33 CPUs",
@@ -212,7 +215,7 @@ func TestRunDelay(t *testing.T) {
 			onV1(amount(0.04))(web)
 			web.CPU.Cores = amount(0.05)
 		}), want: amount(0)},
-		{name: "on an idle node", ticks: one(1.39, onV1(amount(1))), want: amount(0), text: "no regular container waits on run queues (0 %), not above 20 %; node 69.5 % busy"},
+		{name: "on an idle node", ticks: one(1.39, onV1(amount(1))), want: amount(0), text: "no regular container waits on run queues (0 %), not above 20 %; node 69.5 % busy, less than 70 %: waiting there does not count"},
 		{name: "on a busy one", ticks: one(1.4, onV1(amount(1))), want: amount(0.5), missing: amount(1), worst: "web"},
 		{name: "not read, idle", ticks: one(1, onV1(noDelay)), want: amount(0)},
 		{name: "not read, busy", ticks: one(2, onV1(noDelay)), want: absent(snapshot.NotRead), text: "blind, the regular containers' run-queue delay could not be read (not_read)"},
@@ -231,7 +234,7 @@ func TestMemorySignals(t *testing.T) {
 		return edit(nodeOf(t0, 1, set), func(s *snapshot.Snapshot) { s.Host.MemAvailableBytes = snapshot.CountOf(megabytes * mega) })
 	}
 	t.Run("node", func(t *testing.T) {
-		checkAll(t, NodeMemory, []readingCase{
+		checkAll(t, signal.NodeMemory, []readingCase{
 			{
 				name: "half", ticks: available(1000, nil), want: amount(0.5), missing: amount(0),
 				text: "1000 MB of 2000 MB memory available (50 % in use), not above 95 %",
@@ -242,14 +245,14 @@ func TestMemorySignals(t *testing.T) {
 			},
 			{name: "none", ticks: available(0, nil), want: amount(1), missing: amount(100 * mega)},
 			{name: "a little more than all", ticks: available(2001, nil), want: amount(0), missing: amount(0)},
-			{name: "much more than all", ticks: available(3000, nil), want: absent(snapshot.Malformed)},
+			{name: "much more than all", ticks: available(3000, nil), want: absent(snapshot.Impossible)},
 			{name: "a limit around the containers", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) {
 				s.Host.UsableMemBytes, s.Host.UsableMemAvailableBytes = snapshot.CountOf(100*mega), snapshot.CountOf(1*mega)
 			}), want: amount(0.99), missing: amount(4 * mega)},
 			{name: "a limit that cannot be read", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) {
 				s.Host.UsableMemBytes = count(snapshot.Denied)
 			}), want: absent(snapshot.Denied), text: "blind, the node's memory could not be read (denied)"},
-			{name: "no memory at all", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Host.MemTotalBytes = snapshot.CountOf(0) }), want: absent(snapshot.Malformed)},
+			{name: "no memory at all", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Host.MemTotalBytes = snapshot.CountOf(0) }), want: absent(snapshot.Impossible)},
 			{name: "old", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Host.At = s.At.Add(-11 * time.Second) }), want: absent(snapshot.NotRead)},
 			{name: "truncated", ticks: edit(nodeOf(t0, 1, nil), func(s *snapshot.Snapshot) { s.Host.MemAvailableBytes = count(snapshot.Truncated) }), want: absent(snapshot.Truncated)},
 		})
@@ -260,7 +263,7 @@ func TestMemorySignals(t *testing.T) {
 				web.Memory.UnreclaimableBytes = snapshot.CountOf(megabytes * mega)
 			}
 		}
-		checkAll(t, RegularMemory, []readingCase{
+		checkAll(t, signal.RegularMemory, []readingCase{
 			{name: "half", ticks: one(1, nil), want: amount(0.5), worst: "web", text: "web uses 50 % of its memory, not above 90 %"},
 			{name: "all", ticks: one(1, filled(950)), want: amount(0.95), worst: "web"},
 			{name: "more than all", ticks: one(1, filled(1500)), want: amount(1.5), worst: "web"},
@@ -271,7 +274,7 @@ func TestMemorySignals(t *testing.T) {
 		})
 	})
 	t.Run("pressure", func(t *testing.T) {
-		checkAll(t, RegularMemoryPressure, []readingCase{
+		checkAll(t, signal.RegularMemoryPressure, []readingCase{
 			{name: "v2, scarce", ticks: available(200, onV2(0, 0.3)), want: amount(0.3), worst: "web", text: "web waited for memory 30 % of the time above 10 % for 0 s of 5 s; 200 MB of 2000 MB available"},
 			{name: "v2, plenty", ticks: available(500, onV2(0, 0.3)), want: amount(0), text: "no regular container is kept waiting for memory (0 %), not above 10 %; 500 MB of 2000 MB available"},
 			{name: "at its own limit", ticks: available(200, func(web *snapshot.Container) {
@@ -297,10 +300,10 @@ func TestMemorySignals(t *testing.T) {
 }
 
 func TestEstimateBroken(t *testing.T) {
-	peak := func(peak, allocated resources.Milli) []Promise {
-		return []Promise{{Resource: resources.Mem, Peak: 1, Allocated: 1}, {Resource: resources.CPUs, Peak: peak, Allocated: allocated}}
+	peak := func(peak, allocated resources.Milli) []signal.Promise {
+		return []signal.Promise{{Resource: resources.Mem, Peak: 1, Allocated: 1}, {Resource: resources.CPUs, Peak: peak, Allocated: allocated}}
 	}
-	checkAll(t, EstimateBroken, []readingCase{
+	checkAll(t, signal.EstimateBroken, []readingCase{
 		{name: "nothing promised", ticks: one(1, onV2(0, 0)), want: absent(snapshot.NotRead), text: "blind, the estimate of regular demand could not be read (not_read)"},
 		{name: "only memory promised", ticks: one(1, onV2(0, 0)), promises: peak(1, 1)[:1], want: absent(snapshot.NotRead)},
 		{
@@ -337,12 +340,12 @@ func BenchmarkLook(b *testing.B) {
 					onV1(noDelay)(&s.Containers[i])
 				}
 			}
-			v := look(p, s, nil)
-			before := v.remember()
+			v := signal.Look(signal.Past{}, p.Fresh, s, nil)
+			before := v.Remember()
 			b.ReportAllocs()
 			for b.Loop() {
-				v := lookAfter(before, p, s, nil)
-				before = v.remember()
+				v := signal.Look(before, p.Fresh, s, nil)
+				before = v.Remember()
 			}
 		})
 	}

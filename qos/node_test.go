@@ -6,6 +6,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // t0 is when the stories begin.
@@ -68,26 +70,26 @@ func revocable(id string, cores float64) snapshot.Container {
 
 // ruleOf is a rule with its signal's defaults that kills at once when it has
 // held, and clears as soon as it is not above.
-func ruleOf(name string, s Signal, above float64) Rule {
-	r, _ := s.Defaults()
+func ruleOf(name string, s policy.Signal, above float64) policy.Rule {
+	r := signal.Of(s).Rule()
 	r.Name, r.Above, r.Clear, r.Immediate = name, above, above, true
 	return r
 }
 
 // policyOf is a policy of those rules that spares nobody.
-func policyOf(rules ...Rule) *Policy {
-	p := DefaultPolicy()
-	p.Rules, p.Victims = rules, Victims{}
+func policyOf(rules ...policy.Rule) *policy.Policy {
+	p := policy.DefaultPolicy()
+	p.Rules, p.Victims = rules, policy.Victims{}
 	return &p
 }
 
 // cpuPolicy is the rule cpu: above 95 % for 5 s, settle 5 s.
-func cpuPolicy() *Policy { return policyOf(ruleOf("cpu", NodeCPU, 0.95)) }
+func cpuPolicy() *policy.Policy { return policyOf(ruleOf("cpu", signal.NodeCPU, 0.95)) }
 
 // loadPolicy is Mesos's LoadQoSController with the thresholds of its
 // documentation.
-func loadPolicy() *Policy {
-	return policyOf(ruleOf("load5", Load5, 6), ruleOf("load15", Load15, 4))
+func loadPolicy() *policy.Policy {
+	return policyOf(ruleOf("load5", signal.Load5, 6), ruleOf("load15", signal.Load15, 4))
 }
 
 // killed are the ids of the containers that d kills.
@@ -100,6 +102,6 @@ func killed(d Decision) string {
 }
 
 // decide is Decide without promises and orders.
-func decide(p *Policy, st State, s *snapshot.Snapshot, inFlight []InFlight) (Decision, State) {
+func decide(p *policy.Policy, st State, s *snapshot.Snapshot, inFlight []InFlight) (Decision, State) {
 	return Decide(p, st, Input{Snapshot: s, InFlight: inFlight})
 }

@@ -5,14 +5,16 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // A paused daemon undoes what it did, takes nothing, and stops the offer; what
 // was above before counts anew when it goes on.
 func TestPaused(t *testing.T) {
-	slow := ruleOf("slow", NodeCPU, 0.9)
-	slow.For, slow.Action = 0, Slow
-	kill := ruleOf("kill", NodeCPU, 0.95)
+	slow := ruleOf("slow", signal.NodeCPU, 0.9)
+	slow.For, slow.Action = 0, policy.Throttle
+	kill := ruleOf("kill", signal.NodeCPU, 0.95)
 	kill.For = 5 * time.Second
 	p := policyOf(slow, kill)
 	var st State

@@ -9,6 +9,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func TestCPUPressure(t *testing.T) {
@@ -17,14 +19,14 @@ func TestCPUPressure(t *testing.T) {
 	}
 	stalled := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.ContentionStalled) }
 	slowed := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.ContentionSlowed) }
-	checkAll(t, RegularCPUPressure, []readingCase{
+	checkAll(t, signal.RegularCPUPressure, []readingCase{
 		{
 			name: "v2, busy", ticks: one(2, onV2(0.5, 0)), want: amount(0.5), missing: amount(1), worst: "web",
 			text: "web waited for a CPU 50 % of the time above 10 % for 0 s; node 100 % busy; regular containers lack 1.00 CPUs; the ladder is at stop_offering",
 		},
 		{
 			name: "v2, not busy", ticks: one(1.38, onV2(0.5, 0)), want: amount(0),
-			text: "no regular container is kept waiting for a CPU (0 %), not above 10 %; node 69 % busy, less than 70 %: what waits there waits for its own sake",
+			text: "no regular container is kept waiting for a CPU (0 %), not above 10 %; node 69 % busy, less than 70 %: waiting there does not count",
 		},
 		{name: "v2, just busy", ticks: one(1.4, onV2(0.5, 0)), want: amount(0.5), missing: amount(1), worst: "web"},
 		{name: "nobody waits", ticks: one(2, onV2(0, 0)), want: amount(0)},
@@ -112,7 +114,7 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 	const half, full = 0.8, 2.
 	filled := (0.5*half + 0.105*full) / 0.605 // 50 % of the node, on average
 	ms := func(n uint64) snapshot.Count { return snapshot.CountOf(1e9 + n*1e6) }
-	checkAll(t, RegularCPUPressure, []readingCase{
+	checkAll(t, signal.RegularCPUPressure, []readingCase{
 		{name: "others fill the node", ticks: woken(half, filled, ms(0)), want: amount(0.6), worst: "web"},
 		{name: "the node is as busy as before", ticks: woken(half, half, ms(0)), want: amount(0)},
 		{name: "its quota explains it", ticks: woken(half, filled, ms(40)), want: amount(0)},
@@ -134,7 +136,7 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 		{name: "its quota is not known", ticks: woken(half, filled, count(snapshot.Truncated)), want: absent(snapshot.Truncated)},
 	})
 	t.Run("throttles at once", func(t *testing.T) {
-		r, _ := RegularCPUPressure.Defaults()
+		r := signal.Of(signal.RegularCPUPressure).Rule()
 		r.Name, r.Clear, r.Immediate = "squeeze", 0.05, true
 		p := policyOf(r)
 		var st State
@@ -177,7 +179,7 @@ func TestSelfThrottling(t *testing.T) {
 	for _, nested := range []bool{false, true} {
 		name := map[bool]string{false: "its own quota", true: "the quota of a nested container"}[nested]
 		t.Run(name, func(t *testing.T) {
-			checkAll(t, RegularCPUPressure, []readingCase{
+			checkAll(t, signal.RegularCPUPressure, []readingCase{
 				{name: "holds it back on an idle node", ticks: story(0.6, 580, nested), want: amount(0)},
 				{name: "holds it back on a full node", ticks: story(2, 580, nested), want: amount(0)},
 				{name: "holds it back on four processors", ticks: story(2, 4*580, nested), want: amount(0)},
@@ -185,7 +187,7 @@ func TestSelfThrottling(t *testing.T) {
 				{name: "never held it back since the tick before", ticks: story(2, 0, nested), want: amount(0.58), missing: amount(1), worst: "web"},
 				{name: "held it back some time before the first tick", ticks: story(2, 580, nested)[:1], want: absent(snapshot.FirstSample)},
 			})
-			checkAll(t, RegularCPUContention, []readingCase{
+			checkAll(t, signal.RegularCPUContention, []readingCase{
 				{name: "is no demand", ticks: story(2, 580, nested), want: amount(1), missing: amount(0)},
 				{name: "the rest is", ticks: story(2, 180, nested), want: amount(1 / 0.6), missing: amount(0.4 / 0.6)},
 			})
@@ -198,9 +200,9 @@ func TestSelfThrottling(t *testing.T) {
 		s.Host.At, s.Usage.At, s.Containers[0].At, s.Containers[1].At = s.At, s.At, s.At, s.At
 		s.Containers[1].Pressure.CPUSomeMicros = snapshot.CountOf(9e6 + uint64(i)*290e3)
 	}
-	checkAll(t, RegularCPUPressure, []readingCase{{name: "in half a second", ticks: short, want: amount(0.4), missing: amount(0.4 / 0.6), worst: "web"}})
+	checkAll(t, signal.RegularCPUPressure, []readingCase{{name: "in half a second", ticks: short, want: amount(0.4), missing: amount(0.4 / 0.6), worst: "web"}})
 	// And by rules in shadow mode.
-	r, _ := RegularCPUPressure.Defaults()
+	r := signal.Of(signal.RegularCPUPressure).Rule()
 	r.Name, r.Clear, r.Shadow = "rule", 0.05, true
 	p := policyOf(r)
 	var st State
@@ -219,10 +221,10 @@ func TestSelfThrottling(t *testing.T) {
 	for i := range jump[2].Containers {
 		jump[2].Containers[i].At = jump[2].At
 	}
-	checkAll(t, RegularCPUPressure, []readingCase{{name: "with a clock that is set", ticks: jump, want: amount(0.4), missing: amount(0.4 / 0.6), worst: "web"}})
+	checkAll(t, signal.RegularCPUPressure, []readingCase{{name: "with a clock that is set", ticks: jump, want: amount(0.4), missing: amount(0.4 / 0.6), worst: "web"}})
 	back := story(2, 180, false)
 	back[2].Containers[1].CPU.ThrottledNanos = snapshot.CountOf(1)
-	checkAll(t, RegularCPUPressure, []readingCase{{name: "with a counter that went back", ticks: back, want: absent(snapshot.Backwards)}})
+	checkAll(t, signal.RegularCPUPressure, []readingCase{{name: "with a counter that went back", ticks: back, want: absent(snapshot.Backwards)}})
 }
 
 // Every input of every signal, with every fault: the signal is unknown or lower
@@ -265,48 +267,48 @@ func TestFaultsOfRegularSignals(t *testing.T) {
 	web := func(s *snapshot.Snapshot) *snapshot.Container { return &s.Containers[1] }
 	busy := func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.BusyCores }
 	cores := func(s *snapshot.Snapshot) *snapshot.Value { return &web(s).CPU.Cores }
-	promises := []Promise{{Resource: "cpus", Peak: 100, Allocated: 2000}}
+	promises := []signal.Promise{{Resource: "cpus", Peak: 100, Allocated: 2000}}
 	for _, tc := range []struct {
-		sig    Signal
+		sig    policy.Signal
 		set    func(*snapshot.Container)
 		values []func(s *snapshot.Snapshot) *snapshot.Value
 		counts []func(s *snapshot.Snapshot) *snapshot.Count
 	}{
-		{RegularCPUContention, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
+		{signal.RegularCPUContention, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
 			busy, cores, func(s *snapshot.Snapshot) *snapshot.Value { return &web(s).Pressure.CPUSome },
 		}, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.CPUs },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).CPU.ThrottledNanos },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Pressure.CPUSomeMicros },
 		}},
-		{RegularCPUPressure, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
+		{signal.RegularCPUPressure, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
 			busy, cores, func(s *snapshot.Snapshot) *snapshot.Value { return &web(s).Pressure.CPUSome },
 		}, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.CPUs },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).CPU.ThrottledNanos },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Pressure.CPUSomeMicros },
 		}},
-		{RegularRunDelay, v1, []func(s *snapshot.Snapshot) *snapshot.Value{
+		{signal.RegularRunDelay, v1, []func(s *snapshot.Snapshot) *snapshot.Value{
 			busy, cores, func(s *snapshot.Snapshot) *snapshot.Value { return &web(s).CPU.RunDelay },
 		}, nil},
-		{RegularMemoryPressure, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
+		{signal.RegularMemoryPressure, v2, []func(s *snapshot.Snapshot) *snapshot.Value{
 			func(s *snapshot.Snapshot) *snapshot.Value { return &web(s).Pressure.MemoryFull },
 		}, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemTotalBytes },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemAvailableBytes },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Memory.UnreclaimableBytes },
 		}},
-		{NodeMemory, v1, nil, []func(s *snapshot.Snapshot) *snapshot.Count{
+		{signal.NodeMemory, v1, nil, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemTotalBytes },
 			func(s *snapshot.Snapshot) *snapshot.Count { return &s.Host.MemAvailableBytes },
 		}},
-		{RegularMemory, v1, nil, []func(s *snapshot.Snapshot) *snapshot.Count{
+		{signal.RegularMemory, v1, nil, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Memory.UnreclaimableBytes },
 		}},
-		{EstimateBroken, v2, []func(s *snapshot.Snapshot) *snapshot.Value{cores}, nil},
+		{signal.EstimateBroken, v2, []func(s *snapshot.Snapshot) *snapshot.Value{cores}, nil},
 	} {
-		r, _ := tc.sig.Defaults()
-		r.Name, r.For, r.Settle, r.Action, r.Immediate = "rule", 0, 0, Kill, true
+		r := signal.Of(tc.sig).Rule()
+		r.Name, r.For, r.Settle, r.Action, r.Immediate = "rule", 0, 0, policy.Kill, true
 		r.Above = min(r.Above, 0.9)
 		p := policyOf(r)
 		decided := func(change func(s *snapshot.Snapshot)) Decision {
@@ -371,22 +373,23 @@ func TestSignalsAreMonotonous(t *testing.T) {
 			}
 			return s
 		}
-		read := func(p float64, throttled uint64) (map[Signal]snapshot.Value, map[Signal]snapshot.Value) {
-			values, missing := map[Signal]snapshot.Value{}, map[Signal]snapshot.Value{}
-			first := lookAfter(past{}, &Policy{Fresh: DefaultFresh()}, node(p, p, throttled, 0), nil)
-			promises := []Promise{{Resource: "cpus", Peak: 500, Allocated: 2000}}
-			v := lookAfter(first.remember(), &Policy{Fresh: DefaultFresh()}, node(p, p, throttled, 1), promises)
-			for _, sig := range Signals() {
-				r := Rule{Signal: sig, Above: 0.5}
-				m := signalOf(sig).measure(&v, &r)
-				if m.value.OK() && !(m.value.V >= 0 && m.value.V < 1e6) || m.missing.OK() && !(m.missing.V >= 0 && m.missing.V < 1e10) {
+		read := func(p float64, throttled uint64) (map[policy.Signal]snapshot.Value, map[policy.Signal]snapshot.Value) {
+			values, missing := map[policy.Signal]snapshot.Value{}, map[policy.Signal]snapshot.Value{}
+			first := signal.Look(signal.Past{}, policy.DefaultFresh(), node(p, p, throttled, 0), nil)
+			promises := []signal.Promise{{Resource: "cpus", Peak: 500, Allocated: 2000}}
+			v := signal.Look(first.Remember(), policy.DefaultFresh(), node(p, p, throttled, 1), promises)
+			for _, spec := range signal.Specs() {
+				sig := spec.Name
+				r := policy.Rule{Signal: sig, Above: 0.5}
+				m := v.Read(&r)
+				if m.Value.OK() && !(m.Value.V >= 0 && m.Value.V < 1e6) || m.Shortfall.OK() && !(m.Shortfall.V >= 0 && m.Shortfall.V < 1e10) {
 					t.Fatalf("%s: %+v", sig, m)
 				}
-				values[sig], missing[sig] = m.value, m.missing
+				values[sig], missing[sig] = m.Value, m.Shortfall
 			}
 			return values, missing
 		}
-		higher := func(what string, low, high map[Signal]snapshot.Value) {
+		higher := func(what string, low, high map[policy.Signal]snapshot.Value) {
 			for sig := range low {
 				if low[sig].OK() && high[sig].OK() && low[sig].V > high[sig].V+1e-6 {
 					t.Fatalf("%s: %s from %v to %v", what, sig, low[sig], high[sig])
@@ -397,8 +400,8 @@ func TestSignalsAreMonotonous(t *testing.T) {
 		squeezed, squeezedMissing := read(more, little)
 		if v1 || little == 0 { // else the first one may have more throttling than pressure
 			higher("more waiting", calm, squeezed)
-			for _, sig := range []Signal{RegularCPUContention, RegularRunDelay, EstimateBroken} {
-				higher("more waiting", map[Signal]snapshot.Value{sig: calmMissing[sig]}, map[Signal]snapshot.Value{sig: squeezedMissing[sig]})
+			for _, sig := range []policy.Signal{signal.RegularCPUContention, signal.RegularRunDelay, signal.EstimateBroken} {
+				higher("more waiting", map[policy.Signal]snapshot.Value{sig: calmMissing[sig]}, map[policy.Signal]snapshot.Value{sig: squeezedMissing[sig]})
 			}
 		}
 		throttled, _ := read(more, much)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // anyValue is mostly a reading, at times an absent or an impossible one.
@@ -136,7 +137,7 @@ func find(s *snapshot.Snapshot, k snapshot.Key) *snapshot.Container {
 	return &snapshot.Container{}
 }
 
-func checkKill(t *rapid.T, p *Policy, s *snapshot.Snapshot, d Decision, inFlight []InFlight, gone time.Time) {
+func checkKill(t *rapid.T, p *policy.Policy, s *snapshot.Snapshot, d Decision, inFlight []InFlight, gone time.Time) {
 	c := find(s, d.Kills[0].Key())
 	switch {
 	case len(inFlight) > 0:

@@ -2,7 +2,8 @@
 // regular ones keep what they were promised.
 //
 // Decide is a function of the policy, the state it returned last and one Input.
-// It proposes; act and agentapi carry out.
+// It proposes; internal/throttle and agentapi carry out. What rules read is in
+// package signal, what they say in package policy.
 //
 // Invariants:
 //   - A Victim can only be made from a container whose executor is
@@ -20,8 +21,9 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/reason"
-	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Input is what one tick is decided on.
@@ -31,7 +33,7 @@ type Input struct {
 	InFlight []InFlight
 	// Promises are what the last offer took for granted, per resource; nil
 	// while nothing is promised.
-	Promises []Promise
+	Promises []signal.Promise
 	// Commands are what an operator asked for since the last tick.
 	Commands Commands
 }
@@ -41,16 +43,6 @@ type InFlight struct {
 	snapshot.Key
 	// Since is when it was decided.
 	Since time.Time `json:"since"`
-}
-
-// Promise is the peak demand of regular containers that an offer was made on.
-type Promise struct {
-	Resource string `json:"resource"`
-	// Peak is that demand, margin included; Allocated is what they are allocated.
-	Peak      resources.Milli `json:"peak"`
-	Allocated resources.Milli `json:"allocated"`
-	// RevocableTotal is what may exist as revocable on the strength of it.
-	RevocableTotal resources.Milli `json:"revocable_total"`
 }
 
 // Commands are an operator's.
@@ -66,6 +58,10 @@ type Commands struct {
 type Decision struct {
 	// Why sums the decision up: that of the rule that got furthest.
 	Why reason.Code `json:"why"`
+	// Blind is why no rule can act, "" when they can.
+	Blind reason.Code `json:"blind,omitzero"`
+	// Sums are what the rules were judged on, summed up.
+	Sums signal.Sums `json:"sums"`
 	// Rules is the state of each rule that counts here, in the order of the
 	// policy.
 	Rules []RuleState `json:"rules,omitempty"`
@@ -98,51 +94,45 @@ type Decision struct {
 
 // RuleState is one rule at one tick.
 type RuleState struct {
-	Name   string `json:"name"`
-	Signal Signal `json:"signal"`
+	Name   string        `json:"name"`
+	Signal policy.Signal `json:"signal"`
 	// Action is the highest rung that it asks for.
-	Action Rung `json:"action"`
-	// Value is the rule's reading; absent when an input is.
-	Value snapshot.Value `json:"value,omitzero"`
-	// Above and Clear are what it is compared with, in the same unit.
-	Above float64 `json:"above"`
-	Clear float64 `json:"clear"`
-	// Shortfall is how much of the resource regular containers lack by it
-	// (cores or bytes); absent when the signal does not tell.
-	Shortfall snapshot.Value `json:"shortfall,omitzero"`
-	// Container is the id of the one that it is about, "" when it is about the
-	// node.
-	Container string `json:"container,omitzero"`
+	Action policy.Rung `json:"action"`
+	// Reading is what was read. Above and Clear are what its Value is compared
+	// with, in the same unit, and While is the policy's second condition.
+	signal.Reading
+	Above float64       `json:"above"`
+	Clear float64       `json:"clear"`
+	While *policy.While `json:"while,omitempty"`
 	// Exceeded: the reading is above the threshold, and While holds.
 	Exceeded bool `json:"exceeded,omitzero"`
 	// Since is when it was first exceeded without interruption; zero when it is
-	// not.
-	Since time.Time `json:"since,omitzero"`
+	// not. ForSeconds is how long it has to be.
+	Since      time.Time `json:"since,omitzero"`
+	ForSeconds float64   `json:"for_s,omitzero"`
 	// Active: it was exceeded for the rule's time, and has not cleared since.
 	Active bool `json:"active,omitzero"`
+	// SettlesInSeconds is how long the last victim's relief may still take to
+	// show in the readings.
+	SettlesInSeconds float64 `json:"settles_in_s,omitzero"`
 	// Why is the state as a code: see docs/reference/reasons.md.
 	Why reason.Code `json:"why"`
-	// Text is the sentence for people: what was read and compared.
-	Text string `json:"-"`
 }
 
 // SignalReading is one signal at one tick.
 type SignalReading struct {
-	Signal Signal         `json:"signal"`
-	Value  snapshot.Value `json:"value,omitzero"`
-	// Container is the id of the one that it is about, "" when it is about the
-	// node.
-	Container string `json:"container,omitzero"`
+	Signal policy.Signal `json:"signal"`
+	signal.Reading
 }
 
 // LadderState is one resource's ladder at one tick.
 type LadderState struct {
-	Resource Resource `json:"resource"`
+	Resource policy.Resource `json:"resource"`
 	// Rung is where it stands, Since when it came there, Wanted where the rules
 	// want it.
-	Rung   Rung      `json:"rung"`
-	Wanted Rung      `json:"wanted"`
-	Since  time.Time `json:"since,omitzero"`
+	Rung   policy.Rung `json:"rung"`
+	Wanted policy.Rung `json:"wanted"`
+	Since  time.Time   `json:"since,omitzero"`
 	// Limit is what all throttled containers may use together (cores or bytes),
 	// 0 when none has a limit.
 	Limit float64 `json:"limit,omitzero"`
@@ -170,7 +160,7 @@ type Candidate struct {
 	ExecutorID  string `json:"executor_id,omitzero"`
 	// Resource is what it is weighed by; Usage and Over are in its unit: cores
 	// or bytes.
-	Resource Resource `json:"resource"`
+	Resource policy.Resource `json:"resource"`
 	// Usage is what it uses, Over how far that is above its own allocation
 	// (negative below it).
 	Usage float64 `json:"usage"`

@@ -40,9 +40,7 @@ func byRelief(a, b *weighed) int { return cmp.Compare(b.Usage, a.Usage) }
 func byYouth(a, b *weighed) int { return b.c.FirstSeen.Compare(a.c.FirstSeen) }
 
 // byID settles ties the same way every time, so that a replay agrees.
-func byID(a, b *weighed) int {
-	return compareKeys(a.Key, b.Key)
-}
+func byID(a, b *weighed) int { return a.Key.Compare(b.Key) }
 
 // rank sorts best victim first: those that may be killed in victim order, then
 // the others by id.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func TestComparators(t *testing.T) {
@@ -55,7 +57,7 @@ func TestComparators(t *testing.T) {
 // after, and would win by the next.
 func TestVictimOrder(t *testing.T) {
 	p := cpuPolicy()
-	p.Victims.Priorities = []Priority{{Label: "cheap", Priority: -5}, {Role: "dear", Priority: 5}}
+	p.Victims.Priorities = []policy.Priority{{Label: "cheap", Priority: -5}, {Role: "dear", Priority: 5}}
 	cheap := revocable("1-cheap", 0.1)
 	cheap.Executor.Labels = []snapshot.Label{{Key: "cheap"}}
 	over := container("2-over", snapshot.ClassRevocable, 0.3, 0.1)
@@ -67,9 +69,9 @@ func TestVictimOrder(t *testing.T) {
 	dear.Executor.Role = "dear/er"
 	s := node(t0, 2, dear, second, first, young, large, over, cheap)
 
-	v := look(p, s, nil)
+	v := signal.Look(signal.Past{}, p.Fresh, s, nil)
 	var got []string
-	for _, w := range (&engine{}).weigh(p, &v, CPU, nil) {
+	for _, w := range (&engine{}).weigh(p, &v, policy.CPU, nil) {
 		got = append(got, w.ID)
 	}
 	want := []string{"1-cheap", "2-over", "3-large", "4-young", "5-first", "6-second", "0-dear"}

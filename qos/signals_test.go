@@ -7,25 +7,27 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // What is read, compared and said, at the second tick of a node in that state.
 func TestSentences(t *testing.T) {
 	cpu := cpuPolicy()
 	gone := func(why snapshot.Absence) snapshot.Value { return snapshot.Value{Why: why} }
-	withLoad := func(above float64, change func(r *Rule)) *Policy {
-		p := policyOf(ruleOf("load", Load5, above))
+	withLoad := func(above float64, change func(r *policy.Rule)) *policy.Policy {
+		p := policyOf(ruleOf("load", signal.Load5, above))
 		change(&p.Rules[0])
 		return p
 	}
-	as := func(*Rule) {}
+	as := func(*policy.Rule) {}
 	unreadable := func(s *snapshot.Snapshot) {
 		busy(1.5)(s)
 		s.Containers[0].CPU.Cores = gone(snapshot.Vanished)
 	}
 	for _, tc := range []struct {
 		name   string
-		policy *Policy
+		policy *policy.Policy
 		before func(*snapshot.Snapshot)
 		set    func(*snapshot.Snapshot)
 		want   reason.Code
@@ -44,7 +46,7 @@ func TestSentences(t *testing.T) {
 		{"cpu with an unreadable quota", cpu, nil, func(s *snapshot.Snapshot) {
 			s.Host.UsableCPUs = gone(snapshot.Denied)
 		}, reason.Blind, "cpu: blind, the number of CPUs could not be read (denied)"},
-		{"load per CPU is of the machine", withLoad(1.5, func(r *Rule) { r.PerCPU = true }), nil, func(s *snapshot.Snapshot) {
+		{"load per CPU is of the machine", withLoad(1.5, func(r *policy.Rule) { r.PerCPU = true }), nil, func(s *snapshot.Snapshot) {
 			load(9, 2.5, 99)(s)
 			s.Host.UsableCPUs = snapshot.ValueOf(1)
 		}, reason.Calm, "load: load5 per CPU 1.25, not above 1.5"},
@@ -55,15 +57,15 @@ func TestSentences(t *testing.T) {
 		{"cpu nothing regular", cpu, nil, with(busy(2), without("web")), reason.NoVictim, "cpu: 2.00 of 2 CPUs busy (100 %) above 95 %; regular 0.00, revocable 0.60, outside 1.40; no regular container to take it for"},
 		{"cpu denied", cpu, nil, func(s *snapshot.Snapshot) { s.Host.BusyCores = gone(snapshot.Denied) }, reason.Blind, "cpu: blind, the CPUs' busy time could not be read (denied)"},
 		{"cpu without CPUs", cpu, nil, func(s *snapshot.Snapshot) { s.Host.CPUs.Why = snapshot.Malformed }, reason.Blind, "cpu: blind, the number of CPUs could not be read (malformed)"},
-		{"old report", cpu, nil, func(s *snapshot.Snapshot) { s.Usage.At = s.At.Add(-90 * time.Second) }, reason.Blind, "cpu: blind, the agent's report is 90 s old, more than 45 s"},
-		{"no report", cpu, nil, func(s *snapshot.Snapshot) { s.Usage = nil }, reason.Blind, "cpu: blind, no agent has reported its usage yet"},
-		{"no tree", cpu, nil, func(s *snapshot.Snapshot) { s.TreeWhy = snapshot.NoFile }, reason.Blind, "cpu: blind, the container tree could not be read (no_file)"},
+		{"old report", cpu, nil, func(s *snapshot.Snapshot) { s.Usage.At = s.At.Add(-90 * time.Second) }, reason.Blind, "cpu: blind. The agent's last report is older than the limit."},
+		{"no report", cpu, nil, func(s *snapshot.Snapshot) { s.Usage = nil }, reason.Blind, "cpu: blind. No agent has reported its usage yet."},
+		{"no tree", cpu, nil, func(s *snapshot.Snapshot) { s.TreeWhy = snapshot.NoFile }, reason.Blind, "cpu: blind. The container tree could not be read."},
 		{"load calm", withLoad(6, as), nil, load(9, 3, 1), reason.Calm, "load: load5 3.00, not above 6"},
-		{"load per CPU", withLoad(1.5, func(r *Rule) { r.PerCPU = true }), nil, load(9, 2.5, 99), reason.Calm, "load: load5 per CPU 1.25, not above 1.5"},
-		{"load1 over", withLoad(6, func(r *Rule) { r.While = While{Load1, 5.5} }), nil, load(5, 8, 0), reason.Calm, "load: load5 8.00 above 6, but load1 is not above 5.5"},
-		{"load waiting", withLoad(6, func(r *Rule) { r.While, r.For = While{Load1, 5}, time.Minute }), load(9, 8, 0), load(9, 8, 0), reason.Waiting, "load: load5 8.00 above 6 for 4 s of 60 s"},
+		{"load per CPU", withLoad(1.5, func(r *policy.Rule) { r.PerCPU = true }), nil, load(9, 2.5, 99), reason.Calm, "load: load5 per CPU 1.25, not above 1.5"},
+		{"load1 over", withLoad(6, func(r *policy.Rule) { r.While = policy.While{Signal: signal.Load1, Above: 5.5} }), nil, load(5, 8, 0), reason.Calm, "load: load5 8.00 above 6, but load1 is not above 5.5"},
+		{"load waiting", withLoad(6, func(r *policy.Rule) { r.While, r.For = policy.While{Signal: signal.Load1, Above: 5}, time.Minute }), load(9, 8, 0), load(9, 8, 0), reason.Waiting, "load: load5 8.00 above 6 for 4 s of 60 s"},
 		{"load malformed", withLoad(6, as), nil, func(s *snapshot.Snapshot) { s.Host.Load5 = gone(snapshot.Malformed) }, reason.Blind, "load: blind, load5 could not be read (malformed)"},
-		{"the condition beside it is unknown", withLoad(6, func(r *Rule) { r.While = While{Load1, 5} }), nil, with(load(9, 8, 0), func(s *snapshot.Snapshot) { s.Host.Load1 = gone(snapshot.Malformed) }), reason.Blind, "load: blind, load1 could not be read (malformed)"},
+		{"the condition beside it is unknown", withLoad(6, func(r *policy.Rule) { r.While = policy.While{Signal: signal.Load1, Above: 5} }), nil, with(load(9, 8, 0), func(s *snapshot.Snapshot) { s.Host.Load1 = gone(snapshot.Malformed) }), reason.Blind, "load: blind, load1 could not be read (malformed)"},
 		{"load not used", withLoad(6, as), nil, func(s *snapshot.Snapshot) { s.Host.Load15 = gone(snapshot.Malformed) }, reason.Calm, "load: load5 0.00, not above 6"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -77,8 +79,8 @@ func TestSentences(t *testing.T) {
 			_, st := decide(tc.policy, State{}, node(0, tc.before), nil)
 			d, _ := decide(tc.policy, st, node(4, tc.set), nil)
 			r := d.Rules[0]
-			if r.Why != tc.want || r.Text != tc.text {
-				t.Errorf("%s: %q\nwant %s: %q", r.Why, r.Text, tc.want, tc.text)
+			if text := d.Sentence(&r, after(4)); r.Why != tc.want || text != tc.text {
+				t.Errorf("%s: %q\nwant %s: %q", r.Why, text, tc.want, tc.text)
 			}
 		})
 	}
@@ -104,7 +106,11 @@ func TestSentencesOfActions(t *testing.T) {
 	} {
 		var d Decision
 		d, st = decide(p, st, at(tc.at), tc.inFlight)
-		if got := d.Rules[0].Text; got != tc.want {
+		got := d.Sentence(&d.Rules[0], after(tc.at))
+		if len(d.Kills) > 0 {
+			got = d.Kills[0].Cause().Text
+		}
+		if got != tc.want {
 			t.Errorf("at %g s:\n got %q\nwant %q", tc.at, got, tc.want)
 		}
 		for _, v := range d.Kills {
@@ -115,8 +121,8 @@ func TestSentencesOfActions(t *testing.T) {
 	}
 	p.Victims.MinUsage = 0.5
 	d, _ := decide(p, st, at(13), nil)
-	if want := read + "13 s" + made + "; none of the revocable containers may be taken"; d.Rules[0].Text != want {
-		t.Errorf("got %q\nwant %q", d.Rules[0].Text, want)
+	if want, got := read+"13 s"+made+"; none of the revocable containers may be taken", d.Sentence(&d.Rules[0], after(13)); got != want {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 
@@ -135,13 +141,17 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	for name, input := range map[string]struct {
-		p    *Policy
+		p    *policy.Policy
 		pick func(s *snapshot.Snapshot) *snapshot.Value
 	}{
 		"busy":   {cpuPolicy(), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.BusyCores }},
-		"load5":  {policyOf(ruleOf("l", Load5, 6)), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load5 }},
-		"load15": {policyOf(ruleOf("l", Load15, 4)), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load15 }},
-		"load1": {func() *Policy { p := policyOf(ruleOf("l", Load5, 6)); p.Rules[0].While = While{Load1, 1}; return p }(), func(s *snapshot.Snapshot) *snapshot.Value {
+		"load5":  {policyOf(ruleOf("l", signal.Load5, 6)), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load5 }},
+		"load15": {policyOf(ruleOf("l", signal.Load15, 4)), func(s *snapshot.Snapshot) *snapshot.Value { return &s.Host.Load15 }},
+		"load1": {func() *policy.Policy {
+			p := policyOf(ruleOf("l", signal.Load5, 6))
+			p.Rules[0].While = policy.While{Signal: signal.Load1, Above: 1}
+			return p
+		}(), func(s *snapshot.Snapshot) *snapshot.Value {
 			return &s.Host.Load1
 		}},
 	} {
@@ -190,7 +200,7 @@ func blindFor(fault string) reason.Code {
 // A rule about something that this host does not have does not make the others
 // look blind.
 func TestRuleWithoutASignalIsNotTheSummary(t *testing.T) {
-	p := policyOf(ruleOf("pressure", RegularCPUPressure, 0.1), ruleOf("cpu", NodeCPU, 0.95))
+	p := policyOf(ruleOf("pressure", signal.RegularCPUPressure, 0.1), ruleOf("cpu", signal.NodeCPU, 0.95))
 	s := scene(t0)
 	s.Host.Pressure.CPUSome.Why = snapshot.NoFile
 	for i := range s.Containers {
@@ -220,9 +230,9 @@ func TestDroppedExecutorsCountAsRegular(t *testing.T) {
 func TestUnvalidatedPolicyIsBlind(t *testing.T) {
 	s := scene(t0)
 	with(busy(2), load(99, 99, 99))(s)
-	for name, p := range map[string]*Policy{
-		"unknown signal": {Rules: []Rule{{Name: "a", Signal: "psi"}}, Fresh: DefaultFresh()},
-		"no signal":      {Rules: []Rule{{}}, Fresh: DefaultFresh()},
+	for name, p := range map[string]*policy.Policy{
+		"unknown signal": {Rules: []policy.Rule{{Name: "a", Signal: "psi"}}, Fresh: policy.DefaultFresh()},
+		"no signal":      {Rules: []policy.Rule{{}}, Fresh: policy.DefaultFresh()},
 	} {
 		if d, _ := decide(p, State{}, s, nil); d.Why != reason.Blind || len(d.Kills) != 0 {
 			t.Errorf("%s: decided %s, killed %q", name, d.Why, killed(d))

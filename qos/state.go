@@ -5,17 +5,19 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // State is what Decide remembers from one tick to the next; the zero State is
 // the start. A State is a value: Decide never changes the one it is given.
 type State struct {
 	// policy is what the rules' memories belong to.
-	policy *Policy
+	policy *policy.Policy
 	// at is the tick before.
 	at time.Time
 	// past is what the signals remember of it.
-	past past
+	past signal.Past
 	// live is what is done, shadow what the rules in shadow mode would do.
 	live, shadow engine
 }
@@ -33,7 +35,7 @@ func (st State) Kills() []time.Time { return slices.Clone(st.live.kills) }
 // engine is the memory of one set of rules. Its slices are copied on change.
 type engine struct {
 	rules   []memory
-	ladders [numResources]ladder
+	ladders [policy.NumResources]ladder
 	// dying are the kills that were under way at the tick before; goneAt is when
 	// the last one of them was seen to be gone.
 	dying  []snapshot.Key
@@ -64,7 +66,7 @@ type memory struct {
 }
 
 // follow brings st to the tick at now: it forgets what was interrupted.
-func (st State) follow(p *Policy, now time.Time, inFlight []InFlight) State {
+func (st State) follow(p *policy.Policy, now time.Time, inFlight []InFlight) State {
 	// Nobody looked between two ticks that are too far apart, and a clock that
 	// went back says nothing about how long anything lasted.
 	gap := now.Sub(st.at)
@@ -82,7 +84,7 @@ func (st State) follow(p *Policy, now time.Time, inFlight []InFlight) State {
 // carry is the rules' memory under a policy that was swapped in: what a rule that
 // is in both has held stays so, or each reload would let go of everything for a
 // while. How long the others, and those that still wait, were above is forgotten.
-func carry(p, before *Policy, rules []memory, seamless bool) []memory {
+func carry(p, before *policy.Policy, rules []memory, seamless bool) []memory {
 	next := make([]memory, len(p.Rules))
 	if before == nil || before == p || !seamless || len(rules) != len(before.Rules) {
 		return next
@@ -97,7 +99,7 @@ func carry(p, before *Policy, rules []memory, seamless bool) []memory {
 
 // follow notices which kills are done, and moves what lies in the future of a
 // clock that was set back.
-func (e *engine) follow(p *Policy, now time.Time, inFlight []InFlight) {
+func (e *engine) follow(p *policy.Policy, now time.Time, inFlight []InFlight) {
 	e.goneAt = earliest(e.goneAt, now)
 	e.opened = earliest(e.opened, now)
 	e.thawFuture(now)
@@ -138,7 +140,7 @@ func (e *engine) remember(i int, m memory) {
 
 // settlesFor is how long rule r must still wait for the last victim's relief
 // to show at time now.
-func (e *engine) settlesFor(r *Rule, now time.Time) time.Duration {
+func (e *engine) settlesFor(r *policy.Rule, now time.Time) time.Duration {
 	if e.goneAt.IsZero() {
 		return 0
 	}

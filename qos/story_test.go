@@ -6,6 +6,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // moment is one line of a story: what the node looks like at a tick, and what
@@ -20,9 +22,9 @@ type moment struct {
 }
 
 // tell ticks through the story and compares what is decided.
-func tell(t *testing.T, p *Policy, scene func(at time.Time) *snapshot.Snapshot, story []moment) {
+func tell(t *testing.T, p *policy.Policy, scene func(at time.Time) *snapshot.Snapshot, story []moment) {
 	t.Helper()
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	var st State
@@ -38,7 +40,7 @@ func tell(t *testing.T, p *Policy, scene func(at time.Time) *snapshot.Snapshot, 
 		var d Decision
 		d, st = decide(p, st, s, inFlight)
 		if d.Why != m.why || killed(d) != m.kill {
-			t.Errorf("%gs, %s: decided %s, killed %q; want %s, %q (%s)", m.at, m.says, d.Why, killed(d), m.why, m.kill, d.Rules[0].Text)
+			t.Errorf("%gs, %s: decided %s, killed %q; want %s, %q (%s)", m.at, m.says, d.Why, killed(d), m.why, m.kill, d.Sentence(&d.Rules[0], after(m.at)))
 		}
 	}
 }
@@ -87,7 +89,7 @@ func TestStories(t *testing.T) {
 	treeless := func(s *snapshot.Snapshot) { s.TreeWhy = snapshot.Failed }
 	for _, tc := range []struct {
 		name   string
-		policy *Policy
+		policy *policy.Policy
 		story  []moment
 	}{
 		{"a busy node loses one hog at a time until it is calm", cpuPolicy(), []moment{
@@ -176,15 +178,15 @@ func TestStories(t *testing.T) {
 			{at: 62, set: with(load(9, 6.5, 0), without("hog-b")), says: "59 s", why: reason.Settling},
 			{at: 63, set: with(load(9, 5.9, 4.1), without("hog-b")), says: "load15", why: reason.Preempt, kill: "hog-a"},
 		}},
-		{"load1 ends what load5 remembers", func() *Policy {
+		{"load1 ends what load5 remembers", func() *policy.Policy {
 			p := loadPolicy()
-			p.Rules[0].While, p.Rules[1].While = While{Load1, 5}, While{Load1, 5}
+			p.Rules[0].While, p.Rules[1].While = policy.While{Signal: signal.Load1, Above: 5}, policy.While{Signal: signal.Load1, Above: 5}
 			return p
 		}(), []moment{
 			{at: 0, set: load(5, 7, 7), says: "over by now", why: reason.Calm},
 			{at: 1, set: load(5.1, 7, 7), says: "still going on", why: reason.Preempt, kill: "hog-b"},
 		}},
-		{"the first rule that may act does, the others wait for its victim", func() *Policy {
+		{"the first rule that may act does, the others wait for its victim", func() *policy.Policy {
 			p := cpuPolicy()
 			p.Rules[0].For = 0
 			p.Rules = append(p.Rules, loadPolicy().Rules...)
@@ -201,7 +203,7 @@ func TestStories(t *testing.T) {
 }
 
 func TestNoRuleDecidesNothing(t *testing.T) {
-	for name, p := range map[string]*Policy{"no policy": nil, "no rules": {Fresh: DefaultFresh()}} {
+	for name, p := range map[string]*policy.Policy{"no policy": nil, "no rules": {Fresh: policy.DefaultFresh()}} {
 		d, _ := decide(p, State{}, scene(t0), nil)
 		if d.Why != reason.NoPolicy || len(d.Kills) != 0 {
 			t.Errorf("%s: %+v", name, d)

@@ -1,20 +1,21 @@
 package qos
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // limit is a throttle in force: of the CPU in cores, of memory in bytes; 0 for
 // none.
 type limit struct {
 	key snapshot.Key
-	by  [numResources]float64
+	by  [policy.NumResources]float64
 }
 
 // slowable is a container that can be throttled.
@@ -37,10 +38,10 @@ const leastMemory = 32 << 20
 // slowables are the containers that may be throttled by resource res: what can
 // be a victim, is on disk and is not dying. One whose use is unknown is not
 // throttled anew.
-func (e *engine) slowables(p *Policy, v *view, res Resource, inFlight []InFlight) []slowable {
-	out := make([]slowable, 0, v.revocable)
-	for i := range v.s.Containers {
-		c := &v.s.Containers[i]
+func (e *engine) slowables(p *policy.Policy, v *signal.View, res policy.Resource, inFlight []InFlight) []slowable {
+	out := make([]slowable, 0, v.Revocable)
+	for i := range v.Snapshot.Containers {
+		c := &v.Snapshot.Containers[i]
 		if !c.OnDisk || c.Class() != snapshot.ClassRevocable || isDying(p, v, inFlight, c.Key) {
 			continue
 		}
@@ -49,9 +50,9 @@ func (e *engine) slowables(p *Policy, v *view, res Resource, inFlight []InFlight
 			continue
 		}
 		s := slowable{victim: victim, allocated: allocated(c.Executor, res), was: e.limitOf(c.Key)[res]}
-		use := v.use(c, res)
+		use := v.Use(c, res)
 		s.used, s.known = use.V, use.OK()
-		if s.known || s.was > 0 || res == CPU && e.isLight(c.Key) {
+		if s.known || s.was > 0 || res == policy.CPU && e.isLight(c.Key) {
 			out = append(out, s)
 		}
 	}
@@ -61,9 +62,9 @@ func (e *engine) slowables(p *Policy, v *view, res Resource, inFlight []InFlight
 // isDying reports whether k is on its way to its end, so that nothing may slow
 // it: a container that is held back takes long to die. One whose kill was ignored
 // for too long lives, and is throttled like any other.
-func isDying(p *Policy, v *view, inFlight []InFlight, k snapshot.Key) bool {
+func isDying(p *policy.Policy, v *signal.View, inFlight []InFlight, k snapshot.Key) bool {
 	return slices.ContainsFunc(inFlight, func(f InFlight) bool {
-		return f.Key == k && !f.Ignored(v.s.At, p.Ladder.IgnoredAfter)
+		return f.Key == k && !f.Ignored(v.Snapshot.At, p.Ladder.IgnoredAfter)
 	})
 }
 
@@ -72,16 +73,11 @@ func isInFlight(inFlight []InFlight, k snapshot.Key) bool {
 	return slices.ContainsFunc(inFlight, func(f InFlight) bool { return f.Key == k })
 }
 
-func (e *engine) limitOf(k snapshot.Key) (by [numResources]float64) {
-	if i, ok := slices.BinarySearchFunc(e.limits, k, func(l limit, k snapshot.Key) int { return compareKeys(l.key, k) }); ok {
+func (e *engine) limitOf(k snapshot.Key) (by [policy.NumResources]float64) {
+	if i, ok := slices.BinarySearchFunc(e.limits, k, func(l limit, k snapshot.Key) int { return l.key.Compare(k) }); ok {
 		return e.limits[i].by
 	}
 	return by
-}
-
-// compareKeys orders as a Snapshot does.
-func compareKeys(a, b snapshot.Key) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
 }
 
 // counted is what it uses; what cannot be read is taken to be its limit, so that
@@ -94,8 +90,8 @@ func (s *slowable) counted() float64 {
 }
 
 // least is what a container keeps at least.
-func (s *slowable) least(p *Policy, res Resource) float64 {
-	if res == CPU {
+func (s *slowable) least(p *policy.Policy, res policy.Resource) float64 {
+	if res == policy.CPU {
 		return p.Ladder.FloorCores
 	}
 	// Reclaiming more than half of what it holds in one go would stop it whole.
@@ -104,17 +100,17 @@ func (s *slowable) least(p *Policy, res Resource) float64 {
 
 // distribute shares total out over ss.
 //
-// CPU: in proportion to what each was allocated, and what one does not use of
+// policy.CPU: in proportion to what each was allocated, and what one does not use of
 // its share is the others' (max-min fairness):
 //
 //	limit_i = λ·allocated_i,  Σ min(want_i, limit_i) = total
 //
 // want_i is what it uses, or without bound where it uses what it may.
 //
-// Memory: in proportion to what each uses, since what is not used need not be
+// policy.Memory: in proportion to what each uses, since what is not used need not be
 // reclaimed.
-func distribute(p *Policy, res Resource, total float64, ss []slowable) {
-	if res == Memory {
+func distribute(p *policy.Policy, res policy.Resource, total float64, ss []slowable) {
+	if res == policy.Memory {
 		used := 0.0
 		for i := range ss {
 			used += ss[i].used
@@ -133,7 +129,7 @@ func distribute(p *Policy, res Resource, total float64, ss []slowable) {
 }
 
 // part is what a container's share is in proportion to.
-func (s *slowable) part() float64 { return max(s.allocated, minCores) }
+func (s *slowable) part() float64 { return max(s.allocated, policy.MinCores) }
 
 // want is what it would use without a limit, as far as it is known.
 func (s *slowable) want() float64 {
@@ -175,13 +171,13 @@ func waterLevel(total float64, ss []slowable) float64 {
 // taken anew. Limits change only when the total does, a container came, or those
 // that used little before do not any more: a limit that follows every reading is
 // written at every tick.
-func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (acted bool) {
+func (e *engine) slow(p *policy.Policy, v *signal.View, res policy.Resource, a *asks, in *Input) (acted bool) {
 	l := &e.ladders[res]
-	cut := a.slow && l.rung >= Slow
+	cut := a.slow && l.rung >= policy.Throttle
 	if !a.slow {
 		l.grip = 0
 	}
-	if l.rung < Slow {
+	if l.rung < policy.Throttle {
 		l.light = time.Time{}
 	}
 	if !cut && !l.throttles() {
@@ -196,10 +192,10 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 	}
 	if cut {
 		var enough bool
-		enough, acted = l.lighten(p, v.s.At, a)
+		enough, acted = l.lighten(p, v.Snapshot.At, a)
 		cut = !enough
 	}
-	if res == CPU {
+	if res == policy.CPU {
 		e.weighDown(l, ss)
 	}
 	// One of unknown use keeps its weight taken, and gets no limit.
@@ -222,8 +218,8 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 		}
 		came = came || s.was == 0
 	}
-	if res == CPU {
-		sum.most, _ = v.usableCPUs()
+	if res == policy.CPU {
+		sum.most, _ = v.UsableCPUs()
 	}
 	switch {
 	case l.limit == 0:
@@ -239,13 +235,13 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 		l.limit = max(min(l.limit, had), min(l.limit, sum.least))
 		l.shared = l.limit
 	}
-	if cut && l.due(v.s.At, a, sum.used) {
-		acted = l.tighten(p, v.s.At, a, sum) || acted
+	if cut && l.due(v.Snapshot.At, a, sum.used) {
+		acted = l.tighten(p, v.Snapshot.At, a, sum) || acted
 	}
-	woke := sum.used > l.limit*shownWithin && v.s.At.Sub(l.set) >= max(a.settle, wakeAfter)
+	woke := sum.used > l.limit*shownWithin && v.Snapshot.At.Sub(l.set) >= max(a.settle, wakeAfter)
 	if l.limit != l.shared || came || woke {
 		distribute(p, res, l.limit, ss)
-		l.shared, l.set = l.limit, v.s.At
+		l.shared, l.set = l.limit, v.Snapshot.At
 	} else {
 		for i := range ss {
 			ss[i].now = ss[i].was
@@ -260,7 +256,7 @@ func (e *engine) slow(p *Policy, v *view, res Resource, a *asks, in *Input) (act
 const wakeAfter = 3 * time.Second
 
 // limited is how many containers have a limit by res.
-func (e *engine) limited(res Resource) (n int) {
+func (e *engine) limited(res policy.Resource) (n int) {
 	for i := range e.limits {
 		if e.limits[i].by[res] > 0 {
 			n++
@@ -271,7 +267,7 @@ func (e *engine) limited(res Resource) (n int) {
 
 // setLimits takes the limits of ss, which are sorted by key, by res, and no
 // others by it.
-func (e *engine) setLimits(res Resource, ss []slowable) {
+func (e *engine) setLimits(res policy.Resource, ss []slowable) {
 	if e.isLimited(res, ss) {
 		return
 	}
@@ -279,14 +275,14 @@ func (e *engine) setLimits(res Resource, ss []slowable) {
 	old := e.limits
 	for i := range ss {
 		key := ss[i].victim.Key()
-		for len(old) > 0 && compareKeys(old[0].key, key) < 0 {
+		for len(old) > 0 && old[0].key.Compare(key) < 0 {
 			next, old = appendWithout(next, old[0], res), old[1:]
 		}
 		one := limit{key: key}
 		if len(old) > 0 && old[0].key == key {
 			one, old = old[0], old[1:]
 		}
-		if one.by[res] = ss[i].now; one.by != ([numResources]float64{}) {
+		if one.by[res] = ss[i].now; one.by != ([policy.NumResources]float64{}) {
 			next = append(next, one)
 		}
 	}
@@ -297,15 +293,15 @@ func (e *engine) setLimits(res Resource, ss []slowable) {
 }
 
 // appendWithout adds what l limits beside res.
-func appendWithout(to []limit, l limit, res Resource) []limit {
-	if l.by[res] = 0; l.by == ([numResources]float64{}) {
+func appendWithout(to []limit, l limit, res policy.Resource) []limit {
+	if l.by[res] = 0; l.by == ([policy.NumResources]float64{}) {
 		return to
 	}
 	return append(to, l)
 }
 
 // isLimited reports whether the limits by res are those of ss already.
-func (e *engine) isLimited(res Resource, ss []slowable) bool {
+func (e *engine) isLimited(res policy.Resource, ss []slowable) bool {
 	if e.limited(res) != len(ss) {
 		return false
 	}
@@ -318,8 +314,8 @@ func (e *engine) isLimited(res Resource, ss []slowable) bool {
 }
 
 // unlimit ends all limits by res.
-func (e *engine) unlimit(res Resource) {
-	if res == CPU && e.ladders[CPU].light.IsZero() {
+func (e *engine) unlimit(res policy.Resource) {
+	if res == policy.CPU && e.ladders[policy.CPU].light.IsZero() {
 		e.light = nil
 	}
 	if e.limited(res) > 0 {
@@ -329,42 +325,42 @@ func (e *engine) unlimit(res Resource) {
 
 // throttles is what is to be in force for the limits, in the order of the
 // snapshot.
-func (e *engine) throttles(p *Policy, v *view, inFlight []InFlight) (out []Throttle) {
+func (e *engine) throttles(p *policy.Policy, v *signal.View, inFlight []InFlight) (out []Throttle) {
 	if len(e.limits)+len(e.light) == 0 {
 		return nil
 	}
 	out = make([]Throttle, 0, max(len(e.limits), len(e.light)))
-	cpus, why := v.usableCPUs()
-	for i := range v.s.Containers {
-		c := &v.s.Containers[i]
+	cpus, why := v.UsableCPUs()
+	for i := range v.Snapshot.Containers {
+		c := &v.Snapshot.Containers[i]
 		if !c.OnDisk || c.Class() != snapshot.ClassRevocable {
 			continue
 		}
 		by := e.limitOf(c.Key)
-		light := by[CPU] > 0 || e.isLight(c.Key)
-		if !light && by == ([numResources]float64{}) || isDying(p, v, inFlight, c.Key) {
+		light := by[policy.CPU] > 0 || e.isLight(c.Key)
+		if !light && by == ([policy.NumResources]float64{}) || isDying(p, v, inFlight, c.Key) {
 			continue
 		}
-		if why == snapshot.Present && by[CPU] >= cpus {
-			by[CPU] = 0 // no limit, and one that a quota around it would refuse
+		if why == snapshot.Present && by[policy.CPU] >= cpus {
+			by[policy.CPU] = 0 // no limit, and one that a quota around it would refuse
 		}
-		cause := Cause{Rule: e.ladders[Memory].rule}
+		cause := Cause{Rule: e.ladders[policy.Memory].rule}
 		if light {
-			cause.Rule = e.ladders[CPU].rule
+			cause.Rule = e.ladders[policy.CPU].rule
 		}
 		victim, err := NewVictim(c, cause)
 		if err != nil {
 			continue
 		}
-		out = append(out, Throttle{Victim: victim, Cores: by[CPU], LowWeight: light, MemoryHighBytes: uint64(by[Memory])})
+		out = append(out, Throttle{Victim: victim, Cores: by[policy.CPU], LowWeight: light, MemoryHighBytes: uint64(by[policy.Memory])})
 	}
 	return out
 }
 
 // allocated is all that ex was given of res, its regular overhead included; in
 // cores or bytes.
-func allocated(ex *snapshot.Executor, res Resource) float64 {
-	if res == CPU {
+func allocated(ex *snapshot.Executor, res policy.Resource) float64 {
+	if res == policy.CPU {
 		return (ex.Regular.Get(resources.CPUs) + ex.Revocable.Get(resources.CPUs)).Float()
 	}
 	return (ex.Regular.Get(resources.Mem) + ex.Revocable.Get(resources.Mem)).Float() * resources.MemUnitBytes

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // A Victim that was read from JSON says which container it was and names none to
@@ -43,7 +44,7 @@ func TestAVictimFromJSONCannotBeActedOn(t *testing.T) {
 
 // A Decision is read back from its JSON as it was written.
 func TestADecisionInJSON(t *testing.T) {
-	p := policyOf(ruleOf("cpu", NodeCPU, 0.5), ruleOf("memory", NodeMemory, 0.5))
+	p := policyOf(ruleOf("cpu", signal.NodeCPU, 0.5), ruleOf("memory", signal.NodeMemory, 0.5))
 	p.Rules[0].For, p.Rules[1].Shadow = 0, true
 	d, _ := decide(p, State{}, node(t0, 1.9, regular("web", 0.5), revocable("batch", 1.2)), nil)
 	if len(d.Kills) != 1 || d.Shadow == nil {

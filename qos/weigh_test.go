@@ -9,6 +9,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 func TestWhoMayBeKilled(t *testing.T) {
@@ -52,7 +53,7 @@ func TestWhoMayBeKilled(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			p := cpuPolicy()
 			p.Rules[0].For = 0
-			p.Victims = Victims{MinAge: time.Minute, MinUsage: 0.1, Protect: Protect{
+			p.Victims = policy.Victims{MinAge: time.Minute, MinUsage: 0.1, Protect: policy.Protect{
 				Frameworks: []string{"kept"}, Roles: []string{"prod"}, Labels: []string{"keep", "tier=gold"},
 			}}
 			// A second one, always last, so that there is a decision to make.

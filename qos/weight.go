@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // The first thing that a throttle takes is weight: revocable containers get the
@@ -29,9 +30,9 @@ const weightShows = 250 * time.Millisecond
 // lighten takes the weight of the revocable containers where the rules that are
 // above ask for no more, and reports whether that is enough for this tick; isNew
 // says that it was taken just now.
-func (l *ladder) lighten(p *Policy, now time.Time, a *asks) (enough, isNew bool) {
+func (l *ladder) lighten(p *policy.Policy, now time.Time, a *asks) (enough, isNew bool) {
 	if !l.light.IsZero() {
-		unsure := a.waits && !a.known && a.push <= Slow
+		unsure := a.waits && !a.known && a.push <= policy.Throttle
 		return l.limit == 0 && (unsure || now.Sub(l.light) < weightShows), false
 	}
 	if !a.waits || l.limit > 0 {
@@ -63,6 +64,6 @@ func (e *engine) weighDown(l *ladder, ss []slowable) {
 
 // isLight reports whether the weight of k is taken.
 func (e *engine) isLight(k snapshot.Key) bool {
-	_, ok := slices.BinarySearchFunc(e.light, k, compareKeys)
+	_, ok := slices.BinarySearchFunc(e.light, k, snapshot.Key.Compare)
 	return ok
 }

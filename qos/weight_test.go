@@ -7,6 +7,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // pressed is a full node of 2 CPUs whose web waits for that share of time.
@@ -18,9 +20,9 @@ func pressed(share float64, hogs ...snapshot.Container) func(at time.Time) *snap
 	}
 }
 
-func waitPolicy() *Policy {
-	r := ruleOf("squeeze", RegularCPUPressure, 0.1)
-	r.Action, r.For, r.Settle, r.Clear = Slow, 0, 3*time.Second, 0.05
+func waitPolicy() *policy.Policy {
+	r := ruleOf("squeeze", signal.RegularCPUPressure, 0.1)
+	r.Action, r.For, r.Settle, r.Clear = policy.Throttle, 0, 3*time.Second, 0.05
 	return policyOf(r)
 }
 
@@ -46,7 +48,7 @@ func TestWeightComesFirst(t *testing.T) {
 	}
 	d, st = ticks(t, p, st, 2, 1, pressed(0.4, hog))
 	if th, ok := throttleOf(d, "hog"); !ok || th.Cores != 0 || !th.LowWeight || !d.Acted || !d.StopOffering {
-		t.Fatalf("at the first reading: %+v, %s", d.Actions, d.Rules[0].Text)
+		t.Fatalf("at the first reading: %+v, %s", d.Actions, d.Sentence(&d.Rules[0], t0))
 	}
 	// A tick that comes before that can show takes no more.
 	soon, _ := decide(p, st, pressed(0.4, hog)(after(2.1)), nil)
@@ -81,7 +83,7 @@ func TestWeightComesFirst(t *testing.T) {
 
 // A rule that reads something else than waiting is not helped by weight.
 func TestQuotaComesAtOnceForBusyCPUs(t *testing.T) {
-	p := slowPolicy(Slow)
+	p := slowPolicy(policy.Throttle)
 	p.Rules[0].Immediate = true
 	d, _ := ticks(t, p, State{}, 0, 1, full(revocable("hog", 1), regular("web", 1)))
 	if th, _ := throttleOf(d, "hog"); th.Cores == 0 || !th.LowWeight {
@@ -125,7 +127,7 @@ func TestWeightThatIsMissedStaysLonger(t *testing.T) {
 
 // A limit that the node does not reach is none.
 func TestLimitAboveTheNodeIsNone(t *testing.T) {
-	p := slowPolicy(Slow)
+	p := slowPolicy(policy.Throttle)
 	p.Ladder.FloorCores = 4
 	d, _ := ticks(t, p, State{}, 0, 2, full(revocable("hog", 1), regular("web", 1)))
 	if th, ok := throttleOf(d, "hog"); !ok || th.Cores != 0 || !th.LowWeight {
@@ -145,7 +147,7 @@ func TestFastSamplerAloneTakesWeightOnly(t *testing.T) {
 	p := waitPolicy()
 	d, st := ticks(t, p, State{}, 0, 8, slowed)
 	if th, ok := throttleOf(d, "hog"); !ok || th.Cores != 0 || !d.Rules[0].Exceeded {
-		t.Fatalf("%+v, %s", d.Actions, d.Rules[0].Text)
+		t.Fatalf("%+v, %s", d.Actions, d.Sentence(&d.Rules[0], t0))
 	}
 
 	// What tells how much is missing has a quota follow.
@@ -154,19 +156,19 @@ func TestFastSamplerAloneTakesWeightOnly(t *testing.T) {
 		s.Containers[0].CPU.RunDelay = snapshot.ValueOf(0.4)
 		return s
 	}
-	r := ruleOf("delay", RegularRunDelay, 0.2)
-	r.Action, r.For = Slow, 0
+	r := ruleOf("delay", signal.RegularRunDelay, 0.2)
+	r.Action, r.For = policy.Throttle, 0
 	both := *p
 	both.Rules = append(both.Rules[:1:1], r)
 	if d, _ = ticks(t, &both, st, 8, 1, delayed); d.Rules[1].Why == reason.Blind || len(d.Kills) > 0 {
-		t.Fatalf("%s", d.Rules[1].Text)
+		t.Fatalf("%s", d.Sentence(&d.Rules[1], t0))
 	}
 	if th, _ := throttleOf(d, "hog"); th.Cores == 0 {
-		t.Errorf("with the delay of the threads: %+v, %s", d.Actions, d.Rules[1].Text)
+		t.Errorf("with the delay of the threads: %+v, %s", d.Actions, d.Sentence(&d.Rules[1], t0))
 	}
 
-	starved := ruleOf("starved", RegularCPUPressure, 0.2)
-	starved.Action, starved.For, starved.Immediate = Kill, 10*time.Second, false
+	starved := ruleOf("starved", signal.RegularCPUPressure, 0.2)
+	starved.Action, starved.For, starved.Immediate = policy.Kill, 10*time.Second, false
 	both.Rules = append(both.Rules[:1:1], starved)
 	limited, killed := -1, -1
 	st = State{}

@@ -12,6 +12,8 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func newConfig() *cobra.Command {
@@ -142,7 +144,7 @@ func (c *check) print(format string, args ...any) {
 const checkFor = 1100 * time.Millisecond
 
 // readable warns of the signals of p that say nothing on this host.
-func (c *check) readable(name string, p *qos.Policy) {
+func (c *check) readable(name string, p *policy.Policy) {
 	mon, err := monitor.New(monitor.Config{
 		CgroupRoot: c.settings.CgroupRoot, MesosRoot: c.settings.MesosCgroupsRoot, ProcRoot: c.settings.ProcRoot,
 		StatEvery: 1, CostBudget: 1,
@@ -164,16 +166,16 @@ func (c *check) readable(name string, p *qos.Policy) {
 		s.TreeWhy = snapshot.Present // what does not need them may be there all the same
 	}
 	d, _ := qos.Decide(p, qos.State{}, qos.Input{Snapshot: s})
-	absent := map[qos.Signal]snapshot.Absence{}
+	absent := map[policy.Signal]snapshot.Absence{}
 	for _, s := range d.Signals {
 		// What depends on an agent's report or an offer, of which there is none
 		// here, says nothing about the host.
-		if !s.Value.OK() && s.Signal != qos.EstimateBroken {
+		if !s.Value.OK() && s.Signal != signal.EstimateBroken {
 			absent[s.Signal] = s.Value.Why
 		}
 	}
 	for i := range p.Rules {
-		for at, s := range map[string]qos.Signal{"signal": p.Rules[i].Signal, "while.signal": p.Rules[i].While.Signal} {
+		for at, s := range map[string]policy.Signal{"signal": p.Rules[i].Signal, "while.signal": p.Rules[i].While.Signal} {
 			if why, ok := absent[s]; ok {
 				c.print("%s: rules[%d].%s: %s cannot be read on this host: %s [warning]", name, i, at, s, why)
 			}

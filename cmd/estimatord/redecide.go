@@ -12,7 +12,7 @@ import (
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/daemon"
 	"github.com/estimatord/estimatord/internal/replay"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // errDiffers says that a replay came to other decisions.
@@ -51,7 +51,7 @@ none could be compared.`,
 					return usageError{err}
 				}
 				p := file.Policy
-				p.Fresh = qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}
+				p.Fresh = policy.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}
 				req.Policies = append(req.Policies, p)
 			}
 			r, err := replay.Decisions(&req)

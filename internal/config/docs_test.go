@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // documents are all pages that people read, by name.
@@ -73,7 +73,7 @@ var (
 // Keys that are named in a sentence exist, and take the value that stands there.
 func TestEveryDocumentedKeyExists(t *testing.T) {
 	c := Default()
-	tables := [][]key{settings(&c, files(nil)), newPolicyText().keys(), ruleKeys(&qos.Rule{}), priorityKeys(&qos.Priority{})}
+	tables := [][]key{settings(&c, files(nil)), newPolicyText().keys(), ruleKeys(&policy.Rule{}), priorityKeys(&policy.Priority{})}
 	leaves, paths, sections := map[string][]*key{}, []string{}, []string{}
 	for _, keys := range tables {
 		sections = append(sections, names(keys)...)

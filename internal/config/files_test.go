@@ -9,7 +9,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/resources"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 const exampleConfig = "../../configs/estimatord.yaml"
@@ -38,7 +38,7 @@ func TestDefaultsAgreeWithTheEstimator(t *testing.T) {
 		c.UsageStaleAfter != e.ReportStaleAfter || c.SampleStaleAfter != e.SampleStaleAfter {
 		t.Errorf("config %+v, estimator %+v", c, e)
 	}
-	if f := qos.DefaultFresh(); f.Usage != c.UsageStaleAfter || f.Sample != c.SampleStaleAfter {
+	if f := policy.DefaultFresh(); f.Usage != c.UsageStaleAfter || f.Sample != c.SampleStaleAfter {
 		t.Errorf("config %s and %s, qos %+v", c.UsageStaleAfter, c.SampleStaleAfter, f)
 	}
 	for _, name := range []string{resources.CPUs, resources.Mem} {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func seed(f *testing.F) {
@@ -63,7 +65,7 @@ func FuzzParsePolicy(f *testing.F) {
 		var faults Errors
 		switch {
 		case err == nil:
-			if err := p.Policy.Validate(); err != nil || len(p.Policy.Rules) == 0 || len(p.Hash) != hashDigits {
+			if err := p.Policy.Validate(signal.Specs()); err != nil || len(p.Policy.Rules) == 0 || p.Policy.Hash() == "invalid" {
 				t.Fatalf("accepted %+v: %v", p.Policy, err)
 			}
 		case !errors.As(err, &faults) || len(faults) == 0 || !errors.Is(err, ErrInvalid):

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // lint collects what is legal and most likely not meant.
 func (p *policyText) lint() {
 	warn := func(path, reason string) { p.faultAt(path, reason, nil) }
-	live, highest := 0, qos.None
+	live, highest := 0, policy.None
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		if !r.Shadow {
@@ -25,7 +26,7 @@ func (p *policyText) lint() {
 	case live == 0:
 		warn("rules", "every rule is in shadow mode: nothing will be done")
 	}
-	if p.Ladder.FreezeFor > 0 && highest < qos.Freeze {
+	if p.Ladder.FreezeFor > 0 && highest < policy.Freeze {
 		warn("ladder.freeze_for", "has no effect: no rule goes as far as freeze")
 	}
 	if p.Ladder.Dwell == 0 {
@@ -34,21 +35,21 @@ func (p *policyText) lint() {
 	if p.Ladder.KillsAtOnce > p.Budget.Kills {
 		warn("ladder.kills_at_once", fmt.Sprintf("%d is more than the %d kills of the budget", p.Ladder.KillsAtOnce, p.Budget.Kills))
 	}
-	if isSet(&p.hook) && highest < qos.Kill {
+	if isSet(&p.hook) && highest < policy.Kill {
 		warn("hook", "has no effect: no rule kills")
 	}
 }
 
-func (p *policyText) lintRule(r *qos.Rule, at string, warn func(path, reason string)) {
-	kills := r.Action == qos.Kill
+func (p *policyText) lintRule(r *policy.Rule, at string, warn func(path, reason string)) {
+	kills := r.Action == policy.Kill
 	isSet := func(key string) bool { return p.places[at+"."+key] != nil }
 	switch {
-	case r.Immediate && r.Action == qos.StopOffering:
+	case r.Immediate && r.Action == policy.StopOffering:
 		warn(at+".immediate", "has no effect: there is no rung below stop_offering")
 	case r.Immediate && kills && r.For == 0:
 		warn(at+".for", "0s with immediate kills at the first reading above, without another one to confirm it")
 	}
-	if r.Action <= qos.Slow && isSet("settle") {
+	if r.Action <= policy.Throttle && isSet("settle") {
 		warn(at+".settle", fmt.Sprintf("has no effect: action %s goes no further than a throttle", r.Action))
 	}
 	if isSet("clear") && r.Clear >= r.Above {
@@ -59,8 +60,8 @@ func (p *policyText) lintRule(r *qos.Rule, at string, warn func(path, reason str
 	}
 	// Of the load that a victim took away, load5 still shows e^(-60/300) = 82 %
 	// after a minute, load15 94 % (see docs/reference/signals.md).
-	slow := r.Signal == qos.Load5 || r.Signal == qos.Load15
-	if kills && slow && r.Settle < time.Minute && r.While == (qos.While{}) {
+	slow := r.Signal == signal.Load5 || r.Signal == signal.Load15
+	if kills && slow && r.Settle < time.Minute && r.While == (policy.While{}) {
 		warn(at+".settle", fmt.Sprintf("%s is short for %s, which still shows most of a victim's load after a minute: more will be killed than must be (see while)",
 			shortDuration(r.Settle), r.Signal))
 	}

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -12,17 +10,17 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/estimatord/estimatord/agentapi/prekill"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // PolicyFile is what a policy file says.
 type PolicyFile struct {
-	Policy *qos.Policy
+	Policy *policy.Policy
 	// Hook is told of each kill before it is handed over; nil: nobody is.
 	Hook *Hook
-	// File is the file's name, Hash the first digits of its text's SHA-256, by
-	// which logs, metrics and people tell one text from another.
-	File, Hash string
+	// File is the file's name.
+	File string
 	// Warnings are what lint finds, in the order of the text.
 	Warnings Errors
 }
@@ -41,7 +39,7 @@ func LoadPolicy(path string) (*PolicyFile, error) {
 }
 
 // ParsePolicy makes a policy of the text of the file called name. How old its
-// inputs may be is not part of the file; it starts from qos.DefaultFresh.
+// inputs may be is not part of the file; it starts from policy.DefaultFresh.
 func ParsePolicy(name string, data []byte) (*PolicyFile, error) {
 	return parsePolicyFile(name, data, func(string) error { return nil })
 }
@@ -64,7 +62,7 @@ func parsePolicyFile(name string, data []byte, trusted func(name string) error) 
 		return nil, err
 	}
 	p.lint()
-	f := &PolicyFile{Policy: &p.Policy, File: name, Hash: hashOf(data), Warnings: p.faults}
+	f := &PolicyFile{Policy: &p.Policy, File: name, Warnings: p.faults}
 	_ = f.Warnings.err() // sorts
 	if isSet(&p.hook) {
 		f.Hook = &p.hook
@@ -72,23 +70,15 @@ func parsePolicyFile(name string, data []byte, trusted func(name string) error) 
 	return f, nil
 }
 
-// hashDigits of a hash are enough to tell the texts of one node apart.
-const hashDigits = 12
-
-func hashOf(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:hashDigits]
-}
-
 // policyText is a policy on its way from text to values.
 type policyText struct {
 	document
-	qos.Policy
+	policy.Policy
 	hook Hook
 }
 
 func newPolicyText() *policyText {
-	return &policyText{Policy: qos.DefaultPolicy(), hook: Hook{Deadline: prekill.DefaultDeadline}}
+	return &policyText{Policy: policy.DefaultPolicy(), hook: Hook{Deadline: prekill.DefaultDeadline}}
 }
 
 // Limits of what a policy file takes. Those that qos has as well are the same
@@ -110,7 +100,7 @@ func (p *policyText) keys() []key {
 	wholeOf := func(to *int, least, most int) value { return whole(to, "whole number", least, most) }
 	return []key{
 		{name: "shadow", help: "nothing is done; what would be done is decided, logged and counted", value: boolean(&p.Shadow)},
-		{name: "rules", help: "when to act", value: sections(ruleKeys(&qos.Rule{}), p.rule), required: true},
+		{name: "rules", help: "when to act", value: sections(ruleKeys(&policy.Rule{}), p.rule), required: true},
 		{name: "ladder", help: "how the rungs are climbed and left", value: section(
 			key{name: "dwell", help: "time in which nothing asks for a rung before it is left, and between two steps by which a throttle is loosened", value: duration(&l.Dwell, 0, longestWait)},
 			key{name: "floor", help: "cores that each throttled container keeps at least", value: number(&l.FloorCores, 0.01, mostCores)},
@@ -131,7 +121,7 @@ func (p *policyText) keys() []key {
 				key{name: "roles", help: "roles, with the roles below them", value: list(&v.Protect.Roles, noControl)},
 				key{name: "labels", help: "`key` or `key=value`, of the executor or of any of its tasks", value: labels(&v.Protect.Labels)},
 			)},
-			key{name: "priorities", help: "lower is killed first; the first entry that matches counts, no match is 0", value: sections(priorityKeys(&qos.Priority{}), p.priority), def: "[]"},
+			key{name: "priorities", help: "lower is killed first; the first entry that matches counts, no match is 0", value: sections(priorityKeys(&policy.Priority{}), p.priority), def: "[]"},
 		)},
 		{name: "hook", help: "who is told before a kill", value: section(
 			key{name: "command", help: "program, as an absolute path, with its arguments; or", value: arguments(&h.Command)},
@@ -141,15 +131,15 @@ func (p *policyText) keys() []key {
 	}
 }
 
-func ruleKeys(r *qos.Rule) []key {
+func ruleKeys(r *policy.Rule) []key {
 	return []key{
 		{name: "name", help: "unique in the file; stands in logs and metrics", value: text(&r.Name, "text", `^[A-Za-z0-9_-]{1,63}$`, noControl), required: true},
-		{name: "signal", help: "what is read", value: signal(&r.Signal), required: true},
+		{name: "signal", help: "what is read", value: signalName(&r.Signal), required: true},
 		{name: "above", help: "threshold, in the signal's unit", value: threshold(&r.Above), def: bySignal},
 		{name: "clear", help: "level, not above the threshold, below which an active rule lets go", value: number(&r.Clear, 0, mostAbove), def: bySignal},
 		{name: "per_cpu", help: "the reading is divided by the number of CPUs first (load averages)", value: boolean(&r.PerCPU)},
 		{name: "while", help: "a second condition: unless its reading is above too, the first one counts as not above", value: section(
-			key{name: "signal", help: "what is read", value: signal(&r.While.Signal), required: true},
+			key{name: "signal", help: "what is read", value: signalName(&r.While.Signal), required: true},
 			key{name: "above", help: "threshold, in its unit", value: threshold(&r.While.Above), required: true},
 		)},
 		{name: "for", help: "time the reading must be above without interruption", value: duration(&r.For, 0, longestWait), def: bySignal},
@@ -160,7 +150,7 @@ func ruleKeys(r *qos.Rule) []key {
 	}
 }
 
-func priorityKeys(r *qos.Priority) []key {
+func priorityKeys(r *policy.Priority) []key {
 	return []key{
 		{name: "framework", help: "framework id; or", value: text(&r.Framework, "text", "", noControl)},
 		{name: "role", help: "role, with the roles below it; or", value: text(&r.Role, "text", "", noControl)},
@@ -172,23 +162,27 @@ func priorityKeys(r *qos.Priority) []key {
 // rule takes one element of rules. Its signal comes first, since it says what
 // the other keys default to.
 func (p *policyText) rule(d *document, at place) {
-	var name qos.Signal
+	var name policy.Signal
 	for i := 0; at.node.Kind == yaml.MappingNode && i+1 < len(at.node.Content); i += 2 {
 		if at.node.Content[i].Value == "signal" {
-			name = qos.Signal(at.node.Content[i+1].Value)
+			name = policy.Signal(at.node.Content[i+1].Value)
 		}
 	}
-	r, known := name.Defaults()
+	var r policy.Rule
+	spec := signal.Specs().Of(name)
+	if spec != nil {
+		r = spec.Rule()
+	}
 	d.mapping(at, ruleKeys(&r))
-	if known && d.places[at.path+".clear"] == nil {
-		r.Clear = name.ClearOf(r.Above)
+	if spec != nil && d.places[at.path+".clear"] == nil {
+		r.Clear = spec.ClearOf(r.Above)
 	}
 	p.Rules = append(p.Rules, r)
 }
 
 // priority takes one element of victims.priorities.
 func (p *policyText) priority(d *document, at place) {
-	var r qos.Priority
+	var r policy.Priority
 	d.mapping(at, priorityKeys(&r))
 	p.Victims.Priorities = append(p.Victims.Priorities, r)
 }
@@ -228,17 +222,19 @@ func threshold(to *float64) value {
 	return v
 }
 
-func signal(to *qos.Signal) value {
-	parse := func(s string) (qos.Signal, error) { return qos.Signal(s), oneOfThe("a signal", s, signalNames()) }
-	return scalar(to, "signal", schema{"type": "string", "enum": signalNames()}, parse, func(s qos.Signal) string { return string(s) })
+func signalName(to *policy.Signal) value {
+	parse := func(s string) (policy.Signal, error) {
+		return policy.Signal(s), oneOfThe("a signal", s, signal.Specs().Names())
+	}
+	return scalar(to, "signal", schema{"type": "string", "enum": signal.Specs().Names()}, parse, func(s policy.Signal) string { return string(s) })
 }
 
-func action(to *qos.Rung) value {
-	parse := func(s string) (qos.Rung, error) {
-		r, _ := qos.ParseRung(s)
-		return r, oneOfThe("an action", s, actionNames())
+func action(to *policy.Rung) value {
+	parse := func(s string) (policy.Rung, error) {
+		r, _ := policy.ParseRung(s)
+		return r, oneOfThe("an action", s, policy.ActionNames())
 	}
-	return scalar(to, "action", schema{"type": "string", "enum": actionNames()}, parse, qos.Rung.String)
+	return scalar(to, "action", schema{"type": "string", "enum": policy.ActionNames()}, parse, policy.Rung.String)
 }
 
 func oneOfThe(what, s string, words []string) error {
@@ -246,22 +242,6 @@ func oneOfThe(what, s string, words []string) error {
 		return nil
 	}
 	return fmt.Errorf("%s is not %s: %s%s", quote(s), what, strings.Join(words, ", "), Suggest(s, words))
-}
-
-func signalNames() []string {
-	var names []string
-	for _, s := range qos.Signals() {
-		names = append(names, string(s))
-	}
-	return names
-}
-
-func actionNames() []string {
-	var names []string
-	for r := qos.StopOffering; r <= qos.Kill; r++ {
-		names = append(names, r.String())
-	}
-	return names
 }
 
 // semantics reports what the policy says of itself, each at its place. Of what
@@ -274,13 +254,13 @@ func (p *policyText) semantics() {
 	if n := p.places["hook"]; !spoilt["hook"] && n != nil && len(n.Content) > 0 {
 		p.checkHook()
 	}
-	err := p.Validate()
+	err := p.Validate(signal.Specs())
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {
 		return
 	}
 	for _, e := range joined.Unwrap() {
-		var f *qos.FieldError
+		var f *policy.FieldError
 		if errors.As(e, &f) && !spoilt[part(f.Path)] {
 			p.faultAt(f.Path, f.Reason, e)
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/estimatord/estimatord/qos/policy"
 	"os"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestDocumentedActions(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := 0
-	for _, a := range actionNames() {
+	for _, a := range policy.ActionNames() {
 		i := strings.Index(string(doc[at:]), "| `"+a+"` | ")
 		if i < 0 {
 			t.Fatalf("action %s is not documented, or not in order", a)

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 const examplePolicy = "../../configs/policy.yaml"
@@ -27,17 +29,17 @@ func TestExamplePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := qos.DefaultPolicy()
-	want.Rules = []qos.Rule{
-		{Name: "squeeze", Signal: qos.RegularCPUPressure, Above: 0.1, Clear: 0.05, Settle: 5 * time.Second, Action: qos.Slow, Immediate: true},
-		{Name: "squeeze-size", Signal: qos.RegularCPUContention, Above: 1.25, Clear: 1.1, For: time.Second, Settle: 5 * time.Second, Action: qos.Slow},
-		{Name: "squeeze-v1", Signal: qos.RegularRunDelay, Above: 0.2, Clear: 0.15, For: time.Second, Settle: 5 * time.Second, Action: qos.Slow},
-		{Name: "starved", Signal: qos.RegularCPUPressure, Above: 0.2, Clear: 0.1, For: 10 * time.Second, Settle: 15 * time.Second, Action: qos.Kill},
-		{Name: "starved-v1", Signal: qos.RegularRunDelay, Above: 0.3, Clear: 0.2, While: qos.While{Signal: qos.NodeCPU, Above: 0.95}, For: 10 * time.Second, Settle: 15 * time.Second, Action: qos.Kill},
-		{Name: "full", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: qos.StopOffering},
-		{Name: "estimate", Signal: qos.EstimateBroken, Above: 0.05, Clear: 0.025, Action: qos.StopOffering},
+	want := policy.DefaultPolicy()
+	want.Rules = []policy.Rule{
+		{Name: "squeeze", Signal: signal.RegularCPUPressure, Above: 0.1, Clear: 0.05, Settle: 5 * time.Second, Action: policy.Throttle, Immediate: true},
+		{Name: "squeeze-size", Signal: signal.RegularCPUContention, Above: 1.25, Clear: 1.1, For: time.Second, Settle: 5 * time.Second, Action: policy.Throttle},
+		{Name: "squeeze-v1", Signal: signal.RegularRunDelay, Above: 0.2, Clear: 0.15, For: time.Second, Settle: 5 * time.Second, Action: policy.Throttle},
+		{Name: "starved", Signal: signal.RegularCPUPressure, Above: 0.2, Clear: 0.1, For: 10 * time.Second, Settle: 15 * time.Second, Action: policy.Kill},
+		{Name: "starved-v1", Signal: signal.RegularRunDelay, Above: 0.3, Clear: 0.2, While: policy.While{Signal: signal.NodeCPU, Above: 0.95}, For: 10 * time.Second, Settle: 15 * time.Second, Action: policy.Kill},
+		{Name: "full", Signal: signal.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: policy.StopOffering},
+		{Name: "estimate", Signal: signal.EstimateBroken, Above: 0.05, Clear: 0.025, Action: policy.StopOffering},
 	}
-	if diff := cmp.Diff(&want, got.Policy); diff != "" {
+	if diff := cmp.Diff(&want, got.Policy, cmpopts.IgnoreUnexported(policy.Policy{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got.Hook != nil || got.Warnings != nil || got.File != examplePolicy {
@@ -51,14 +53,14 @@ func TestExamplePolicy(t *testing.T) {
 	}
 	text = []byte(uncommented(string(text)))
 	got = parsePolicy(t, string(text))
-	want.Rules = append(want.Rules, qos.Rule{
-		Name: "memory", Signal: qos.NodeMemory, Above: 0.95, Clear: 0.9, For: 2 * time.Second, Settle: 5 * time.Second, Action: qos.Kill,
-	}, qos.Rule{
-		Name: "load5", Signal: qos.Load5, Above: 6, Clear: 0.9 * 6, While: qos.While{Signal: qos.Load1, Above: 6},
-		Settle: time.Minute, Action: qos.Kill, Immediate: true, Shadow: true,
+	want.Rules = append(want.Rules, policy.Rule{
+		Name: "memory", Signal: signal.NodeMemory, Above: 0.95, Clear: 0.9, For: 2 * time.Second, Settle: 5 * time.Second, Action: policy.Kill,
+	}, policy.Rule{
+		Name: "load5", Signal: signal.Load5, Above: 6, Clear: 0.9 * 6, While: policy.While{Signal: signal.Load1, Above: 6},
+		Settle: time.Minute, Action: policy.Kill, Immediate: true, Shadow: true,
 	})
-	want.Victims.Priorities = []qos.Priority{{Label: "tier=spare", Priority: -10}, {Role: "batch/paid", Priority: 10}}
-	if diff := cmp.Diff(&want, got.Policy); diff != "" {
+	want.Victims.Priorities = []policy.Priority{{Label: "tier=spare", Priority: -10}, {Role: "batch/paid", Priority: 10}}
+	if diff := cmp.Diff(&want, got.Policy, cmpopts.IgnoreUnexported(policy.Policy{})); diff != "" {
 		t.Errorf("uncommented (-want +got):\n%s", diff)
 	}
 	hook := &Hook{Command: []string{"/usr/local/bin/warn-framework", "--quick"}, Deadline: 2 * time.Second}
@@ -80,11 +82,11 @@ func uncommented(text string) string {
 // A file that says the least is the default in all else.
 func TestShortestPolicy(t *testing.T) {
 	got := parsePolicy(t, "rules: [{name: a, signal: node_cpu}]")
-	want := qos.DefaultPolicy()
-	r, _ := qos.NodeCPU.Defaults()
-	r.Name, r.Clear = "a", qos.NodeCPU.ClearOf(r.Above)
-	want.Rules = []qos.Rule{r}
-	if diff := cmp.Diff(&want, got.Policy); diff != "" {
+	want := policy.DefaultPolicy()
+	r := signal.Of(signal.NodeCPU).Rule()
+	r.Name, r.Clear = "a", signal.Of(signal.NodeCPU).ClearOf(r.Above)
+	want.Rules = []policy.Rule{r}
+	if diff := cmp.Diff(&want, got.Policy, cmpopts.IgnoreUnexported(policy.Policy{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got.Hook != nil || r.Above == 0 || r.Clear == 0 {
@@ -113,24 +115,24 @@ hook: {socket: /run/x.sock, deadline: 100ms}
 
 func TestWholePolicy(t *testing.T) {
 	got := parsePolicy(t, wholePolicy)
-	want := &qos.Policy{
+	want := &policy.Policy{
 		Shadow: true,
-		Rules: []qos.Rule{{
-			Name: "l", Signal: qos.Load15, Above: 1.5, Clear: 1, PerCPU: true, While: qos.While{Signal: qos.Load1, Above: 2},
-			For: 90 * time.Second, Action: qos.Freeze, Immediate: true, Shadow: true,
+		Rules: []policy.Rule{{
+			Name: "l", Signal: signal.Load15, Above: 1.5, Clear: 1, PerCPU: true, While: policy.While{Signal: signal.Load1, Above: 2},
+			For: 90 * time.Second, Action: policy.Freeze, Immediate: true, Shadow: true,
 		}},
-		Ladder: qos.Ladder{
+		Ladder: policy.Ladder{
 			Dwell: time.Minute, FloorCores: 0.5, Loosen: 0.1, FreezeFor: 20 * time.Second, KillsAtOnce: 3, IgnoredAfter: time.Minute,
 		},
-		Budget: qos.Budget{Kills: 4, Per: 30 * time.Minute},
-		Victims: qos.Victims{
+		Budget: policy.Budget{Kills: 4, Per: 30 * time.Minute},
+		Victims: policy.Victims{
 			MinAge:     2 * time.Minute,
-			Protect:    qos.Protect{Frameworks: []string{"f"}, Roles: []string{"r", "s/t"}, Labels: []string{"k", "k=v=w"}},
-			Priorities: []qos.Priority{{Framework: "g", Priority: -1}, {Label: "no", Priority: 2}},
+			Protect:    policy.Protect{Frameworks: []string{"f"}, Roles: []string{"r", "s/t"}, Labels: []string{"k", "k=v=w"}},
+			Priorities: []policy.Priority{{Framework: "g", Priority: -1}, {Label: "no", Priority: 2}},
 		},
-		Fresh: qos.DefaultFresh(),
+		Fresh: policy.DefaultFresh(),
 	}
-	if diff := cmp.Diff(want, got.Policy); diff != "" {
+	if diff := cmp.Diff(want, got.Policy, cmpopts.IgnoreUnexported(policy.Policy{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(&Hook{Socket: "/run/x.sock", Deadline: 100 * time.Millisecond}, got.Hook); diff != "" {
@@ -138,13 +140,14 @@ func TestWholePolicy(t *testing.T) {
 	}
 }
 
-// The hash tells texts apart, and is that of sha256sum.
+// The hash tells what policies say apart, not how it is written.
 func TestHash(t *testing.T) {
+	hash := func(text string) string { return parsePolicy(t, text).Policy.Hash() }
 	const text = "rules: [{name: a, signal: node_cpu}]\n"
-	if got := parsePolicy(t, text).Hash; got != "f9928ff59a63" {
-		t.Errorf("hash %s", got)
+	if got := hash(text); len(got) != 12 || got != hash(text+"# a comment\n") {
+		t.Errorf("hash %q, with a comment %q", got, hash(text+"# a comment\n"))
 	}
-	if parsePolicy(t, text+"#").Hash == parsePolicy(t, text).Hash {
-		t.Error("two texts have one hash")
+	if hash(text) == hash("rules: [{name: b, signal: node_cpu}]\n") {
+		t.Error("two policies have one hash")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // refusals are the files testdata/bad-<name>.yaml with the lines that each is
@@ -49,7 +50,7 @@ var refusals = map[string][]string{
 	"number-negative":  {`bad.yaml:2:11: estimator.margin: "-0.1" is not between 0 and 1`},
 	"number-percent":   {`bad.yaml:2:11: estimator.margin: "10%" is not a number`},
 	"only-a-word":      {`bad.yaml:1:1: the value "usage", where settings (key: value) are expected`},
-	"policy-bad-label": {`bad.yaml:5:18: victims.protect.labels[1]: "=gold" is not key or key=value`},
+	"policy-bad-label": {`bad.yaml:5:18: victims.protect.labels[1]: "=gold" can never match: it has no key (key or key=value)`},
 	"policy-bad-name":  {`bad.yaml:2:11: rules[0].name: "a b" is not a name: 1 to 63 letters, digits, - and _`},
 	"policy-duration": {
 		`bad.yaml:4:10: rules[0].for: "5" has no unit: write 5s, or ms, m, h`,
@@ -110,8 +111,8 @@ var refusals = map[string][]string{
 	"policy-per-cpu-of-a-share":   {"bad.yaml:4:14: rules[0].per_cpu: is no setting of signal node_cpu"},
 	"policy-shadow-not-a-bool":    {`bad.yaml:1:9: shadow: "maybe" is not true or false`},
 	"policy-unknown-action":       {`bad.yaml:4:13: rules[0].action: "throtle" is not an action: stop_offering, throttle, freeze, kill (did you mean throttle?)`},
-	"policy-unknown-signal":       {`bad.yaml:3:13: rules[0].signal: "node_cpus" is not a signal: ` + strings.Join(signalNames(), ", ") + ` (did you mean node_cpu?)`},
-	"policy-while-unknown-signal": {`bad.yaml:5:21: rules[0].while.signal: "load2" is not a signal: ` + strings.Join(signalNames(), ", ") + ` (did you mean load1?)`},
+	"policy-unknown-signal":       {`bad.yaml:3:13: rules[0].signal: "node_cpus" is not a signal: ` + strings.Join(signal.Specs().Names(), ", ") + ` (did you mean node_cpu?)`},
+	"policy-while-unknown-signal": {`bad.yaml:5:21: rules[0].while.signal: "load2" is not a signal: ` + strings.Join(signal.Specs().Names(), ", ") + ` (did you mean load1?)`},
 	"policy-while-without-above":  {"bad.yaml:5:12: rules[0].while.above: is missing"},
 	"resources-missing-file":      {`bad.yaml:1:12: resources: "/none/resources.json" looks like a path: write file:///none/resources.json to read amounts from it`},
 	"resources-syntax":            {`bad.yaml:1:12: resources: invalid resources: "cpus=4": missing or extra ':'`},

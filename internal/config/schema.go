@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // schema is a JSON Schema, draft 2020-12. encoding/json sorts its keywords.
@@ -92,22 +92,22 @@ func exactlyOne(names ...string) []schema {
 // bySignals are the limits of a rule that depend on what it reads.
 func bySignals() []schema {
 	var all []schema
-	for _, name := range qos.Signals() {
-		most, exclusive := name.Limit()
+	for _, spec := range signal.Specs() {
+		most, exclusive := spec.Limit()
 		above := schema{"maximum": most}
 		if exclusive {
 			above = schema{"exclusiveMaximum": most}
 		}
 		properties := schema{"above": above}
-		if !name.PerCPU() {
+		if !spec.PerCPU {
 			properties["per_cpu"] = schema{"const": false}
 		}
 		then := schema{"properties": properties}
-		if def, _ := name.Defaults(); def.Above == 0 {
+		if spec.Default.Above == 0 {
 			then["required"] = []string{"above"}
 		}
 		all = append(all, schema{
-			"if":   schema{"required": []string{"signal"}, "properties": schema{"signal": schema{"const": string(name)}}},
+			"if":   schema{"required": []string{"signal"}, "properties": schema{"signal": schema{"const": string(spec.Name)}}},
 			"then": then,
 		})
 	}

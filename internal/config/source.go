@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // ErrNoFile says that the daemon was started without a policy file.
@@ -30,7 +31,7 @@ type SourceConfig struct {
 	// Path is the policy file; "": there is no policy, and there will be none.
 	Path string
 	// Fresh is how old the inputs of the policy may be.
-	Fresh qos.Fresh
+	Fresh policy.Fresh
 	Log   *slog.Logger
 	// Now is time.Now, except in tests.
 	Now func() time.Time
@@ -108,7 +109,7 @@ func OpenPolicy(cfg SourceConfig) (*PolicySource, error) {
 }
 
 // Current is the policy in force, nil for none.
-func (s *PolicySource) Current() *qos.Policy {
+func (s *PolicySource) Current() *policy.Policy {
 	if f := s.current.Load(); f != nil {
 		return f.Policy
 	}
@@ -211,13 +212,13 @@ func (s *PolicySource) judge(t sight) error {
 		return err
 	}
 	s.status.Good = now
-	if s.status.Hash == f.Hash {
+	if before := s.current.Load(); before != nil && before.Policy.Hash() == f.Policy.Hash() && reflect.DeepEqual(before.Hook, f.Hook) {
 		// The same pointer: active rules stay active.
-		log.Info("policy is unchanged", "hash", f.Hash)
+		log.Info("policy is unchanged", "hash", s.status.Hash)
 		return nil
 	}
 	s.use(f, now)
-	log.Info("policy replaced", "hash", f.Hash, "rules", s.status.Rules, "shadow", s.status.Shadow)
+	log.Info("policy replaced", "hash", s.status.Hash, "rules", s.status.Rules, "shadow", s.status.Shadow)
 	for _, w := range s.status.Warnings {
 		log.Warn("policy is odd", "what", w)
 	}
@@ -229,7 +230,7 @@ func (s *PolicySource) use(f *PolicyFile, now time.Time) {
 	f.Policy.Fresh = s.cfg.Fresh
 	s.current.Store(f)
 	s.status = PolicyStatus{
-		File: f.File, Hash: f.Hash, Since: now, Checked: now, Good: now,
+		File: f.File, Hash: f.Policy.Hash(), Since: now, Checked: now, Good: now,
 		Rules: len(f.Policy.Rules), Shadow: f.Policy.Shadow,
 	}
 	for _, w := range f.Warnings {

@@ -17,7 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -57,7 +57,7 @@ func opened(t *testing.T, text string) (s *PolicySource, path string, log *logBu
 	t.Helper()
 	path, log = filepath.Join(t.TempDir(), "policy.yaml"), &logBuffer{}
 	write(t, path, text)
-	s, err := OpenPolicy(SourceConfig{Path: path, Fresh: qos.Fresh{Usage: time.Minute, Sample: time.Second}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	s, err := OpenPolicy(SourceConfig{Path: path, Fresh: policy.Fresh{Usage: time.Minute, Sample: time.Second}, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

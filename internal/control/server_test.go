@@ -24,6 +24,8 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 const (
@@ -72,18 +74,18 @@ func full(t *testing.T, log *bytes.Buffer) OperatorConfig {
 		QoS: qos.Decision{
 			Why: reason.Throttled,
 			Rules: []qos.RuleState{
-				{Name: long, Signal: qos.NodeCPU, Action: qos.Slow, Value: snapshot.ValueOf(0.971), Above: 0.95, Clear: 0.9, Why: reason.Throttled, Text: "text"},
+				{Name: long, Signal: signal.NodeCPU, Action: policy.Throttle, Reading: signal.Reading{Value: snapshot.ValueOf(0.971)}, Above: 0.95, Clear: 0.9, Why: reason.Throttled},
 			},
 			Shadow: &qos.ShadowDecision{Decision: qos.Decision{Rules: []qos.RuleState{
-				{Name: "load", Signal: qos.Load5, Action: qos.Kill, Value: snapshot.Value{Why: snapshot.Malformed}, Above: 6, Clear: 5.4, Why: reason.Blind},
+				{Name: "load", Signal: signal.Load5, Action: policy.Kill, Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.Malformed}}, Above: 6, Clear: 5.4, Why: reason.Blind},
 			}}},
 			Ladders: []qos.LadderState{
-				{Resource: qos.CPU, Rung: qos.Slow, Wanted: qos.Kill, Since: now.Add(-12 * time.Second), Limit: 3.25, Rule: long},
-				{Resource: qos.Memory, Limit: 512 << 20},
+				{Resource: policy.CPU, Rung: policy.Throttle, Wanted: policy.Kill, Since: now.Add(-12 * time.Second), Limit: 3.25, Rule: long},
+				{Resource: policy.Memory, Limit: 512 << 20},
 			},
 			Signals: []qos.SignalReading{
-				{Signal: qos.NodeCPU, Value: snapshot.ValueOf(0.971)},
-				{Signal: qos.Load5, Value: snapshot.Value{Why: snapshot.Malformed}},
+				{Signal: signal.NodeCPU, Reading: signal.Reading{Value: snapshot.ValueOf(0.971)}},
+				{Signal: signal.Load5, Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.Malformed}}},
 			},
 			Budget: qos.BudgetState{Left: 0, Used: 10, OpenSince: now.Add(-time.Hour)},
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // width is that of a terminal which nobody has made wider.
@@ -146,7 +147,7 @@ func (p *printer) ladders(ladders []qos.LadderState) {
 		l := &ladders[i]
 		limit := ""
 		switch {
-		case l.Limit > 0 && l.Resource == qos.Memory:
+		case l.Limit > 0 && l.Resource == policy.Memory:
 			limit = number(l.Limit/(1<<20)) + " MiB"
 		case l.Limit > 0:
 			limit = number(l.Limit) + " cores"

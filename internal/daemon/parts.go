@@ -23,6 +23,7 @@ import (
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // parts are what a daemon is made of.
@@ -61,7 +62,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		return nil, err
 	}
 	p.policy, err = config.OpenPolicy(config.SourceConfig{
-		Path: cfg.Policy, Fresh: qos.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log,
+		Path: cfg.Policy, Fresh: policy.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log,
 	})
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		err = fmt.Errorf("%s: %w", d.origins["policy"], err) // where the path comes from

@@ -12,6 +12,8 @@ import (
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Record is one tick's outcome. It shares nothing with the Snapshot it came
@@ -65,7 +67,7 @@ type Inputs struct {
 	Limits Limits
 	Orders qos.Commands
 	// Promises are what the last offer took for granted.
-	Promises   []qos.Promise
+	Promises   []signal.Promise
 	Host       snapshot.Host
 	Contention snapshot.Contention
 	// Reported: there is a report of the agent, of age UsageAge.
@@ -83,11 +85,11 @@ type Inputs struct {
 // RuleTerms is what of a rule a decision depends on and its state does not say.
 type RuleTerms struct {
 	Name        string
-	Resource    qos.Resource
+	Resource    policy.Resource
 	For, Settle time.Duration
 	Immediate   bool
 	PerCPU      bool
-	While       qos.While
+	While       policy.While
 }
 
 // Limits are those of a policy.

@@ -17,6 +17,7 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func same(t failer, want, got *decision.Line) {
@@ -107,8 +108,8 @@ func TestNothingImpossibleIsLogged(t *testing.T) {
 		Contention: snapshot.Contention{State: snapshot.ContentionContended, Degree: math.NaN()},
 		Dying:      []decision.Dying{{InFlight: qos.InFlight{Key: snapshot.Key{ID: "\xfe"}}, Cores: bad}},
 	}, QoS: qos.Decision{
-		Rules:      []qos.RuleState{{Name: "r", Value: bad, Above: math.Inf(1), Shortfall: bad}},
-		Signals:    []qos.SignalReading{{Signal: "s", Value: bad}},
+		Rules:      []qos.RuleState{{Name: "r", Reading: signal.Reading{Value: bad, Shortfall: bad}, Above: math.Inf(1)}},
+		Signals:    []qos.SignalReading{{Signal: "s", Reading: signal.Reading{Value: bad}}},
 		Candidates: []qos.Candidate{{Usage: math.NaN(), Over: math.Inf(-1)}},
 		Ladders:    []qos.LadderState{{Limit: math.NaN()}},
 	}}

@@ -10,6 +10,8 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // LineOf is r as it is logged. What a tick cost is no part of it: it is not the
@@ -17,7 +19,7 @@ import (
 func LineOf(r *Record) *Line {
 	in := r.Inputs
 	if in == nil {
-		in = &Inputs{Wall: r.At, Policy: NoPolicy, Reported: r.Agent != ""}
+		in = &Inputs{Wall: r.At, Policy: policy.NoHash, Reported: r.Agent != ""}
 	}
 	m := liner{at: r.At, in: in}
 	l := &Line{
@@ -170,7 +172,7 @@ func (m *liner) decided(d *qos.Decision, uses []snapshot.Value) DecidedLine {
 		l.Budget.Open = &open
 	}
 	for i := range d.Rules {
-		l.Rules = append(l.Rules, m.rule(&d.Rules[i]))
+		l.Rules = append(l.Rules, m.rule(d, &d.Rules[i]))
 	}
 	for i := range d.Ladders {
 		s := &d.Ladders[i]
@@ -205,14 +207,14 @@ func (m *liner) decided(d *qos.Decision, uses []snapshot.Value) DecidedLine {
 	return l
 }
 
-func (m *liner) rule(s *qos.RuleState) RuleLine {
+func (m *liner) rule(d *qos.Decision, s *qos.RuleState) RuleLine {
 	l := RuleLine{
-		Name: text(s.Name), Signal: text(string(s.Signal)), Resource: s.Signal.Resource().String(), Action: s.Action.String(),
+		Name: text(s.Name), Signal: text(string(s.Signal)), Resource: resourceOf(s.Signal).String(), Action: s.Action.String(),
 		Value: valueOf(s.Value), Above: finite(s.Above), Clear: finite(s.Clear), Missing: valueOf(s.Shortfall), Worst: text(s.Container),
 		Exceeded: s.Exceeded, Since: m.maybe(s.Since), Held: s.Active, Why: string(s.Why),
 	}
 	if s.Why != reason.Calm { // what is calm needs no sentence
-		l.Text = text(s.Text)
+		l.Text = text(d.Sentence(s, m.at))
 	}
 	for i := range m.in.Rules {
 		r := &m.in.Rules[i]
@@ -220,7 +222,7 @@ func (m *liner) rule(s *qos.RuleState) RuleLine {
 			continue
 		}
 		l.For, l.Settle, l.Immediate, l.PerCPU = Seconds(r.For), Seconds(r.Settle), r.Immediate, r.PerCPU
-		if r.While != (qos.While{}) {
+		if r.While != (policy.While{}) {
 			l.While = &WhileLine{Signal: text(string(r.While.Signal)), Above: finite(r.While.Above)}
 		}
 	}
@@ -251,3 +253,11 @@ func (g *GovernorLine) terms() estimator.Terms {
 
 // clamp is x, never below zero, as all amounts of a formula are.
 func clamp(x int64) Amount { return Amount(max(0, min(x, math.MaxInt64))) }
+
+// resourceOf is the resource that is scarce when a signal is high.
+func resourceOf(name policy.Signal) policy.Resource {
+	if s := signal.Of(name); s != nil {
+		return s.Resource
+	}
+	return policy.CPU
+}

@@ -7,7 +7,7 @@ import (
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // Recomputed is what follows from the terms of one resource.
@@ -66,7 +66,7 @@ func (l *Line) RecomputeKills() []KeyLine {
 	k := killing{l: l, left: l.budgetBefore()}
 	for i := range l.Rules {
 		r := &l.Rules[i]
-		if r.Held && r.Exceeded && r.Action == qos.Kill.String() && l.rungOf(r.Resource) == qos.Kill.String() {
+		if r.Held && r.Exceeded && r.Action == policy.Kill.String() && l.rungOf(r.Resource) == policy.Kill.String() {
 			k.rule(r)
 		}
 	}
@@ -139,7 +139,7 @@ func (k *killing) rule(r *RuleLine) {
 }
 
 func (d *DyingLine) use(resource string) float64 {
-	if resource == qos.CPU.String() {
+	if resource == policy.CPU.String() {
 		return d.Cores.V
 	}
 	return d.WorkingSet.V

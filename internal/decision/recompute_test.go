@@ -9,6 +9,8 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Offers that no governor makes follow from their line as well.
@@ -42,7 +44,7 @@ func TestOffersWithoutAGovernorAreRecomputed(t *testing.T) {
 			if got.Gross != c.gross || got.Free != c.free || string(got.Why) != c.why || got.Gross != l.Offer[0].Gross || got.Free != l.Offer[0].Free {
 				t.Errorf("recomputed %+v from\n%s", got, text)
 			}
-			if l.Policy != decision.NoPolicy {
+			if l.Policy != policy.NoHash {
 				t.Errorf("policy %q", l.Policy)
 			}
 		})
@@ -52,10 +54,10 @@ func TestOffersWithoutAGovernorAreRecomputed(t *testing.T) {
 // All containers are weighed at once, then every minute, and sooner when one
 // came.
 func TestContainersAreWeighedAtTimes(t *testing.T) {
-	p := qos.DefaultPolicy()
-	r, _ := qos.NodeCPU.Defaults()
+	p := policy.DefaultPolicy()
+	r := signal.Of(signal.NodeCPU).Rule()
 	r.Name = "busy"
-	p.Rules = []qos.Rule{r}
+	p.Rules = []policy.Rule{r}
 	var m decision.Maker
 	containers := []snapshot.Container{{Key: snapshot.Key{ID: "a", Inode: 1}, OnDisk: true}}
 	var weighed []int

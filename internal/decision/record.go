@@ -1,15 +1,14 @@
 package decision
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // New makes the record of the tick that saw s and decided offer and q, with
@@ -29,7 +28,7 @@ func New(s *snapshot.Snapshot, offer estimator.Offer, q qos.Decision, inFlight i
 // Tick is everything about one tick.
 type Tick struct {
 	// Policy is what was decided by, nil for nothing.
-	Policy *qos.Policy
+	Policy *policy.Policy
 	// Input is what was decided on.
 	Input    qos.Input
 	Decision qos.Decision
@@ -44,7 +43,7 @@ type Tick struct {
 // Maker makes whole records, tick after tick. The zero Maker is ready; it is
 // for one goroutine. The same ticks give the same records.
 type Maker struct {
-	policy *qos.Policy
+	policy *policy.Policy
 	hash   string
 	// policies counts the policies so far.
 	policies int
@@ -90,12 +89,12 @@ func (m *Maker) Make(t *Tick) *Record {
 	}
 	for _, f := range t.Input.InFlight {
 		in.Dying = append(in.Dying, Dying{
-			InFlight: f, Cores: qos.Use(t.Policy, s, f.Key, qos.CPU), WorkingSet: qos.Use(t.Policy, s, f.Key, qos.Memory),
+			InFlight: f, Cores: signal.UseOf(t.Policy.Fresh, s, f.Key, policy.CPU), WorkingSet: signal.UseOf(t.Policy.Fresh, s, f.Key, policy.Memory),
 		})
 	}
 	if now := t.Decision.Actions.Throttles; !slices.EqualFunc(now, m.throttles, sameThrottle) {
 		for _, th := range now {
-			in.Uses = append(in.Uses, qos.Use(t.Policy, s, th.Victim.Key(), qos.CPU))
+			in.Uses = append(in.Uses, signal.UseOf(t.Policy.Fresh, s, th.Victim.Key(), policy.CPU))
 		}
 		m.throttles = now
 	}
@@ -103,15 +102,15 @@ func (m *Maker) Make(t *Tick) *Record {
 	return r
 }
 
-func (m *Maker) follow(p *qos.Policy) {
-	*m = Maker{policy: p, hash: HashPolicy(p), policies: m.policies + 1}
+func (m *Maker) follow(p *policy.Policy) {
+	*m = Maker{policy: p, hash: p.Hash(), policies: m.policies + 1}
 	if p == nil {
 		return
 	}
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		m.rules = append(m.rules, RuleTerms{
-			Name: r.Name, Resource: r.Signal.Resource(), For: r.For, Settle: r.Settle,
+			Name: r.Name, Resource: resourceOf(r.Signal), For: r.For, Settle: r.Settle,
 			Immediate: r.Immediate, PerCPU: r.PerCPU, While: r.While,
 		})
 	}
@@ -119,22 +118,6 @@ func (m *Maker) follow(p *qos.Policy) {
 		KillsAtOnce: p.Ladder.KillsAtOnce, IgnoredAfter: p.Ladder.IgnoredAfter, BudgetKills: p.Budget.Kills, BudgetPer: p.Budget.Per,
 		MinAge: p.Victims.MinAge, MinUsage: p.Victims.MinUsage,
 	}
-}
-
-// NoPolicy is the hash of no policy at all.
-const NoPolicy = "none"
-
-// HashPolicy tells policies apart: the same values give the same hash.
-func HashPolicy(p *qos.Policy) string {
-	if p == nil {
-		return NoPolicy
-	}
-	b, err := json.Marshal(p)
-	if err != nil { // not of a policy that passed Validate
-		return "invalid"
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8])
 }
 
 // crowd tells whether the same containers are there as before, nearly always.

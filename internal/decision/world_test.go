@@ -13,15 +13,17 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // world is a node of 4 CPUs whose history is drawn.
 type world struct {
-	policy    *qos.Policy
+	policy    *policy.Policy
 	estimator estimator.Estimator
 	maker     decision.Maker
 	state     qos.State
-	promises  []qos.Promise
+	promises  []signal.Promise
 	inFlight  []qos.InFlight
 	at        time.Time
 	seq       uint64
@@ -48,17 +50,17 @@ func newEstimator(t failer) estimator.Estimator {
 	return e
 }
 
-func anyPolicy(t *rapid.T) *qos.Policy {
-	p := qos.DefaultPolicy()
+func anyPolicy(t *rapid.T) *policy.Policy {
+	p := policy.DefaultPolicy()
 	p.Ladder.KillsAtOnce = rapid.IntRange(1, 4).Draw(t, "kills at once")
 	p.Ladder.IgnoredAfter = time.Duration(rapid.IntRange(1, 5).Draw(t, "ignored after")) * time.Second
 	p.Ladder.Dwell = time.Duration(rapid.IntRange(0, 3).Draw(t, "dwell")) * time.Second
-	p.Budget = qos.Budget{Kills: rapid.IntRange(1, 6).Draw(t, "budget"), Per: time.Minute}
+	p.Budget = policy.Budget{Kills: rapid.IntRange(1, 6).Draw(t, "budget"), Per: time.Minute}
 	p.Victims.MinUsage = rapid.Float64Range(0, 1).Draw(t, "min usage")
-	p.Victims.Priorities = []qos.Priority{{Role: "low", Priority: -1}}
+	p.Victims.Priorities = []policy.Priority{{Role: "low", Priority: -1}}
 	for i := range rapid.IntRange(1, 3).Draw(t, "rules") {
-		signal := rapid.SampledFrom([]qos.Signal{qos.NodeCPU, qos.NodeCPU, qos.Load5}).Draw(t, "signal")
-		r, _ := signal.Defaults()
+		name := rapid.SampledFrom([]policy.Signal{signal.NodeCPU, signal.NodeCPU, signal.Load5}).Draw(t, "signal")
+		r := signal.Of(name).Rule()
 		r.Name, r.Above = fmt.Sprint("rule", i), rapid.Float64Range(0.3, 0.95).Draw(t, "above")
 		r.Clear = r.Above * 0.9
 		r.For = time.Duration(rapid.IntRange(0, 2).Draw(t, "for")) * time.Second
@@ -67,7 +69,7 @@ func anyPolicy(t *rapid.T) *qos.Policy {
 		r.Shadow = rapid.IntRange(0, 5).Draw(t, "shadow") == 0
 		p.Rules = append(p.Rules, r)
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	return &p
@@ -142,7 +144,7 @@ func (w *world) tick(s *snapshot.Snapshot) *decision.Record {
 	w.promises = nil
 	for _, r := range offer.Resources {
 		if r.Estimate != nil {
-			w.promises = append(w.promises, qos.Promise{Resource: r.Resource, Peak: r.Peak, Allocated: r.RegularAllocated, RevocableTotal: r.RevocableTotal})
+			w.promises = append(w.promises, signal.Promise{Resource: r.Resource, Peak: r.Peak, Allocated: r.RegularAllocated, RevocableTotal: r.RevocableTotal})
 		}
 	}
 	for _, v := range d.Kills {

@@ -14,6 +14,7 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // victim makes a Victim the only way there is.
@@ -54,8 +55,8 @@ func record(t *testing.T) *decision.Record {
 		QoS: qos.Decision{
 			Why: reason.Preempt,
 			Rules: []qos.RuleState{
-				{Name: "busy", Value: snapshot.ValueOf(0.97), Above: 0.95, Exceeded: true},
-				{Name: "load", Value: snapshot.Value{Why: snapshot.NoFile}, Above: 4},
+				{Name: "busy", Reading: signal.Reading{Value: snapshot.ValueOf(0.97)}, Above: 0.95, Exceeded: true},
+				{Name: "load", Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.NoFile}}, Above: 4},
 			},
 			Kills: []qos.Victim{victim(t, "busy")},
 		},

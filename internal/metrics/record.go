@@ -7,6 +7,7 @@ import (
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 type recordFamily = family[*decision.Record]
@@ -109,7 +110,7 @@ var rungLabels = []string{"resource", "rung"}
 
 func showRungs(ladders []qos.LadderState, show show) {
 	for _, s := range ladders {
-		for rung := qos.None; rung <= qos.Kill; rung++ {
+		for rung := policy.None; rung <= policy.Kill; rung++ {
 			show(boolean(s.Rung == rung), s.Resource.String(), rung.String())
 		}
 	}
@@ -192,10 +193,10 @@ func amountFamilies() (all []recordFamily) {
 			}})
 		}
 	}
-	return append(all, limitFamily("cores", qos.CPU, resources.CPUs), limitFamily("bytes", qos.Memory, resources.Mem))
+	return append(all, limitFamily("cores", policy.CPU, resources.CPUs), limitFamily("bytes", policy.Memory, resources.Mem))
 }
 
-func limitFamily(unit string, of qos.Resource, name string) recordFamily {
+func limitFamily(unit string, of policy.Resource, name string) recordFamily {
 	return recordFamily{name: "throttle_limit_" + unit, help: "What all throttled containers may use together; absent while none is.", labels: []string{"resource"}, read: func(r *decision.Record, show show) {
 		for _, s := range r.QoS.Ladders {
 			if s.Resource == of && s.Limit > 0 {

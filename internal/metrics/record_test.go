@@ -10,19 +10,21 @@ import (
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func ladderRecord(t *testing.T) *decision.Record {
 	v := victim(t, "busy")
 	return &decision.Record{QoS: qos.Decision{
 		Why: reason.Throttled, Acted: true, StopOffering: true,
-		Rules:   []qos.RuleState{{Name: "busy", Value: snapshot.ValueOf(0.97), Above: 0.95, Clear: 0.9, Active: true}},
-		Signals: []qos.SignalReading{{Signal: "node_cpu", Value: snapshot.ValueOf(0.97)}, {Signal: "load5", Value: snapshot.Value{Why: snapshot.NoFile}}},
-		Ladders: []qos.LadderState{{Resource: qos.CPU, Rung: qos.Slow, Limit: 1.5}, {Resource: qos.Memory}},
+		Rules:   []qos.RuleState{{Name: "busy", Reading: signal.Reading{Value: snapshot.ValueOf(0.97)}, Above: 0.95, Clear: 0.9, Active: true}},
+		Signals: []qos.SignalReading{{Signal: "node_cpu", Reading: signal.Reading{Value: snapshot.ValueOf(0.97)}}, {Signal: "load5", Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.NoFile}}}},
+		Ladders: []qos.LadderState{{Resource: policy.CPU, Rung: policy.Throttle, Limit: 1.5}, {Resource: policy.Memory}},
 		Actions: qos.Actions{Throttles: []qos.Throttle{{Victim: v, Cores: 1.5}}},
 		Budget:  qos.BudgetState{Left: 7, Used: 3},
 		Shadow: &qos.ShadowDecision{
-			Decision: qos.Decision{Acted: true, Kills: []qos.Victim{v}, Ladders: []qos.LadderState{{Resource: qos.CPU, Rung: qos.Kill}}},
+			Decision: qos.Decision{Acted: true, Kills: []qos.Victim{v}, Ladders: []qos.LadderState{{Resource: policy.CPU, Rung: policy.Kill}}},
 			Deducted: 2, Outcomes: []qos.Outcome{{Rule: "busy", Cleared: true}, {Rule: "busy"}, {Rule: "busy"}},
 		},
 	}}

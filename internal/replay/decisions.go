@@ -13,6 +13,7 @@ import (
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // DecisionsRequest says whose decisions are made again.
@@ -23,7 +24,7 @@ type DecisionsRequest struct {
 	// (estimator.GovernorConfig).
 	Estimator func(seed uint64) (estimator.Estimator, error)
 	// Policies are those that were in force at one time or the other.
-	Policies []*qos.Policy
+	Policies []*policy.Policy
 }
 
 // DecisionsReport is what came of it.
@@ -120,7 +121,7 @@ type redecide struct {
 	began decision.Instant
 	seq   uint64
 	// policy is the one in force, which was the policies-th.
-	policy   *qos.Policy
+	policy   *policy.Policy
 	policies int
 }
 
@@ -190,11 +191,11 @@ func (r *redecide) follow(in *recording.Inputs) bool {
 		return true
 	}
 	r.policies, r.policy = in.Policies, nil
-	if in.Policy == decision.NoPolicy {
+	if in.Policy == policy.NoHash {
 		return true
 	}
 	for _, p := range r.req.Policies {
-		if decision.HashPolicy(p) == in.Policy {
+		if p.Hash() == in.Policy {
 			again := *p
 			r.policy = &again
 			return true

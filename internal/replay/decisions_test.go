@@ -19,6 +19,8 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // living is a node of 4 CPUs on which a real loop runs, which records and logs.
@@ -30,7 +32,7 @@ type living struct {
 	log  *decisionlog.Writer
 
 	estimator estimator.Estimator
-	policy    *qos.Policy
+	policy    *policy.Policy
 	orders    qos.Commands
 	start     *recording.Start
 
@@ -69,7 +71,7 @@ func (n *living) Observe(*snapshot.Snapshot) {}
 func (n *living) InFlight() []qos.InFlight   { return slices.Clone(n.inFlight) }
 func (n *living) Dying() []qos.Victim        { return n.killed }
 func (n *living) Publish(estimator.Offer)    {}
-func (n *living) Current() *qos.Policy       { return n.policy }
+func (n *living) Current() *policy.Policy    { return n.policy }
 
 func (n *living) Kill(v qos.Victim) error {
 	n.killed = append(n.killed, v)
@@ -115,16 +117,16 @@ func livingEstimator(seed uint64) (estimator.Estimator, error) {
 	return estimator.NewUsage(cfg)
 }
 
-func livingPolicy(t *testing.T) *qos.Policy {
+func livingPolicy(t *testing.T) *policy.Policy {
 	t.Helper()
-	p := qos.DefaultPolicy()
+	p := policy.DefaultPolicy()
 	p.Ladder.Dwell, p.Victims.MinUsage = 3*time.Second, 0.05
-	cpu, _ := qos.NodeCPU.Defaults()
+	cpu := signal.Of(signal.NodeCPU).Rule()
 	cpu.Name, cpu.Above, cpu.Clear, cpu.For, cpu.Settle = "busy", 0.9, 0.8, 2*time.Second, 4*time.Second
 	shadow := cpu
 	shadow.Name, shadow.Above, shadow.Clear, shadow.Shadow = "sooner", 0.5, 0.4, true
-	p.Rules = []qos.Rule{cpu, shadow}
-	if err := p.Validate(); err != nil {
+	p.Rules = []policy.Rule{cpu, shadow}
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	return &p
@@ -272,10 +274,10 @@ func (n *living) history() {
 	n.ticks(40)
 }
 
-func (n *living) replay(policies ...*qos.Policy) *DecisionsReport {
+func (n *living) replay(policies ...*policy.Policy) *DecisionsReport {
 	n.t.Helper()
 	if len(policies) == 0 {
-		policies = []*qos.Policy{livingPolicy(n.t)}
+		policies = []*policy.Policy{livingPolicy(n.t)}
 	}
 	r, err := Decisions(&DecisionsRequest{
 		Recording: filepath.Join(n.dir, "recording"), Log: filepath.Join(n.dir, "decisions"),
@@ -320,7 +322,7 @@ func TestAReplayShowsWhatCameOutOtherwise(t *testing.T) {
 	n.history()
 	n.halt()
 	r, err := Decisions(&DecisionsRequest{
-		Recording: filepath.Join(n.dir, "recording"), Log: filepath.Join(n.dir, "decisions"), Policies: []*qos.Policy{livingPolicy(t)},
+		Recording: filepath.Join(n.dir, "recording"), Log: filepath.Join(n.dir, "decisions"), Policies: []*policy.Policy{livingPolicy(t)},
 		Estimator: func(uint64) (estimator.Estimator, error) {
 			cfg := estimator.DefaultUsage()
 			return estimator.NewUsage(cfg)
@@ -332,10 +334,10 @@ func TestAReplayShowsWhatCameOutOtherwise(t *testing.T) {
 	if r.First == nil || r.Same >= r.Ticks || r.First.Logged == r.First.Replayed {
 		t.Errorf("with another estimator: %+v", r)
 	}
-	other := livingPolicy(t)
+	other := *livingPolicy(t)
 	other.Rules[0].Above = 0.93
-	r = n.replay(other)
-	if r.Ticks != 0 || len(r.Ends) != 2 || !strings.Contains(r.Ends[0], "tick 1 was decided by the policy "+decision.HashPolicy(livingPolicy(t))) {
+	r = n.replay(&other)
+	if r.Ticks != 0 || len(r.Ends) != 2 || !strings.Contains(r.Ends[0], "tick 1 was decided by the policy "+livingPolicy(t).Hash()) {
 		t.Errorf("with another policy: %+v", r)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/predict"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // Request is what a replay is asked for.
@@ -42,7 +42,7 @@ type Request struct {
 	Optimum bool
 	// Policy, when not nil, also runs the whole loop with it, at ticks of Tick
 	// (0: 5 s) and with the first of Horizons (none: 5 min).
-	Policy *qos.Policy
+	Policy *policy.Policy
 	Tick   time.Duration
 	// SkipMalformed leaves malformed rows out instead of failing.
 	SkipMalformed bool

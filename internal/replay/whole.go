@@ -13,13 +13,14 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // WholeOptions describes the whole loop: the daemon's estimator and its policy
 // on simulated Snapshots, with best-effort tasks of one core that take all
 // that is offered.
 type WholeOptions struct {
-	Policy *qos.Policy
+	Policy *policy.Policy
 	// Tick is the daemon's interval; a row of the trace lasts many ticks.
 	Tick time.Duration
 	// Length is how long a task runs.

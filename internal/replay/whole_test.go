@@ -16,13 +16,15 @@ import (
 	"github.com/estimatord/estimatord/estimator/predict"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
-func busyPolicy() *qos.Policy {
-	p := qos.DefaultPolicy()
+func busyPolicy() *policy.Policy {
+	p := policy.DefaultPolicy()
 	p.Victims.MinUsage = 0
-	p.Rules = []qos.Rule{{
-		Name: "cpu", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: qos.Kill, Immediate: true,
+	p.Rules = []policy.Rule{{
+		Name: "cpu", Signal: signal.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: policy.Kill, Immediate: true,
 	}}
 	return &p
 }
@@ -98,8 +100,8 @@ func TestWholeLoopWithoutRulesKillsNothing(t *testing.T) {
 func TestWholeLoopThrottles(t *testing.T) {
 	t.Parallel()
 	o := wholeOptions()
-	r := qos.Rule{Name: "squeeze", Signal: qos.RegularCPUPressure, Above: 0.1, Clear: 0.05, Action: qos.Slow, Immediate: true}
-	o.Policy.Rules = []qos.Rule{r}
+	r := policy.Rule{Name: "squeeze", Signal: signal.RegularCPUPressure, Above: 0.1, Clear: 0.05, Action: policy.Throttle, Immediate: true}
+	o.Policy.Rules = []policy.Rule{r}
 	got, err := EvaluateWhole(burst(t), mustParse(t, "latest"), predict.Config{}, o)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,11 @@
 //   - This package does no I/O and reads no clock.
 package snapshot
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Snapshot is the node at one tick.
 type Snapshot struct {
@@ -56,6 +60,20 @@ type Key struct {
 	// Inode is that of the container's cgroup directory (on v1 in the
 	// hierarchy of the cpuacct controller); 0 when it is not on disk.
 	Inode uint64 `json:"inode,omitzero"`
+}
+
+// Compare orders keys as a Snapshot does: by ID, then by Inode.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.ID, o.ID), cmp.Compare(k.Inode, o.Inode))
+}
+
+// Find is the container with key k, nil when there is none.
+func (s *Snapshot) Find(k Key) *Container {
+	i, found := slices.BinarySearchFunc(s.Containers, k, func(c Container, k Key) int { return c.Compare(k) })
+	if !found {
+		return nil
+	}
+	return &s.Containers[i]
 }
 
 // Container is one container at one tick.

@@ -8,7 +8,8 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // still is a sampler whose node never changes, so that a benchmark sees the
@@ -49,9 +50,9 @@ func BenchmarkTick(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			policy := qos.DefaultPolicy()
-			policy.Rules = []qos.Rule{{Name: "busy", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.95, For: time.Second, Action: qos.Kill}}
-			l := New(Config{Sampler: sampler, Agent: n, Estimator: est, Policies: Always{&policy}, Log: slog.New(slog.DiscardHandler)})
+			p := policy.DefaultPolicy()
+			p.Rules = []policy.Rule{{Name: "busy", Signal: signal.NodeCPU, Above: 0.95, Clear: 0.95, For: time.Second, Action: policy.Kill}}
+			l := New(Config{Sampler: sampler, Agent: n, Estimator: est, Policies: Always{&p}, Log: slog.New(slog.DiscardHandler)})
 			b.ReportAllocs()
 			for b.Loop() {
 				n.observed = n.observed[:0]

@@ -3,6 +3,8 @@ package tick
 import (
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Brain is the pure part of a tick: what it is told leads to what is decided
@@ -10,7 +12,7 @@ import (
 type Brain struct {
 	estimator estimator.Estimator
 	qos       qos.State
-	promises  []qos.Promise
+	promises  []signal.Promise
 }
 
 // NewBrain makes a Brain that has seen nothing but what st says.
@@ -18,7 +20,7 @@ func NewBrain(e estimator.Estimator, st qos.State) *Brain { return &Brain{estima
 
 // Think decides on in, whose Promises it fills in, and then estimates: the
 // decision comes first, so that a stop is in the offer of the same tick.
-func (b *Brain) Think(p *qos.Policy, in *qos.Input) (qos.Decision, estimator.Offer) {
+func (b *Brain) Think(p *policy.Policy, in *qos.Input) (qos.Decision, estimator.Offer) {
 	in.Promises = b.promises
 	d, next := qos.Decide(p, b.qos, *in)
 	b.qos = next
@@ -33,11 +35,11 @@ func (b *Brain) State() qos.State { return b.qos }
 
 // promisesOf is what an offer took for granted. One that was made blindly took
 // nothing for granted.
-func promisesOf(o *estimator.Offer) []qos.Promise {
-	out := make([]qos.Promise, 0, len(o.Resources))
+func promisesOf(o *estimator.Offer) []signal.Promise {
+	out := make([]signal.Promise, 0, len(o.Resources))
 	for i := range o.Resources {
 		if r := &o.Resources[i]; r.Estimate != nil {
-			out = append(out, qos.Promise{Resource: r.Resource, Peak: r.Peak + r.Margin, Allocated: r.RegularAllocated, RevocableTotal: r.RevocableTotal})
+			out = append(out, signal.Promise{Resource: r.Resource, Peak: r.Peak + r.Margin, Allocated: r.RegularAllocated, RevocableTotal: r.RevocableTotal})
 		}
 	}
 	return out

@@ -38,8 +38,9 @@ func (c *changes) record(r *decision.Record) {
 	if r.QoS.Why != c.qos {
 		c.qos = r.QoS.Why
 		attrs := []any{"why", string(r.QoS.Why)}
-		for _, rule := range r.QoS.Rules {
-			attrs = append(attrs, slog.Group(rule.Name, "why", string(rule.Why), "text", rule.Text))
+		for i := range r.QoS.Rules {
+			rule := &r.QoS.Rules[i]
+			attrs = append(attrs, slog.Group(rule.Name, "why", string(rule.Why), "text", r.QoS.Sentence(rule, r.At)))
 		}
 		c.log.Info("qos", attrs...)
 	}

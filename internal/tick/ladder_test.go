@@ -8,6 +8,7 @@ import (
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // hands is an Actor that remembers what it was last asked for.
@@ -20,11 +21,11 @@ func (h *hands) Apply(_ time.Time, wanted qos.Actions, dying []qos.Victim) {
 	h.wanted, h.dying = wanted, dying
 }
 
-func throttlePolicy(t *testing.T) *qos.Policy {
+func throttlePolicy(t *testing.T) *policy.Policy {
 	t.Helper()
 	p := busyPolicy(t)
 	p.Ladder.Dwell = 3 * time.Second
-	p.Rules[0].Name, p.Rules[0].Action, p.Rules[0].For = "slow", qos.Slow, 0
+	p.Rules[0].Name, p.Rules[0].Action, p.Rules[0].For = "slow", policy.Throttle, 0
 	return p
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // Sampler reads the node.
@@ -65,14 +66,14 @@ type Watcher interface {
 type Policies interface {
 	// Current is the policy in force, nil for none. It does not change once it
 	// was returned.
-	Current() *qos.Policy
+	Current() *policy.Policy
 }
 
 // Always is a policy that never changes.
-type Always struct{ Policy *qos.Policy }
+type Always struct{ Policy *policy.Policy }
 
 // Current implements Policies.
-func (a Always) Current() *qos.Policy { return a.Policy }
+func (a Always) Current() *policy.Policy { return a.Policy }
 
 // Config is what a Loop is made of. All fields but Policies, Actor, Orders,
 // Spent, Observers, Watchers and Wake are required.
@@ -151,7 +152,7 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	return r
 }
 
-func (l *Loop) policy() *qos.Policy {
+func (l *Loop) policy() *policy.Policy {
 	if l.cfg.Policies == nil {
 		return nil
 	}

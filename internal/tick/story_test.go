@@ -16,6 +16,8 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // node is the world of a story: what the kernel would show, what the agent
@@ -132,18 +134,17 @@ func shortUsage(t *testing.T) estimator.Estimator {
 	return e
 }
 
-func busyPolicy(t *testing.T) *qos.Policy {
+func busyPolicy(t *testing.T) *policy.Policy {
 	t.Helper()
-	policy := qos.DefaultPolicy()
-	p := &policy
-	p.Rules = []qos.Rule{{
-		Name: "busy", Signal: qos.NodeCPU, Above: 0.95, Clear: 0.95, For: 3 * time.Second, Settle: 2 * time.Second,
-		Action: qos.Kill, Immediate: true,
+	p := policy.DefaultPolicy()
+	p.Rules = []policy.Rule{{
+		Name: "busy", Signal: signal.NodeCPU, Above: 0.95, Clear: 0.95, For: 3 * time.Second, Settle: 2 * time.Second,
+		Action: policy.Kill, Immediate: true,
 	}}
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return &p
 }
 
 // tick steps the clock by a second and ticks once.

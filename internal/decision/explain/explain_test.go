@@ -20,6 +20,8 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -31,7 +33,7 @@ type story struct {
 	w          *decisionlog.Writer
 	brain      *tick.Brain
 	maker      decision.Maker
-	policy     *qos.Policy
+	policy     *policy.Policy
 	containers []snapshot.Container
 	inFlight   []qos.InFlight
 	busy       float64
@@ -51,13 +53,13 @@ func newStory(t *testing.T) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := qos.DefaultPolicy()
-	rule, _ := qos.NodeCPU.Defaults()
+	p := policy.DefaultPolicy()
+	rule := signal.Of(signal.NodeCPU).Rule()
 	rule.Name, rule.Above, rule.Clear, rule.For, rule.Settle = "busy", 0.9, 0.8, 2*time.Second, 5*time.Second
-	p.Rules = []qos.Rule{rule}
+	p.Rules = []policy.Rule{rule}
 	p.Victims.Protect.Roles = []string{"precious"}
 	p.Victims.MinAge = 30 * time.Second
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	s := &story{t: t, dir: filepath.Join(t.TempDir(), "decisions"), brain: tick.NewBrain(e, qos.State{}), policy: &p, at: t0}

@@ -9,7 +9,7 @@ import (
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // width is how long a line of text is at most, where its words allow it.
@@ -72,7 +72,7 @@ func milli(a decision.Amount) string { return resources.Milli(a).String() }
 
 // amount is so much of a ladder's resource.
 func amount(resource string, x float64) string {
-	if resource == qos.Memory.String() {
+	if resource == policy.Memory.String() {
 		return strconv.FormatFloat(x/resources.MemUnitBytes, 'f', 0, 64) + " MB"
 	}
 	return strconv.FormatFloat(x, 'f', 2, 64) + " CPUs"

@@ -6,7 +6,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // WhyNot is the answer to "why is it not killed".
@@ -48,7 +48,7 @@ func (l *Log) WhyNot(name string) (*WhyNot, error) {
 	}
 	newest := l.last(`"weighed":true`)
 	if newest == nil {
-		if now.Policy == decision.NoPolicy {
+		if now.Policy == policy.NoHash {
 			return nil, fmt.Errorf("%w of any weighing: there is no policy (%s), so nothing is ever killed", ErrNothing, reason.NoPolicy)
 		}
 		return nil, fmt.Errorf("%w of any weighing: the node could not be seen (%s)", ErrNothing, now.Why)
@@ -127,7 +127,7 @@ func (w *WhyNot) Text() string {
 		case reason.TooYoung:
 			p.say("  ", "min_age is %s", seconds(w.limits.MinAge))
 		case reason.TooSmall:
-			p.say("  ", "min_usage is %s", amount(qos.CPU.String(), w.limits.MinUsage))
+			p.say("  ", "min_usage is %s", amount(policy.CPU.String(), w.limits.MinUsage))
 		case reason.Eligible:
 			possible = w.KilledAt == 0
 			p.before(s)

@@ -16,6 +16,8 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // crowdOf is a node of n containers, half of them revocable, that use busy of
@@ -23,7 +25,7 @@ import (
 type crowdOf struct {
 	n         int
 	busy      float64
-	policy    *qos.Policy
+	policy    *policy.Policy
 	estimator estimator.Estimator
 	maker     decision.Maker
 	state     qos.State
@@ -37,14 +39,14 @@ type crowdOf struct {
 func newCrowd(tb testing.TB, n int, busy float64) *crowdOf {
 	tb.Helper()
 	c := &crowdOf{n: n, busy: busy, at: t0, rand: rand.New(rand.NewPCG(1, 2)), usage: &snapshot.Usage{Agent: "agent"}}
-	p := qos.DefaultPolicy()
+	p := policy.DefaultPolicy()
 	for i := range 10 {
-		r, _ := qos.NodeCPU.Defaults()
+		r := signal.Of(signal.NodeCPU).Rule()
 		r.Name, r.Above, r.Clear, r.For = fmt.Sprint("rule-", i), 0.9, 0.85, 3*time.Second
-		r.Action = []qos.Rung{qos.StopOffering, qos.Slow, qos.Kill}[i%3]
+		r.Action = []policy.Rung{policy.StopOffering, policy.Throttle, policy.Kill}[i%3]
 		p.Rules = append(p.Rules, r)
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		tb.Fatal(err)
 	}
 	c.policy = &p

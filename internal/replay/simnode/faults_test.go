@@ -12,6 +12,8 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // sensor is one input of a Snapshot. value and count reach the number; frozen
@@ -153,27 +155,27 @@ type outcome struct {
 }
 
 // everyRule acts at once, as far as it can, on every signal there is.
-func everyRule(t *testing.T) qos.Policy {
+func everyRule(t *testing.T) policy.Policy {
 	t.Helper()
-	p := qos.DefaultPolicy()
+	p := policy.DefaultPolicy()
 	p.Ladder.FreezeFor = 10 * time.Second
 	p.Victims.MinUsage = 0
-	for _, name := range qos.Signals() {
-		r, _ := name.Defaults()
+	for _, spec := range signal.Specs() {
+		r := spec.Rule()
 		if r.Above == 0 {
 			r.Above = 100
 		}
-		r.Name, r.Clear, r.For, r.Settle, r.Action = string(name), name.ClearOf(r.Above), 0, 0, qos.Kill
+		r.Name, r.Clear, r.For, r.Settle, r.Action = string(spec.Name), spec.ClearOf(r.Above), 0, 0, policy.Kill
 		p.Rules = append(p.Rules, r)
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.Validate(signal.Specs()); err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
 // suffer runs a calm node until it offers, then with the fault for half a minute.
-func suffer(t *testing.T, p *qos.Policy, inject func(s *snapshot.Snapshot)) outcome {
+func suffer(t *testing.T, p *policy.Policy, inject func(s *snapshot.Snapshot)) outcome {
 	t.Helper()
 	est, err := newEstimator()
 	if err != nil {

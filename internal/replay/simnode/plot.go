@@ -5,7 +5,7 @@ import (
 	"html"
 	"strings"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // The size of a plot and of its parts, in pixels: the curves, and below them the
@@ -107,17 +107,17 @@ func (p *plot) draw(c *curve, rows []Row) {
 
 // rungs draws a bar for each stretch of time on a rung, higher ones taller.
 func (p *plot) rungs(rows []Row) {
-	colors := [...]string{qos.StopOffering: "#ffe9a8", qos.Slow: "#ffc36b", qos.Freeze: "#7cc4e8", qos.Kill: "#e05a4a"}
-	names := map[qos.Rung]bool{}
+	colors := [...]string{policy.StopOffering: "#ffe9a8", policy.Throttle: "#ffc36b", policy.Freeze: "#7cc4e8", policy.Kill: "#e05a4a"}
+	names := map[policy.Rung]bool{}
 	for i := 0; i < len(rows); {
 		begin, rung := i, rows[i].Rung
 		for i < len(rows) && rows[i].Rung == rung {
 			i++
 		}
-		if rung == qos.None {
+		if rung == policy.None {
 			continue
 		}
-		top := rungsEnd - (rungsEnd-rungsTop)*float64(rung)/float64(qos.Kill)
+		top := rungsEnd - (rungsEnd-rungsTop)*float64(rung)/float64(policy.Kill)
 		fmt.Fprintf(p.b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`+"\n", p.x(begin), top, max(1, p.x(i)-p.x(begin)), rungsEnd-top, colors[rung])
 		if !names[rung] && p.x(i)-p.x(begin) > 70 {
 			p.text(p.x(begin)+4, top+10, "start", rung.String())

@@ -4,7 +4,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Scenarios are the stories of docs/evidence/ladder.md. All are of 8 CPUs, of which a
@@ -81,30 +82,30 @@ func surge(busy bool, cores float64) float64 {
 }
 
 // ladder is a policy with the rule "node_cpu above 95 % for 5 s", up to a kill.
-func ladder() qos.Policy {
-	p := qos.DefaultPolicy()
-	r, _ := qos.NodeCPU.Defaults()
-	r.Name, r.Action, r.Clear = "cpu", qos.Kill, qos.NodeCPU.ClearOf(r.Above)
-	p.Rules = []qos.Rule{r}
+func ladder() policy.Policy {
+	p := policy.DefaultPolicy()
+	r := signal.Of(signal.NodeCPU).Rule()
+	r.Name, r.Action = "cpu", policy.Kill
+	p.Rules = []policy.Rule{r}
 	return p
 }
 
-func floor(p qos.Policy, cores float64) qos.Policy {
+func floor(p policy.Policy, cores float64) policy.Policy {
 	p.Ladder.FloorCores = cores
 	return p
 }
 
-func immediate() qos.Policy {
+func immediate() policy.Policy {
 	p := ladder()
 	p.Rules[0].Immediate = true
 	p.Ladder.KillsAtOnce = 3
 	return p
 }
 
-func pressure() qos.Policy {
-	p := qos.DefaultPolicy()
-	r, _ := qos.RegularCPUPressure.Defaults()
-	r.Name, r.For, r.Clear = "pressure", time.Second, qos.RegularCPUPressure.ClearOf(r.Above)
-	p.Rules = []qos.Rule{r}
+func pressure() policy.Policy {
+	p := policy.DefaultPolicy()
+	r := signal.Of(signal.RegularCPUPressure).Rule()
+	r.Name, r.For = "pressure", time.Second
+	p.Rules = []policy.Rule{r}
 	return p
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/tick"
 	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // Scenario is one story of a node: one regular service and revocable tasks, one
@@ -31,7 +33,7 @@ type Scenario struct {
 	// Seconds is how long it takes.
 	Seconds int
 	// Policy is the ladder's.
-	Policy qos.Policy
+	Policy policy.Policy
 	// NoQuota: throttles have no effect, as where the agent owns the quota.
 	NoQuota bool
 	// Offers: the estimator's offer is handed out.
@@ -70,7 +72,7 @@ type Row struct {
 	// RevocableTotal is what may exist as revocable in all, in cores.
 	RevocableTotal float64
 	// Rung is where the CPU's ladder stands.
-	Rung qos.Rung
+	Rung policy.Rung
 	// Kills is how many were decided on, Joined whether one came.
 	Kills  int
 	Joined bool
@@ -111,7 +113,7 @@ func (s *story) run(second int) {
 
 // Run tells the story. Its Policy must be valid.
 func Run(sc Scenario) ([]Row, error) {
-	if err := sc.Policy.Validate(); err != nil {
+	if err := sc.Policy.Validate(signal.Specs()); err != nil {
 		return nil, err
 	}
 	est, err := newEstimator()
@@ -134,7 +136,7 @@ func Run(sc Scenario) ([]Row, error) {
 		actions = d.Actions
 		row := Row{
 			Second: second, Wanted: s.Regular[0].Wants, Used: s.Regular[0].Got, Revocable: Used(s.Revocable), Tasks: len(s.Revocable),
-			Limit: d.Ladders[qos.CPU].Limit, Rung: d.Ladders[qos.CPU].Rung, Kills: len(d.Kills), Acted: d.Acted, StopOffering: d.StopOffering,
+			Limit: d.Ladders[policy.CPU].Limit, Rung: d.Ladders[policy.CPU].Rung, Kills: len(d.Kills), Acted: d.Acted, StopOffering: d.StopOffering,
 		}
 		for _, v := range d.Kills {
 			call := (callEvery - now.Sub(begin)%callEvery) % callEvery

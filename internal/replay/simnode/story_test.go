@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // want is what must come out of a scenario, worked out by hand.
@@ -89,7 +90,7 @@ func check(t *testing.T, sc *Scenario, rows []Row, want want) {
 	checkTurns(t, sc, rows, want)
 	checkOffers(t, rows)
 	last := &rows[len(rows)-1]
-	if undone := last.Rung == qos.None && last.Limit == 0; want.undone && !undone {
+	if undone := last.Rung == policy.None && last.Limit == 0; want.undone && !undone {
 		t.Errorf("at the end %+v is still in force", last)
 	}
 	for i := range rows {
@@ -100,8 +101,8 @@ func check(t *testing.T, sc *Scenario, rows []Row, want want) {
 }
 
 // skips: the policy of the stories has no freeze.
-func skips(sc *Scenario, from, to qos.Rung) bool {
-	return sc.Policy.Rules[0].Immediate || from == qos.Slow && to == qos.Kill && sc.Policy.Ladder.FreezeFor == 0
+func skips(sc *Scenario, from, to policy.Rung) bool {
+	return sc.Policy.Rules[0].Immediate || from == policy.Throttle && to == policy.Kill && sc.Policy.Ladder.FreezeFor == 0
 }
 
 // longestContention is the longest time for which the node was too busy by the rule
@@ -111,7 +112,7 @@ func longestContention(sc *Scenario, rows []Row) (most int) {
 	for i := range rows {
 		r := &rows[i]
 		busy := (r.Used + r.Revocable + outside) / sc.CPUs
-		tooBusy := sc.Policy.Rules[0].Signal == qos.NodeCPU && busy > sc.Policy.Rules[0].Above+1e-9
+		tooBusy := sc.Policy.Rules[0].Signal == signal.NodeCPU && busy > sc.Policy.Rules[0].Above+1e-9
 		if r.Used < r.Wanted-1e-9 || tooBusy {
 			now++
 		} else {

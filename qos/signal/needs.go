@@ -1,4 +1,4 @@
-package qos
+package signal
 
 import (
 	"slices"
@@ -32,9 +32,9 @@ type needs struct {
 	// for a CPU; stalled is a share of time for which all of one waited for
 	// memory; filled is working set ÷ allocation.
 	pressed, delayed, stalled, filled worst
-	// lane is what the last look between the ticks says of the container that
-	// it found squeezed.
-	lane snapshot.Value
+	// fast is what the fast sampler's last poll says of the container that it
+	// found contended.
+	fast snapshot.Value
 }
 
 // worst is the highest reading of one kind among containers.
@@ -84,12 +84,12 @@ func shareOf(x snapshot.Value) snapshot.Value {
 }
 
 // leastWanted, in cores, is what a container must want before the share that
-// it does not get counts: a tenth of a core is also what the fast lane asks
+// it does not get counts: a tenth of a core is also what the fast sampler asks
 // for. (Serenity and CPI² ignore what uses less than a quarter.)
 const leastWanted = 0.1
 
 // need adds one regular container at top level, whose CPU use is cores.
-func (v *view) need(c *snapshot.Container, cores snapshot.Value) {
+func (v *View) need(c *snapshot.Container, cores snapshot.Value) {
 	n := &v.needs
 	n.containers++
 	given := c.Executor.Regular.Get(resources.CPUs).Float()
@@ -101,7 +101,7 @@ func (v *view) need(c *snapshot.Container, cores snapshot.Value) {
 		n.unread(snapshot.NotOnDisk)
 		n.unreadMemory(snapshot.NotOnDisk)
 		return
-	case !within(v.s.At.Sub(c.At), v.fresh.Sample):
+	case !v.fresh(c.At):
 		n.unread(snapshot.NotRead)
 		n.unreadMemory(snapshot.NotRead)
 		return
@@ -143,7 +143,7 @@ func (n *needs) unreadMemory(why snapshot.Absence) {
 //
 // One that gets all that it was allocated waits for more than it was promised,
 // and that does not count.
-func (v *view) needCPU(c *snapshot.Container, used, given float64) float64 {
+func (v *View) needCPU(c *snapshot.Container, used, given float64) float64 {
 	n := &v.needs
 	// What its own quota, or that of a container nested in it, held back.
 	own := snapshot.ValueOf(0)
@@ -157,8 +157,8 @@ func (v *view) needCPU(c *snapshot.Container, used, given float64) float64 {
 	if delay.OK() && delay.V > maxLoad {
 		delay = snapshot.Value{Why: snapshot.Malformed}
 	}
-	if q := &v.s.Contention; q.State == snapshot.ContentionContended && q.Container == c.ID {
-		n.lane = v.fastOf(c, used < given)
+	if q := &v.Snapshot.Contention; q.State == snapshot.ContentionContended && q.Container == c.ID {
+		n.fast = v.fastOf(c, used < given)
 	}
 	d := demand.Demand{Cores: used}
 	if pressure.OK() || delay.OK() && !c.Pressure.CPUSome.OK() {
@@ -196,13 +196,13 @@ func plus(a, b snapshot.Value) snapshot.Value {
 // nestedThrottling is the throttling of what is nested in c: it is in c's
 // pressure, and not in c's own throttled time, since the kernel counts a quota
 // where it is set. Hardly any node has such containers.
-func (v *view) nestedThrottling(c *snapshot.Container) snapshot.Value {
+func (v *View) nestedThrottling(c *snapshot.Container) snapshot.Value {
 	sum := snapshot.ValueOf(0)
-	if !v.nestedHeldBack {
+	if !v.nestedQuota {
 		return sum
 	}
-	for i := range v.s.Containers {
-		if nested := &v.s.Containers[i]; nested.Parent != "" && wasHeldBack(nested) && v.topOf(nested) == c.ID {
+	for i := range v.Snapshot.Containers {
+		if nested := &v.Snapshot.Containers[i]; nested.Parent != "" && hasThrottled(nested) && v.topOf(nested) == c.ID {
 			own := shareOf(nested.Pressure.CPUSome)
 			if own.OK() && own.V > 0 {
 				own = v.before.throttling(nested, own.V)
@@ -218,16 +218,16 @@ func (v *view) nestedThrottling(c *snapshot.Container) snapshot.Value {
 const deepest = 32
 
 // topOf is the id of the container at top level that c is nested in.
-func (v *view) topOf(c *snapshot.Container) string {
+func (v *View) topOf(c *snapshot.Container) string {
 	for range deepest {
 		if c.Parent == "" {
 			break
 		}
-		i, _ := slices.BinarySearchFunc(v.s.Containers, c.Parent, func(o snapshot.Container, id string) int { return compareKeys(o.Key, snapshot.Key{ID: id}) })
-		if i == len(v.s.Containers) || v.s.Containers[i].ID != c.Parent {
+		i, _ := slices.BinarySearchFunc(v.Snapshot.Containers, c.Parent, func(o snapshot.Container, id string) int { return o.Compare(snapshot.Key{ID: id}) })
+		if i == len(v.Snapshot.Containers) || v.Snapshot.Containers[i].ID != c.Parent {
 			return c.Parent
 		}
-		c = &v.s.Containers[i]
+		c = &v.Snapshot.Containers[i]
 	}
 	return c.ID
 }
@@ -237,13 +237,13 @@ func (v *view) topOf(c *snapshot.Container) string {
 const ownLimit = 0.95
 
 // needMemory adds how full c's allocation of memory is, and its pressure.
-func (v *view) needMemory(c *snapshot.Container) {
+func (v *View) needMemory(c *snapshot.Container) {
 	n := &v.needs
 	stalled := shareOf(c.Pressure.MemoryFull)
 	given := c.Executor.Regular.Get(resources.Mem).Float() * resources.MemUnitBytes
 	if given > 0 {
-		set := v.workingSet(c)
-		if most := v.s.Host.MemTotalBytes; set.OK() && most.OK() && set.V > float64(most.N)*plausibleShare {
+		set := v.memoryUse(c)
+		if most := v.Snapshot.Host.MemTotalBytes; set.OK() && most.OK() && set.V > float64(most.N)*plausibleShare {
 			set = snapshot.Value{Why: snapshot.Malformed}
 		}
 		if set.OK() {

@@ -1,8 +1,7 @@
-package qos
+package policy
 
 import (
 	"github.com/estimatord/estimatord/internal/enum"
-	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 )
 
@@ -16,8 +15,8 @@ const (
 	None Rung = iota
 	// StopOffering: nothing more is handed out.
 	StopOffering
-	// Slow: revocable containers are throttled.
-	Slow
+	// Throttle: revocable containers are throttled.
+	Throttle
 	// Freeze: some are stopped whole, for a bounded time.
 	Freeze
 	// Kill: one is ended, without grace: the agent knows no other way.
@@ -40,22 +39,8 @@ func ParseRung(s string) (r Rung, ok bool) {
 	return r, r.UnmarshalText([]byte(s)) == nil
 }
 
-// Actions that a rule may ask for, in order.
-func actionNames() []string { return rungWords[StopOffering:] }
-
-// reached is the reason of a rule that has held and whose action is in force.
-func (r Rung) reached() reason.Code {
-	switch r {
-	case StopOffering:
-		return reason.Stopped
-	case Slow:
-		return reason.Throttled
-	case Freeze:
-		return reason.Frozen
-	default:
-		return reason.Preempt
-	}
-}
+// ActionNames are the words of what a rule may ask for, mildest first.
+func ActionNames() []string { return rungWords[StopOffering:] }
 
 // Resource is what containers contend for. Each has a ladder of its own.
 type Resource uint8
@@ -77,5 +62,5 @@ func (r Resource) MarshalText() ([]byte, error) { return resourceWords.Marshal(u
 // UnmarshalText reads a resource's name.
 func (r *Resource) UnmarshalText(text []byte) error { return enum.Unmarshal(resourceWords, text, r) }
 
-// numResources is how many ladders there are.
-const numResources = int(Memory) + 1
+// NumResources is how many there are.
+const NumResources = int(Memory) + 1

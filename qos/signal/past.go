@@ -1,4 +1,4 @@
-package qos
+package signal
 
 import (
 	"slices"
@@ -7,31 +7,31 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// past is what signals remember of the tick before.
-type past struct {
+// Past is what signals remember of the tick before.
+type Past struct {
 	// hostAt and busy are when and how busy the node was.
 	hostAt time.Time
 	busy   snapshot.Value
-	// held are containers that their own quota has ever held back, sorted by
+	// throttled are containers that their own quota has ever throttled, sorted by
 	// key; revocable ones are not among them.
-	held []held
+	throttled []throttled
 	// next is where the one after the last that was looked for is: the pass
 	// over the containers is in the same order.
 	next int
 }
 
-// held are the counters of one container.
-type held struct {
+// throttled are the counters of one container.
+type throttled struct {
 	key snapshot.Key
-	// throttledNanos is for how long its quota held its tasks back, summed over
+	// throttledNanos is for how long its quota throttled its tasks, summed over
 	// processors; stalledMicros for how long some task of it waited for a CPU,
 	// whatever for: 0 where the kernel does not tell.
 	throttledNanos, stalledMicros uint64
 }
 
-// throttled is how long, in s since the tick before, its own quota held c back.
+// throttledFor is how long, in s since the tick before, its own quota throttled c.
 // A counter that never moved needs nothing to be compared with.
-func (p *past) throttled(c *snapshot.Container) (seconds snapshot.Value, before *held) {
+func (p *Past) throttledFor(c *snapshot.Container) (seconds snapshot.Value, before *throttled) {
 	switch n := c.CPU.ThrottledNanos; {
 	case n.Why == snapshot.NoQuota, n.OK() && n.N == 0:
 		return snapshot.ValueOf(0), nil
@@ -42,15 +42,15 @@ func (p *past) throttled(c *snapshot.Container) (seconds snapshot.Value, before 
 	switch {
 	case !found:
 		return snapshot.Value{Why: snapshot.FirstSample}, nil
-	case c.CPU.ThrottledNanos.N < p.held[i].throttledNanos:
+	case c.CPU.ThrottledNanos.N < p.throttled[i].throttledNanos:
 		return snapshot.Value{Why: snapshot.Backwards}, nil
 	}
-	return snapshot.ValueOf(float64(c.CPU.ThrottledNanos.N-p.held[i].throttledNanos) / 1e9), &p.held[i]
+	return snapshot.ValueOf(float64(c.CPU.ThrottledNanos.N-p.throttled[i].throttledNanos) / 1e9), &p.throttled[i]
 }
 
-func (p *past) find(k snapshot.Key) (i int, found bool) {
-	if i, found = p.next, p.next < len(p.held) && p.held[p.next].key == k; !found {
-		i, found = slices.BinarySearchFunc(p.held, k, func(h held, k snapshot.Key) int { return compareKeys(h.key, k) })
+func (p *Past) find(k snapshot.Key) (i int, found bool) {
+	if i, found = p.next, p.next < len(p.throttled) && p.throttled[p.next].key == k; !found {
+		i, found = slices.BinarySearchFunc(p.throttled, k, func(t throttled, k snapshot.Key) int { return t.key.Compare(k) })
 	}
 	p.next = i + 1
 	return i, found
@@ -62,8 +62,8 @@ func (p *past) find(k snapshot.Key) (i int, found bool) {
 //	Δthrottled / T,  T = Δstalled / p
 //
 // so that no clock has to be asked that may have been set.
-func (p *past) throttling(c *snapshot.Container, pressure float64) snapshot.Value {
-	seconds, before := p.throttled(c)
+func (p *Past) throttling(c *snapshot.Container, pressure float64) snapshot.Value {
+	seconds, before := p.throttledFor(c)
 	switch {
 	case !seconds.OK() || seconds.V == 0 || pressure == 0:
 		return seconds
@@ -75,23 +75,23 @@ func (p *past) throttling(c *snapshot.Container, pressure float64) snapshot.Valu
 	return snapshot.ValueOf(seconds.V * pressure / (float64(c.Pressure.CPUSomeMicros.N-before.stalledMicros) / 1e6))
 }
 
-// remember is the past of the next tick.
-func (v *view) remember() past {
-	p := past{hostAt: v.s.Host.At, busy: v.hostValue(v.s.Host.BusyCores)}
-	if v.heldBack > 0 {
-		p.held = make([]held, 0, v.heldBack)
-		for i := range v.s.Containers {
-			if c := &v.s.Containers[i]; wasHeldBack(c) {
-				p.held = append(p.held, held{c.Key, c.CPU.ThrottledNanos.N, c.Pressure.CPUSomeMicros.N})
+// Remember is the Past of the next tick.
+func (v *View) Remember() Past {
+	p := Past{hostAt: v.Snapshot.Host.At, busy: v.hostValue(v.Snapshot.Host.BusyCores)}
+	if v.quotas > 0 {
+		p.throttled = make([]throttled, 0, v.quotas)
+		for i := range v.Snapshot.Containers {
+			if c := &v.Snapshot.Containers[i]; hasThrottled(c) {
+				p.throttled = append(p.throttled, throttled{c.Key, c.CPU.ThrottledNanos.N, c.Pressure.CPUSomeMicros.N})
 			}
 		}
 	}
 	return p
 }
 
-// wasHeldBack reports whether a quota ever held c back, which matters for
+// hasThrottled reports whether c's quota ever throttled it, which matters for
 // regular containers and, by way of these, for nested ones.
-func wasHeldBack(c *snapshot.Container) bool {
+func hasThrottled(c *snapshot.Container) bool {
 	n := c.CPU.ThrottledNanos
 	return n.OK() && n.N > 0 && (c.Parent != "" || c.Class() == snapshot.ClassRegular)
 }

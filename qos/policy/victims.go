@@ -1,4 +1,4 @@
-package qos
+package policy
 
 import (
 	"fmt"
@@ -39,50 +39,50 @@ type Priority struct {
 	Priority               int
 }
 
-func (v *Victims) validate(bad func(field, reason string)) {
+func (v *Victims) validate(report func(field, reason string)) {
+	bad := func(field, reason string) {
+		if reason != "" {
+			report(field, reason)
+		}
+	}
 	if v.MinAge < 0 || v.MinAge > maxWait {
 		bad("min_age", fmt.Sprintf("%s is not between 0s and 24h", v.MinAge))
 	}
 	if !finite(v.MinUsage) || v.MinUsage < 0 {
 		bad("min_usage", fmt.Sprintf("%v is not a number of cores of at least 0", v.MinUsage))
 	}
-	for _, list := range []struct {
-		name  string
-		words []string
-	}{{"frameworks", v.Protect.Frameworks}, {"roles", v.Protect.Roles}} {
-		for i, w := range list.words {
-			if w == "" {
-				bad(fmt.Sprintf("protect.%s[%d]", list.name, i), "is empty")
-			}
-		}
+	for i, s := range v.Protect.Frameworks {
+		bad(fmt.Sprintf("protect.frameworks[%d]", i), neverMatches(framework, s))
 	}
-	for i, l := range v.Protect.Labels {
-		if !isLabel(l) {
-			bad(fmt.Sprintf("protect.labels[%d]", i), fmt.Sprintf("%q is not key or key=value", l))
-		}
+	for i, s := range v.Protect.Roles {
+		bad(fmt.Sprintf("protect.roles[%d]", i), neverMatches(role, s))
+	}
+	for i, s := range v.Protect.Labels {
+		bad(fmt.Sprintf("protect.labels[%d]", i), neverMatches(label, s))
 	}
 	for i := range v.Priorities {
-		p := &v.Priorities[i]
-		at := fmt.Sprintf("priorities[%d]", i)
-		set := 0
-		for _, w := range []string{p.Framework, p.Role, p.Label} {
-			if w != "" {
-				set++
-			}
-		}
-		switch {
-		case set != 1:
-			bad(at, "needs exactly one of framework, role and label")
-		case p.Label != "" && !isLabel(p.Label):
-			bad(at+".label", fmt.Sprintf("%q is not key or key=value", p.Label))
-		}
+		v.Priorities[i].validate(fmt.Sprintf("priorities[%d]", i), bad)
 	}
 }
 
-func isLabel(s string) bool { return s != "" && s[0] != '=' }
+func (p *Priority) validate(at string, bad func(field, reason string)) {
+	set := 0
+	for _, m := range []struct {
+		field, word string
+		matcher     matcher
+	}{{"framework", p.Framework, framework}, {"role", p.Role, role}, {"label", p.Label, label}} {
+		if m.word != "" {
+			set++
+			bad(at+"."+m.field, neverMatches(m.matcher, m.word))
+		}
+	}
+	if set != 1 {
+		bad(at, "needs exactly one of framework, role and label")
+	}
+}
 
-// protects reports whether e is on one of the lists.
-func (p *Protect) protects(e *snapshot.Executor) bool {
+// Protects reports whether e is on one of the lists.
+func (p *Protect) Protects(e *snapshot.Executor) bool {
 	for _, f := range p.Frameworks {
 		if f == e.FrameworkID {
 			return true
@@ -101,8 +101,8 @@ func (p *Protect) protects(e *snapshot.Executor) bool {
 	return false
 }
 
-// priority is that of the first entry which matches e.
-func (v *Victims) priority(e *snapshot.Executor) int {
+// PriorityOf is that of the first entry which matches e.
+func (v *Victims) PriorityOf(e *snapshot.Executor) int {
 	for i := range v.Priorities {
 		p := &v.Priorities[i]
 		if p.Framework != "" && p.Framework == e.FrameworkID ||

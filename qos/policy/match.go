@@ -1,0 +1,102 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/estimatord/estimatord/internal/resources"
+)
+
+// matcher is one way to name containers in a policy.
+type matcher struct {
+	noun string
+	// find is what is wrong with a word, "" when a container may have it, and
+	// what was probably meant, "" when that cannot be told.
+	find func(word string) (wrong, meant string)
+}
+
+var (
+	framework = matcher{"framework id", findFramework}
+	role      = matcher{"role", findRole}
+	label     = matcher{"label", findLabel}
+)
+
+// neverMatches says why no container can ever match word, "" when one can. A
+// protection that protects nothing must not pass for one.
+func neverMatches(m matcher, word string) string {
+	wrong, meant := "", ""
+	switch trimmed := strings.TrimSpace(word); {
+	case word == "":
+		return "is empty"
+	case trimmed == "":
+		return fmt.Sprintf("%q is blank", word)
+	case trimmed != word:
+		wrong, meant = "no "+m.noun+" begins or ends with blanks", trimmed
+		if w, better := m.find(trimmed); w != "" {
+			meant = better
+		}
+	case strings.ContainsFunc(word, unicode.IsControl):
+		wrong = "no " + m.noun + " has control characters"
+	default:
+		wrong, meant = m.find(word)
+	}
+	switch {
+	case wrong == "":
+		return ""
+	case meant == "" || meant == word:
+		return fmt.Sprintf("%q can never match: %s", word, wrong)
+	}
+	return fmt.Sprintf("%q can never match: %s; did you mean %q?", word, wrong, meant)
+}
+
+const noPatterns = "patterns are not supported"
+
+// findFramework goes by what Mesos allows in an id (validateID,
+// src/common/validation.cpp).
+func findFramework(word string) (wrong, meant string) {
+	switch {
+	case strings.Contains(word, "*"):
+		return noPatterns + ", list each framework id", ""
+	case strings.ContainsAny(word, `/\`) || word == "." || word == "..":
+		return "Mesos allows no such framework id", ""
+	case strings.ContainsFunc(word, unicode.IsSpace):
+		return "Mesos allows no blanks in a framework id", ""
+	}
+	return "", ""
+}
+
+func findRole(word string) (wrong, meant string) {
+	switch err := resources.CheckRole(word); {
+	case err != nil:
+		wrong = "it " + err.Error()
+	case word != "*" && strings.Contains(word, "*"):
+		wrong = noPatterns
+	default:
+		return "", ""
+	}
+	parts := strings.FieldsFunc(word, func(c rune) bool { return c == '/' })
+	parts = slices.DeleteFunc(parts, func(part string) bool { return strings.Trim(part, "*") == "" })
+	meant = strings.Join(parts, "/")
+	if resources.CheckRole(meant) != nil || strings.Contains(meant, "*") {
+		return wrong, ""
+	}
+	return wrong + "; a role includes those below it", meant
+}
+
+func findLabel(word string) (wrong, meant string) {
+	key, value, exact := strings.Cut(word, "=")
+	trimmedKey, trimmedValue := strings.TrimSpace(key), strings.TrimSpace(value)
+	switch {
+	case trimmedKey == "":
+		return "it has no key (key or key=value)", ""
+	case !strings.Contains(key, "*") && strings.Contains(value, "*"):
+		return noPatterns + "; a key alone matches any value", trimmedKey
+	case strings.Contains(word, "*"):
+		return noPatterns, ""
+	case key != trimmedKey || exact && value != trimmedValue:
+		return "it has blanks around =", trimmedKey + "=" + trimmedValue
+	}
+	return "", ""
+}

@@ -1,0 +1,66 @@
+package signal
+
+import (
+	"fmt"
+
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos/policy"
+)
+
+// RegularMemory is how full the memory allocation of a regular container is.
+const RegularMemory policy.Signal = "regular_memory"
+
+// regularMemory is the highest over regular containers of
+//
+//	working set / allocated memory
+//
+// with the working set as cAdvisor defines it (snapshot.Memory): what it cannot
+// give up without notice. A container without an allocation of memory is
+// skipped.
+//
+// A container that needs its allocation takes back what was handed out on the
+// strength of its slack, and the node may not have it any more. That is a reason
+// to hand out no more; nothing lacks yet, so it says nothing of how much (see
+// node_memory for that).
+var regularMemory = Signal{
+	Spec: policy.Spec{
+		Name:     RegularMemory,
+		Brief:    "Highest share of its memory allocation that is in one regular container's working set (memory usage less inactive page cache); containers without an allocation of memory are skipped.",
+		V1:       "the same",
+		V2:       "the same",
+		NoPSI:    "the same",
+		Resource: policy.Memory,
+		Unit:     policy.Share,
+		// A v1 agent never lowers a hard limit below the use, so that a container
+		// can be above its allocation.
+		Most: 100,
+		Default: policy.Rule{
+			Signal: RegularMemory,
+			// Within a tenth of its allocation: the margin of the estimate.
+			Above:  0.9,
+			Clear:  0.9,
+			For:    0,
+			Settle: 0,
+			Action: policy.StopOffering,
+		},
+	},
+	Protects: true,
+	measure:  measureRegularMemory,
+	Sentence: func(m *Reading) string {
+		if m.Container == "" {
+			return "no regular container uses memory that it was allocated (0 %)"
+		}
+		return fmt.Sprintf("%s uses %s of its memory", m.Container, Percent(m.Value.V))
+	},
+}
+
+func measureRegularMemory(v *View, _ *policy.Rule) Reading {
+	w := &v.needs.filled
+	if w.judged+w.absent == 0 {
+		return Reading{Value: snapshot.ValueOf(0)} // nobody, or none with an allocation
+	}
+	if value := w.reading(); !value.OK() {
+		return unknown(value.Why, "the regular containers' memory use")
+	}
+	return Reading{Value: w.reading(), Container: w.id}
+}
