@@ -43,8 +43,10 @@ func TestSchemaFiles(t *testing.T) {
 // editor refuses too.
 func TestSettingsSchemaAgreesWithTheParser(t *testing.T) {
 	schema := readSchema(t, settingsSchemaFile)
-	for _, path := range []string{exampleConfig, "testdata/bad-unknown-key.yaml", "testdata/bad-unknown-mode.yaml", "testdata/bad-number-negative.yaml",
-		"testdata/bad-unknown-predictor.yaml", "testdata/bad-unknown-section.yaml", "testdata/bad-value-for-list.yaml", "testdata/bad-duration-without-unit.yaml"} {
+	for _, path := range []string{
+		exampleConfig, "testdata/bad-unknown-key.yaml", "testdata/bad-unknown-mode.yaml", "testdata/bad-number-negative.yaml",
+		"testdata/bad-unknown-predictor.yaml", "testdata/bad-unknown-section.yaml", "testdata/bad-value-for-list.yaml", "testdata/bad-duration-without-unit.yaml",
+	} {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

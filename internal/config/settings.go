@@ -28,17 +28,27 @@ func settings(c *Config, read ReadFile) []key {
 	d, r, m, e, g := &c.Decisions, &c.Recording, &c.Monitor, &c.Estimator, &c.Governor
 	return []key{
 		{name: "config", flag: true, notInFile: true, value: maybe(&c.File), help: "read settings from this file"},
-		{name: "mode", flag: true, value: choice(&c.Mode, ModeFixed, ModeUsage, ModeNoop),
-			help: "what is offered: a fixed total, measured slack, or nothing"},
-		{name: "resources", flag: true, value: totals(&c.Resources, read),
-			help: "in mode fixed the total, in mode usage a cap: Mesos resource text or JSON, or the file:// URL of a file with either"},
-		{name: "policy", flag: true, value: maybe(&c.Policy),
-			help: "file with the rules by which revocable containers are throttled and killed; empty: none ever is"},
+		{
+			name: "mode", flag: true, value: choice(&c.Mode, ModeFixed, ModeUsage, ModeNoop),
+			help: "what is offered: a fixed total, measured slack, or nothing",
+		},
+		{
+			name: "resources", flag: true, value: totals(&c.Resources, read),
+			help: "in mode fixed the total, in mode usage a cap: Mesos resource text or JSON, or the file:// URL of a file with either",
+		},
+		{
+			name: "policy", flag: true, value: maybe(&c.Policy),
+			help: "file with the rules by which revocable containers are throttled and killed; empty: none ever is",
+		},
 		{name: "socket", flag: true, value: place(&c.Socket), help: "Unix socket for the agent's module"},
-		{name: "agent_user", flag: true, value: text(&c.AgentUser, "user", "", noControl),
-			help: "user the agent runs as, allowed on the socket besides root; empty: root only"},
-		{name: "operator_socket", flag: true, value: orOff(&c.OperatorSocket),
-			help: "Unix socket for status, budget, pause and resume, for root and the daemon's own user; empty: operator.sock beside socket"},
+		{
+			name: "agent_user", flag: true, value: text(&c.AgentUser, "user", "", noControl),
+			help: "user the agent runs as, allowed on the socket besides root; empty: root only",
+		},
+		{
+			name: "operator_socket", flag: true, value: orOff(&c.OperatorSocket),
+			help: "Unix socket for status, budget, pause and resume, for root and the daemon's own user; empty: operator.sock beside socket",
+		},
 		{name: "listen", flag: true, value: text(&c.Listen, "host:port|"+Off, "", checkAddress), help: "address for /metrics and /healthz"},
 		{name: "interval", flag: true, value: duration(&c.Interval, 100*time.Millisecond, time.Minute), help: "time between two samples of the node"},
 		{name: "cgroup_root", flag: true, value: place(&c.CgroupRoot), help: "where cgroup file systems are mounted"},
@@ -47,8 +57,10 @@ func settings(c *Config, read ReadFile) []key {
 		{name: "log_format", flag: true, value: choice(&c.LogFormat, "text", "json"), help: "format of the log on stderr"},
 		{name: "log_level", flag: true, value: choice(&c.LogLevel, "debug", "info", "warn", "error"), help: "least severe level that is logged"},
 		{name: "state_file", value: maybe(&c.StateFile), help: "keeps over a restart what was learned, and which kills are under way and count in the budget; empty: that is forgotten"},
-		{name: "journal_file", value: orOff(&c.JournalFile),
-			help: "says which containers are throttled, so that a crash leaves none so; empty: beside the socket; off: nothing is throttled or frozen"},
+		{
+			name: "journal_file", value: orOff(&c.JournalFile),
+			help: "says which containers are throttled, so that a crash leaves none so; empty: beside the socket; off: nothing is throttled or frozen",
+		},
 		{name: "decisions", value: section(
 			key{name: "dir", value: maybe(&d.Dir), help: "keeps every decision with what led to it, for estimatord explain; empty: none is kept"},
 			key{name: "max_mib", value: whole(&d.MaxMiB, "number", 1, 1<<20), help: "what that may take on disk, in MiB; the oldest go first"},
@@ -58,33 +70,45 @@ func settings(c *Config, read ReadFile) []key {
 			key{name: "max_mib", value: whole(&r.MaxMiB, "number", 1, 1<<20), help: "what that may take on disk, in MiB; the oldest go first"},
 			key{name: "max_age", value: duration(&r.MaxAge, 0, 12*month), help: "age from which a file of it is removed; 0s: none is for its age"},
 		)},
-		{name: "usage_stale_after", value: duration(&c.UsageStaleAfter, time.Second, time.Hour),
-			help: "age of the agent's report from which nothing is offered and nothing is killed"},
+		{
+			name: "usage_stale_after", value: duration(&c.UsageStaleAfter, time.Second, time.Hour),
+			help: "age of the agent's report from which nothing is offered and nothing is killed",
+		},
 		{name: "sample_stale_after", value: duration(&c.SampleStaleAfter, time.Second, time.Hour), help: "age of a reading from which it counts as absent"},
 		{name: "monitor", value: section(
 			key{name: "stat_every", value: whole(&m.StatEvery, "number", 1, 3600), help: "samples between two readings of the expensive files (memory.stat)"},
-			key{name: "cost_budget", value: number(&m.CostBudget, 0.0001, 1),
-				help: "share of one CPU that sampling may cost; beyond it the expensive files are read less often"},
-			key{name: "max_wakes", value: whole(&m.MaxWakes, "number", 0, 10),
-				help: "early ticks in a second when regular tasks are seen to wait; 0: no look between two ticks"},
+			key{
+				name: "cost_budget", value: number(&m.CostBudget, 0.0001, 1),
+				help: "share of one CPU that sampling may cost; beyond it the expensive files are read less often",
+			},
+			key{
+				name: "max_wakes", value: whole(&m.MaxWakes, "number", 0, 10),
+				help: "early ticks in a second when regular tasks are seen to wait; 0: no look between two ticks",
+			},
 		)},
 		{name: "estimator", value: section(
 			key{name: "resources", value: words(&e.Resources, resources.CPUs, resources.Mem), help: "resources that are estimated and offered in mode usage"},
 			key{name: "predictor", value: choice(&e.Predictor, predictors...), help: "how the peak of regular containers is predicted"},
 			key{name: "shadows", value: words(&e.Shadows, predictors...), help: "predictors that are only scored beside it"},
 			key{name: "horizon", value: duration(&e.Horizon, time.Second, day), help: "how far ahead the promise for cpus holds"},
-			key{name: "target_violation", value: target(&e.TargetViolation),
-				help: "share of the time in which regular tasks may need more cpus than was kept for them"},
+			key{
+				name: "target_violation", value: target(&e.TargetViolation),
+				help: "share of the time in which regular tasks may need more cpus than was kept for them",
+			},
 			key{name: "early_target_violation", value: target(&e.EarlyTargetViolation), help: "the same for the first 24 hours"},
 			key{name: "mem_horizon", value: duration(&e.MemHorizon, time.Second, day), help: "how far ahead the promise for mem holds"},
 			key{name: "mem_target_violation", value: target(&e.MemTargetViolation), help: "the promise for mem"},
 			key{name: "mem_early_target_violation", value: target(&e.MemEarlyTargetViolation), help: "the same for the first 24 hours"},
 			key{name: "window", value: duration(&e.Window, 0, month), help: "how far back a windowed predictor looks; 0s: as far as is its own"},
-			key{name: "margin", value: number(&e.Margin, 0, 1),
-				help: "share of what regular containers are allocated that is kept back on top of the predicted peak"},
+			key{
+				name: "margin", value: number(&e.Margin, 0, 1),
+				help: "share of what regular containers are allocated that is kept back on top of the predicted peak",
+			},
 			key{name: "warm_up", value: duration(&e.WarmUp, 0, day), help: "age up to which a container counts at its full allocation"},
-			key{name: "unmanaged_window", value: duration(&e.UnmanagedWindow, 0, day),
-				help: "what runs outside the agent's containers counts with its highest use of this time"},
+			key{
+				name: "unmanaged_window", value: duration(&e.UnmanagedWindow, 0, day),
+				help: "what runs outside the agent's containers counts with its highest use of this time",
+			},
 		)},
 		{name: "governor", value: section(
 			key{name: "quantum", value: amounts(&g.Quantum), help: "offers are multiples of this"},
