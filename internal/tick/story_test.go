@@ -113,6 +113,7 @@ func executor(id string, regular, revocable resources.Milli) snapshot.Executor {
 	}
 	if revocable > 0 {
 		e.Revocable.Set(resources.CPUs, revocable)
+		e.Own = e.Regular // overhead
 	}
 	e.Class = e.Classify()
 	return e
