@@ -137,7 +137,7 @@ func eventually(t *testing.T, what string, cond func() bool) {
 // fixedOffer is what --mode=fixed promises with that many cpus in all.
 func fixedOffer(milli resources.Milli) estimator.Offer {
 	e := estimator.NewFixed(resources.Quantities{{Name: "cpus", Amount: milli}})
-	return e.Estimate(&snapshot.Snapshot{Seq: 1, At: time.Now()})
+	return e.Estimate(&snapshot.Snapshot{Seq: 1, At: time.Now()}, nil)
 }
 
 func TestEstimateAnswersTheRecordedRequest(t *testing.T) {

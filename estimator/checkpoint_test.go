@@ -44,7 +44,7 @@ func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	if before.Save() != nil {
 		t.Error("there is something to save before the first tick")
 	}
-	gross := func(k estimator.Estimator, web, db float64) resources.Milli {
+	gross := func(k *tracked, web, db float64) resources.Milli {
 		at = at.Add(time.Second)
 		return k.Estimate(scene(at, []actor{{id: "a", uses: web, regular: 4000, class: 1, age: old}, {id: "b", uses: db, regular: 2000, class: 1, age: old}}...)).Resources[0].RevocableTotal
 	}

@@ -14,7 +14,7 @@ import (
 type node struct {
 	t        *testing.T
 	cfg      estimator.UsageConfig
-	e        estimator.Estimator
+	e        *tracked
 	up       time.Duration
 	calendar time.Duration // how far the calendar is off
 }
@@ -102,9 +102,9 @@ func TestATimeThatTheMachineWasOffForgetsNothing(t *testing.T) {
 func TestAStoppedOfferOutlivesARestart(t *testing.T) {
 	total := resources.Quantities{{Name: "cpus", Amount: 4000}}
 	cfg := direct()
-	for name, made := range map[string]func() estimator.Estimator{
-		"fixed": func() estimator.Estimator { return estimator.NewFixed(total) },
-		"usage": func() estimator.Estimator { return mustUsage(t, cfg) },
+	for name, made := range map[string]func() *tracked{
+		"fixed": func() *tracked { return &tracked{Estimator: estimator.NewFixed(total)} },
+		"usage": func() *tracked { return mustUsage(t, cfg) },
 	} {
 		e := made()
 		at := func(sec int) *snapshot.Snapshot {

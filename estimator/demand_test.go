@@ -83,7 +83,7 @@ func TestSqueezingRegularTasksNeverRaisesTheOffer(t *testing.T) {
 				squeezed, alone := mustUsage(t, cfg), mustUsage(t, cfg)
 				threads := rapid.SliceOfN(rapid.IntRange(1, 4), 1, 2).Draw(t, "threads")
 				at := start
-				tick := func(e estimator.Estimator, hogs int) estimator.ResourceOffer {
+				tick := func(e *tracked, hogs int) estimator.ResourceOffer {
 					node := contended{sees: sees, threads: threads, hogs: hogs}
 					s := node.scene(at)
 					// The first is allocated more than it wants.

@@ -24,6 +24,7 @@ package estimator
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -32,7 +33,9 @@ import (
 // Estimator makes one Offer per tick. It keeps state between ticks; ticks come
 // in order of time. The returned Offer is the caller's to keep.
 type Estimator interface {
-	Estimate(s *snapshot.Snapshot) Offer
+	// demands are those of its containers, in their order; where there are none,
+	// use is demand.
+	Estimate(s *snapshot.Snapshot, demands []demand.Demand) Offer
 	// Feedback tells, between two ticks, what was done for regular tasks.
 	Feedback(f Feedback)
 	// Save is the state after the last tick, nil before the first.

@@ -46,7 +46,7 @@ func TestAStoppedOfferLeavesNothingFree(t *testing.T) {
 func TestAFixedOfferCanBeStopped(t *testing.T) {
 	var total resources.Quantities
 	total.Set("cpus", 4000)
-	e := estimator.NewFixed(total)
+	e := &tracked{Estimator: estimator.NewFixed(total)}
 	e.Feedback(estimator.Feedback{StopOffer: true})
 	s := scene(start, web(1), batch(0.5))
 	o := e.Estimate(s)

@@ -1,6 +1,7 @@
 package estimator
 
 import (
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -25,7 +26,7 @@ type fixed struct {
 func NewFixed(total resources.Quantities) Estimator { return &fixed{total: total.Clone()} }
 
 // Estimate implements Estimator.
-func (f *fixed) Estimate(s *snapshot.Snapshot) Offer {
+func (f *fixed) Estimate(s *snapshot.Snapshot, _ []demand.Demand) Offer {
 	o := Offer{At: s.At, Resources: make([]ResourceOffer, 0, len(f.total))}
 	_, feedback, _ := f.advance(s)
 	allocated := allocatedOf(s.Usage)
@@ -67,7 +68,7 @@ type noop struct{ kept *Checkpoint }
 func NewNoop() Estimator { return &noop{} }
 
 // Estimate implements Estimator.
-func (*noop) Estimate(s *snapshot.Snapshot) Offer {
+func (*noop) Estimate(s *snapshot.Snapshot, _ []demand.Demand) Offer {
 	r := ResourceOffer{Resource: resources.CPUs, Allocated: allocatedOf(s.Usage)(resources.CPUs)}
 	r.promise(0, reason.Noop)
 	return Offer{At: s.At, Resources: []ResourceOffer{r}}

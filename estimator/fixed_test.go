@@ -30,7 +30,7 @@ func TestFixed(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			e := estimator.NewFixed(total)
 			e.Feedback(estimator.Feedback{Acted: true})
-			o := e.Estimate(&snapshot.Snapshot{Seq: 3, At: start, Usage: tc.usage})
+			o := e.Estimate(&snapshot.Snapshot{Seq: 3, At: start, Usage: tc.usage}, nil)
 			var free resources.Quantities
 			for _, r := range o.Resources {
 				free.Set(r.Resource, r.Offered)
@@ -49,7 +49,7 @@ func TestFixed(t *testing.T) {
 }
 
 func TestNoop(t *testing.T) {
-	o := estimator.NewNoop().Estimate(scene(start, web(1), batch(1)))
+	o := estimator.NewNoop().Estimate(scene(start, web(1), batch(1)), nil)
 	if len(o.Resources) != 1 || o.Resources[0].Why != reason.Noop || o.Resources[0].RevocableAllocated != 1000 {
 		t.Errorf("offer %+v", o)
 	}

@@ -30,7 +30,6 @@ type slack struct {
 	// predictors are the predictor that counts, then its shadows.
 	predictors []scored
 	governor   *Governor
-	demands    demand.Tracker
 	unmanaged  extreme[float64]
 	// outside is the last value of unmanaged; letOff: that tick had newcomers.
 	outside float64
@@ -88,7 +87,7 @@ func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) 
 }
 
 // Estimate implements Estimator.
-func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
+func (u *usage) Estimate(s *snapshot.Snapshot, demands []demand.Demand) Offer {
 	o := Offer{At: s.At, Report: s.Usage, ValidFor: u.cfg.SampleStaleAfter, Resources: make([]ResourceOffer, len(u.resources))}
 	at, feedback, from := u.advance(s)
 	for _, r := range u.resources {
@@ -112,7 +111,7 @@ func (u *usage) Estimate(s *snapshot.Snapshot) Offer {
 			why = u.cfg.blindHost(&r.read, s)
 		}
 		if why == "" {
-			r.estimate(t, at, s, &u.cfg)
+			r.estimate(t, at, s, demands, &u.cfg)
 		} else {
 			whole = false
 			// Nothing is shown to the predictor: it counts the gap itself.
@@ -168,8 +167,8 @@ func (u *usage) again(at time.Time, s *snapshot.Snapshot) Offer {
 }
 
 // estimate fills in the terms of one resource, all inputs being there.
-func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, cfg *UsageConfig) {
-	seen := r.look(s, cfg)
+func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageConfig) {
+	seen := r.look(s, demands, cfg)
 	// Whatever of the allocation is not a readable regular container counts as
 	// used: revocable and shared executors' regular part, containers that are
 	// not on disk or were dropped.
@@ -237,10 +236,9 @@ type sums struct {
 
 // look goes through the top-level containers of the agent and lists the
 // regular ones for the predictor.
-func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
+func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageConfig) sums {
 	var sum sums
 	r.containers = r.containers[:0]
-	r.demands.Begin(s)
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		if c.Parent != "" {
@@ -285,8 +283,8 @@ func (r *slack) look(s *snapshot.Snapshot, cfg *UsageConfig) sums {
 			used = amount
 		}
 		wanted := used
-		if ok && r.read.waits {
-			wanted = r.demands.Of(c, s.At, used, amount).Cores
+		if ok && r.read.waits && demands != nil {
+			wanted = max(used, demands[i].Cores)
 		}
 		sum.allocated = sum.allocated.Plus(allocated)
 		sum.used += used

@@ -12,6 +12,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/reason"
 	compared "github.com/estimatord/estimatord/internal/replay/predict"
 	"github.com/estimatord/estimatord/internal/resources"
@@ -99,13 +100,23 @@ func mustUsage(t interface {
 	Helper()
 	Fatal(...any)
 }, cfg estimator.UsageConfig,
-) estimator.Estimator {
+) *tracked {
 	t.Helper()
 	e, err := estimator.NewUsage(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e
+	return &tracked{Estimator: e}
+}
+
+// tracked is an estimator that is told the demands of each tick.
+type tracked struct {
+	estimator.Estimator
+	demand demand.Tracker
+}
+
+func (e *tracked) Estimate(s *snapshot.Snapshot) estimator.Offer {
+	return e.Estimator.Estimate(s, e.demand.Next(s))
 }
 
 // Each case changes one thing; the numbers follow from the formula by hand.

@@ -43,7 +43,7 @@ func startDaemon(t *testing.T, socket string, cpus resources.Milli) *agentapi.Se
 		}
 	})
 	fixed := estimator.NewFixed(resources.Quantities{{Name: "cpus", Amount: cpus}})
-	server.Publish(fixed.Estimate(&snapshot.Snapshot{Seq: 1, At: time.Now()}))
+	server.Publish(fixed.Estimate(&snapshot.Snapshot{Seq: 1, At: time.Now()}, nil))
 	return server
 }
 

@@ -1,7 +1,6 @@
 package predict
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -56,7 +55,7 @@ func (r *PerContainer[S]) merge(n int, keyOf func(int) *snapshot.Key) {
 	old := 0
 	for i := range n {
 		key := *keyOf(i)
-		for old < len(r.keys) && compareKeys(r.keys[old], key) < 0 {
+		for old < len(r.keys) && r.keys[old].Compare(key) < 0 {
 			r.free = append(r.free, r.slots[old])
 			old++
 		}
@@ -89,13 +88,6 @@ func (r *PerContainer[S]) take() int32 {
 	return int32(len(r.states) - 1) //nolint:gosec // a node has no 2^31 containers
 }
 
-func compareKeys(a, b snapshot.Key) int {
-	if c := cmp.Compare(a.ID, b.ID); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.Inode, b.Inode)
-}
-
 // kept is one container and its state in JSON.
 type kept[S any] struct {
 	snapshot.Key
@@ -119,7 +111,7 @@ func (r *PerContainer[S]) UnmarshalJSON(text []byte) error {
 	}
 	*r = PerContainer[S]{}
 	for i, k := range all {
-		if i > 0 && compareKeys(all[i-1].Key, k.Key) >= 0 || k.State == nil {
+		if i > 0 && all[i-1].Key.Compare(k.Key) >= 0 || k.State == nil {
 			return fmt.Errorf("container %q is out of order or without a state", k.ID)
 		}
 		r.keys, r.states = append(r.keys, k.Key), append(r.states, *k.State)

@@ -34,7 +34,7 @@ func observed(t *testing.T, est estimator.Estimator, at time.Time) {
 	c := snapshot.Container{Key: snapshot.Key{ID: "web", Inode: 1}, OnDisk: true, FirstSeen: at.Add(-time.Hour), At: at}
 	c.CPU.Cores, c.Executor = snapshot.ValueOf(1), &s.Usage.Executors[0]
 	s.Containers = []snapshot.Container{c}
-	if o := est.Estimate(s); len(o.Resources) != 1 || o.Resources[0].Usage != 1000 {
+	if o := est.Estimate(s, nil); len(o.Resources) != 1 || o.Resources[0].Usage != 1000 {
 		t.Fatalf("the tick was not seen: %+v", o.Resources)
 	}
 }

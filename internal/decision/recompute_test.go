@@ -38,7 +38,7 @@ func TestOffersWithoutAGovernorAreRecomputed(t *testing.T) {
 			}
 			c.estimator.Feedback(estimator.Feedback{StopOffer: c.stop})
 			var m decision.Maker
-			r := m.Make(&decision.Tick{Input: qos.Input{Snapshot: s}, Decision: qos.Decision{}, Offer: c.estimator.Estimate(s)})
+			r := m.Make(&decision.Tick{Input: qos.Input{Snapshot: s}, Decision: qos.Decision{}, Offer: c.estimator.Estimate(s, nil)})
 			l, text := through(t, r)
 			got := l.Offer[0].Recompute()
 			if got.Gross != c.gross || got.Free != c.free || string(got.Why) != c.why || got.Gross != l.Offer[0].Gross || got.Free != l.Offer[0].Free {

@@ -140,7 +140,7 @@ func (w *world) tick(s *snapshot.Snapshot) *decision.Record {
 	d, next := qos.Decide(w.policy, w.state, in)
 	w.state = next
 	w.estimator.Feedback(estimator.Feedback{StopOffer: d.StopOffering, Acted: d.Acted})
-	offer := w.estimator.Estimate(s)
+	offer := w.estimator.Estimate(s, nil)
 	w.promises = nil
 	for _, r := range offer.Resources {
 		if r.Estimate != nil {

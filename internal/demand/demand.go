@@ -51,13 +51,21 @@ func (s Source) String() string {
 	return "invalid"
 }
 
-// Demand is what a container wanted over the last sample.
+// Demand is what a container wanted over the last sample. The zero Demand is of
+// one that was not judged: its use is not known, or it is not a regular one at
+// top level.
 type Demand struct {
 	// Cores is at least the use, in cores.
 	Cores float64
-	// Waited is how much of it is not use, in cores.
-	Waited float64
+	// Source is what Cores was derived from.
 	Source Source
+	// Waited is how much it was seen to want beyond its use, in cores; absent
+	// where the kernel does not tell, or not how much of that was its own quota's.
+	Waited snapshot.Value
+	// Throttled is for how long quotas of its own held it back since the sample
+	// before, in s, summed over processors: its own, and those of the containers
+	// nested in it. ThrottledRate is that per second.
+	Throttled, ThrottledRate snapshot.Value
 }
 
 // leastUnstalled keeps the quotient of pressureWait finite: a container that
@@ -66,8 +74,9 @@ type Demand struct {
 const leastUnstalled = 0.01
 
 // Of is the demand of a container that uses used cores and is limited to limit
-// (what it is allocated), with throttled being the rate of its ThrottledNanos
-// in cores, absent when it is not known: then nothing is taken off.
+// (what it is allocated), with throttled being the rate at which quotas held it
+// back, in cores, absent when it is not known: then nothing is taken off Cores,
+// which may be too high, and Waited is absent.
 //
 // A waiting time comes, the first that is there, from
 //
@@ -88,10 +97,11 @@ const leastUnstalled = 0.01
 //     what its quota held back; a lower bound, since threads are sampled.
 //
 //     waited = delay
-//
-// whole says that the waiting time is not a lower bound: nothing more can have
-// been wanted.
-func Of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) (d Demand, whole bool) {
+func Of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) Demand {
+	waited, source := snapshot.Value{Why: c.CPU.RunDelay.Why}, FromUsage
+	if waited.OK() {
+		waited.Why = snapshot.Impossible
+	}
 	own := 0.0
 	if throttled.OK() {
 		own = max(0, throttled.V)
@@ -99,22 +109,23 @@ func Of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) (d
 	switch p := c.Pressure.CPUSome; {
 	case usable(p):
 		stalled := max(0, min(1, p.V)-own)
-		waited := max(stalled, used*stalled/max(leastUnstalled, 1-stalled))
-		return add(used, waited, limit, FromPressure), true
+		waited, source = snapshot.ValueOf(max(stalled, used*stalled/max(leastUnstalled, 1-stalled))), FromPressure
 	case usable(c.CPU.RunDelay):
-		return add(used, c.CPU.RunDelay.V, limit, FromRunDelay), false
+		waited, source = c.CPU.RunDelay, FromRunDelay
 	}
-	return Demand{Cores: used}, false
+	d := Demand{Cores: used, Waited: waited, ThrottledRate: throttled}
+	if waited.OK() {
+		d.Cores = max(used, min(limit, used+waited.V))
+		d.Waited.V = d.Cores - used
+	}
+	if d.Cores > used {
+		d.Source = source
+	}
+	if source == FromPressure && !throttled.OK() {
+		d.Waited = snapshot.Value{Why: throttled.Why}
+	}
+	return d
 }
 
 // usable refuses what no waiting time can be, whatever the sampler said of it.
 func usable(v snapshot.Value) bool { return v.OK() && v.V >= 0 && !math.IsInf(v.V, 0) }
-
-// add is the formula of the package.
-func add(used, waited, limit float64, source Source) Demand {
-	d := Demand{Cores: max(used, min(limit, used+waited)), Source: source}
-	if d.Waited = d.Cores - used; d.Waited <= 0 {
-		d.Waited, d.Source = 0, FromUsage
-	}
-	return d
-}

@@ -2,6 +2,7 @@ package tick
 
 import (
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 	"github.com/estimatord/estimatord/qos/signal"
@@ -10,6 +11,7 @@ import (
 // Brain is the pure part of a tick: what it is told leads to what is decided
 // and offered, and to nothing else. The daemon and a replay share it.
 type Brain struct {
+	demand    demand.Tracker
 	estimator estimator.Estimator
 	qos       qos.State
 	promises  []signal.Promise
@@ -22,10 +24,11 @@ func NewBrain(e estimator.Estimator, st qos.State) *Brain { return &Brain{estima
 // decision comes first, so that a stop is in the offer of the same tick.
 func (b *Brain) Think(p *policy.Policy, in *qos.Input) (qos.Decision, estimator.Offer) {
 	in.Promises = b.promises
+	demands := b.demand.Next(in.Snapshot)
 	d, next := qos.Decide(p, b.qos, *in)
 	b.qos = next
 	b.estimator.Feedback(estimator.Feedback{StopOffer: d.StopOffering, Acted: d.Acted})
-	offer := b.estimator.Estimate(in.Snapshot)
+	offer := b.estimator.Estimate(in.Snapshot, demands)
 	b.promises = promisesOf(&offer)
 	return d, offer
 }

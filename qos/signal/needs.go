@@ -163,18 +163,18 @@ func (v *View) needCPU(c *snapshot.Container, used, given float64) float64 {
 	d := demand.Demand{Cores: used}
 	if pressure.OK() || delay.OK() && !c.Pressure.CPUSome.OK() {
 		n.told++
-		d, _ = demand.Of(c, used, given, own)
+		d = demand.Of(c, used, given, own)
 	}
 	if pressure.OK() {
 		pressure.V = max(0, pressure.V-own.V)
-		if d.Waited == 0 {
+		if d.Waited.V == 0 {
 			pressure.V = 0
 		}
 	}
 	if delay.OK() {
 		delay.V = 0
 		if d.Source == demand.FromRunDelay && d.Cores >= leastWanted {
-			delay.V = d.Waited / d.Cores
+			delay.V = d.Waited.V / d.Cores
 		}
 	}
 	n.pressed.add(pressure, c.ID)

@@ -93,7 +93,7 @@ func (c *crowdOf) tick() *decision.Record {
 	d, next := qos.Decide(c.policy, c.state, in)
 	c.state = next
 	c.estimator.Feedback(estimator.Feedback{StopOffer: d.StopOffering, Acted: d.Acted})
-	return c.maker.Make(&decision.Tick{Policy: c.policy, Input: in, Decision: d, Offer: c.estimator.Estimate(s)})
+	return c.maker.Make(&decision.Tick{Policy: c.policy, Input: in, Decision: d, Offer: c.estimator.Estimate(s, nil)})
 }
 
 // BenchmarkLine is what the writer's goroutine does for a tick, and what a day
