@@ -16,7 +16,7 @@ import (
 )
 
 // FastEvery is how far apart Wait keeps two polls.
-const FastEvery = 50 * time.Millisecond
+const FastEvery = snapshot.PollEvery
 
 // DefaultMaxWakes is how many early ticks the fast sampler may ask for in a
 // second: they cost as much as any.

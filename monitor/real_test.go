@@ -20,7 +20,7 @@ import (
 // oracle is what containerd reads of the same container.
 type oracle struct {
 	usageNanos, periods, throttled, throttledNanos uint64
-	memoryUsage, anon, inactiveFile                uint64
+	memoryUsage, anon, file                        uint64
 	pids                                           uint64
 	cpuSomeMicros                                  uint64
 }
@@ -41,7 +41,7 @@ func containerd(tb testing.TB, mode cgroup.Mode, path string) func() oracle {
 			return oracle{
 				usageNanos: s.CPU.UsageUsec * 1000, periods: s.CPU.NrPeriods, throttled: s.CPU.NrThrottled,
 				throttledNanos: s.CPU.ThrottledUsec * 1000,
-				memoryUsage:    s.Memory.Usage, anon: s.Memory.Anon, inactiveFile: s.Memory.InactiveFile,
+				memoryUsage:    s.Memory.Usage, anon: s.Memory.Anon, file: s.Memory.InactiveFile + s.Memory.ActiveFile,
 				pids: s.Pids.Current, cpuSomeMicros: s.CPU.PSI.GetSome().GetTotal(),
 			}
 		}
@@ -58,7 +58,7 @@ func containerd(tb testing.TB, mode cgroup.Mode, path string) func() oracle {
 		return oracle{
 			usageNanos: s.CPU.Usage.Total, periods: s.CPU.Throttling.Periods, throttled: s.CPU.Throttling.ThrottledPeriods,
 			throttledNanos: s.CPU.Throttling.ThrottledTime,
-			memoryUsage:    s.Memory.Usage.Usage, anon: s.Memory.TotalRSS, inactiveFile: s.Memory.TotalInactiveFile,
+			memoryUsage:    s.Memory.Usage.Usage, anon: s.Memory.TotalRSS, file: s.Memory.TotalInactiveFile + s.Memory.TotalActiveFile,
 			pids: s.Pids.Current,
 		}
 	}
@@ -126,7 +126,7 @@ func TestRealAgreesWithContainerd(t *testing.T) {
 	const batch = 4 << 20
 	between("memory usage", want.memoryUsage, before.Memory.UsageBytes, after.Memory.UsageBytes, batch)
 	between("anon", want.anon, before.Memory.AnonBytes, after.Memory.AnonBytes, batch)
-	between("inactive file", want.inactiveFile, before.Memory.ReclaimableBytes, after.Memory.ReclaimableBytes, batch)
+	between("file cache", want.file, before.Memory.ReclaimableBytes, after.Memory.ReclaimableBytes, batch)
 	between("pids", want.pids, before.Pids, after.Pids, 0)
 	if r.Layout.Mode == cgroup.V2 && before.Pressure.CPUSomeMicros.Why != snapshot.NoFile {
 		between("cpu pressure", want.cpuSomeMicros, before.Pressure.CPUSomeMicros, after.Pressure.CPUSomeMicros, 0)

@@ -118,7 +118,7 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 		{name: "others fill the node", ticks: woken(half, filled, ms(0)), want: amount(0.6), worst: "web"},
 		{name: "the node is as busy as before", ticks: woken(half, half, ms(0)), want: amount(0)},
 		{name: "its quota explains it", ticks: woken(half, filled, ms(40)), want: amount(0)},
-		{name: "its quota explains a part", ticks: woken(half, filled, ms(11)), want: amount(0.4), worst: "web"},
+		{name: "its quota explains a part", ticks: woken(half, filled, ms(6)), want: amount(0.4), worst: "web"},
 		{name: "it was full before, and is not any more", ticks: func() []*snapshot.Snapshot {
 			ticks := woken(full, half, ms(0))
 			squeezed(ticks[1], 0.6, time.Minute, snapshot.ContentionStalled)

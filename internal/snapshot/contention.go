@@ -6,6 +6,9 @@ import (
 	"github.com/estimatord/estimatord/internal/enum"
 )
 
+// PollEvery is how far apart two polls of the fast sampler are.
+const PollEvery = 50 * time.Millisecond
+
 // Contention says whether other work took the CPU from regular containers at
 // the last poll of the fast sampler. The zero value is that nobody polled.
 type Contention struct {

@@ -15,7 +15,7 @@ const (
 	// fastFresh is how old its answer may be.
 	fastFresh = time.Second
 	// fastEvery is the time between two polls.
-	fastEvery = 100 * time.Millisecond
+	fastEvery = snapshot.PollEvery
 )
 
 // fastSays is the last poll's answer: the share of time for which the container
@@ -44,6 +44,8 @@ func fastAbsence(why snapshot.ContentionWhy) snapshot.Absence {
 		return snapshot.NoFile
 	case snapshot.ContentionUnreadable:
 		return snapshot.Failed
+	case snapshot.ContentionImpossible:
+		return snapshot.Impossible
 	}
 	return snapshot.NotRead
 }
