@@ -95,7 +95,7 @@ func OpenPolicy(cfg SourceConfig) (*PolicySource, error) {
 	if cfg.Path == "" {
 		return s, nil
 	}
-	err := s.check(func(t sight) error {
+	err := s.check(context.Background(), func(t sight) error {
 		f, err := t.parse(cfg.Path)
 		if err == nil {
 			s.use(f, cfg.Now())
@@ -132,7 +132,7 @@ func (s *PolicySource) Reload() error {
 	if s.cfg.Path == "" {
 		return ErrNoFile
 	}
-	return s.check(s.judge, true)
+	return s.check(context.Background(), s.judge, true)
 }
 
 // Run takes the file over whenever it changes, until ctx ends.
@@ -145,7 +145,7 @@ func (s *PolicySource) Run(ctx context.Context) error {
 			return nil
 		case <-poll.C:
 			if s.cfg.Path != "" {
-				_ = s.check(s.judge, false) // it is in the log and in the status
+				_ = s.check(ctx, s.judge, false) // it is in the log and in the status
 			}
 		}
 	}
@@ -155,13 +155,13 @@ func (s *PolicySource) Run(ctx context.Context) error {
 // it found: always, or only what has changed and changes no more. Where the
 // file system does not answer in time, judge is shown that, and the goroutine
 // ends when it does.
-func (s *PolicySource) check(judge func(sight) error, always bool) error {
-	patience := time.NewTimer(s.patience)
-	defer patience.Stop()
+func (s *PolicySource) check(ctx context.Context, judge func(sight) error, always bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, errSlow)
+	defer cancel()
 	select {
 	case s.reading <- struct{}{}:
-	case <-patience.C:
-		return s.slow(judge, always)
+	case <-ctx.Done():
+		return s.slow(ctx, judge, always)
 	}
 	seen, last := s.seen.id, s.last
 	found, done := make(chan sight, 1), make(chan struct{})
@@ -185,18 +185,20 @@ func (s *PolicySource) check(judge func(sight) error, always bool) error {
 			return nil
 		}
 		return judge(t)
-	case <-patience.C:
+	case <-ctx.Done():
 		s.seen = sight{err: errSlow}
-		return s.slow(judge, always)
+		return s.slow(ctx, judge, always)
 	}
 }
 
-// slow shows judge that the file system does not answer, once.
-func (s *PolicySource) slow(judge func(sight) error, always bool) error {
-	if !always && s.Status().Err == errSlow.Error() {
-		return errSlow
+// slow shows judge that the file system does not answer, once; nothing when
+// nobody waits for it any more.
+func (s *PolicySource) slow(ctx context.Context, judge func(sight) error, always bool) error {
+	err := context.Cause(ctx)
+	if !errors.Is(err, errSlow) || !always && s.Status().Err == err.Error() {
+		return err
 	}
-	return judge(sight{err: errSlow})
+	return judge(sight{err: err})
 }
 
 // judge takes t over, or says what is wrong with it.

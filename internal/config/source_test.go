@@ -274,6 +274,29 @@ func TestAFileSystemThatHangs(t *testing.T) {
 	})
 }
 
+// A daemon that ends waits for no file system.
+func TestRunEndsWhileAFileSystemHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, log := opened(t, one)
+		hung := make(chan struct{})
+		s.look = func(path string, wanted func(identity) bool) sight {
+			<-hung
+			return lookAt(path, wanted)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		time.Sleep(pollEvery)
+		synctest.Wait()
+		began := time.Now()
+		cancel()
+		if err := <-ended; err != nil || time.Since(began) > 0 || log.String() != "" {
+			t.Errorf("%v after %s, log %s", err, time.Since(began), log)
+		}
+		close(hung)
+	})
+}
+
 // run runs s until the test ends.
 func run(t *testing.T, s *PolicySource) {
 	t.Helper()
