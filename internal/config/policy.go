@@ -81,16 +81,8 @@ func newPolicyText() *policyText {
 	return &policyText{Policy: policy.DefaultPolicy(), hook: Hook{Deadline: prekill.DefaultDeadline}}
 }
 
-// Limits of what a policy file takes. Those that qos has as well are the same
-// (a test tries them).
-const (
-	longestWait   = 24 * time.Hour
-	longestFreeze = 10 * time.Minute
-	mostKills     = 1000
-	mostCores     = 1024
-	// mostAbove: no signal takes a higher threshold (2^50 is a PiB).
-	mostAbove = 1 << 50
-)
+// mostAbove: no signal takes a higher threshold (2^50 is a PiB).
+const mostAbove = 1 << 50
 
 const bySignal = "by signal"
 
@@ -102,20 +94,20 @@ func (p *policyText) keys() []key {
 		{name: "shadow", help: "nothing is done; what would be done is decided, logged and counted", value: boolean(&p.Shadow)},
 		{name: "rules", help: "when to act", value: sections(ruleKeys(&policy.Rule{}), p.rule), required: true},
 		{name: "ladder", help: "how the rungs are climbed and left", value: section(
-			key{name: "dwell", help: "time in which nothing asks for a rung before it is left, and between two steps by which a throttle is loosened", value: duration(&l.Dwell, 0, longestWait)},
-			key{name: "floor", help: "cores that each throttled container keeps at least", value: number(&l.FloorCores, 0.01, mostCores)},
+			key{name: "dwell", help: "time in which nothing asks for a rung before it is left, and between two steps by which a throttle is loosened", value: duration(&l.Dwell, 0, policy.MaxWait)},
+			key{name: "floor", help: "cores that each throttled container keeps at least", value: number(&l.FloorCores, policy.MinCores, policy.MaxCores)},
 			key{name: "loosen", help: "share of itself by which a throttle is loosened at a step", value: number(&l.Loosen, 0.01, 10)},
-			key{name: "freeze_for", help: "longest time that a container is frozen; 0s: none ever is", value: duration(&l.FreezeFor, 0, longestFreeze)},
-			key{name: "kills_at_once", help: "kills that may be under way together, where a reading says that one is not enough", value: wholeOf(&l.KillsAtOnce, 1, mostKills)},
-			key{name: "ignored_after", help: "time after which a kill that has no effect is counted as ignored, and not waited for", value: duration(&l.IgnoredAfter, time.Second, longestWait)},
+			key{name: "freeze_for", help: "longest time that a container is frozen; 0s: none ever is", value: duration(&l.FreezeFor, 0, policy.MaxFreeze)},
+			key{name: "kills_at_once", help: "kills that may be under way together, where a reading says that one is not enough", value: wholeOf(&l.KillsAtOnce, 1, policy.MaxKills)},
+			key{name: "ignored_after", help: "time after which a kill that has no effect is counted as ignored, and not waited for", value: duration(&l.IgnoredAfter, time.Second, policy.MaxWait)},
 		)},
 		{name: "budget", help: "how many kills are allowed", value: section(
-			key{name: "kills", help: "kills that are allowed in that time", value: wholeOf(&b.Kills, 1, mostKills)},
-			key{name: "per", help: "the time", value: duration(&b.Per, time.Minute, longestWait)},
+			key{name: "kills", help: "kills that are allowed in that time", value: wholeOf(&b.Kills, 1, policy.MaxKills)},
+			key{name: "per", help: "the time", value: duration(&b.Per, time.Minute, policy.MaxWait)},
 		)},
 		{name: "victims", help: "who may be killed, and in which order", value: section(
-			key{name: "min_age", help: "spares containers known to this daemon for less", value: duration(&v.MinAge, 0, longestWait)},
-			key{name: "min_usage", help: "spares containers that use less, in cores", value: number(&v.MinUsage, 0, mostCores)},
+			key{name: "min_age", help: "spares containers known to this daemon for less", value: duration(&v.MinAge, 0, policy.MaxWait)},
+			key{name: "min_usage", help: "spares containers that use less, in cores", value: number(&v.MinUsage, 0, policy.MaxCores)},
 			key{name: "protect", help: "never killed, although revocable", value: section(
 				key{name: "frameworks", help: "framework ids", value: list(&v.Protect.Frameworks, noControl)},
 				key{name: "roles", help: "roles, with the roles below them", value: list(&v.Protect.Roles, noControl)},
@@ -142,10 +134,10 @@ func ruleKeys(r *policy.Rule) []key {
 			key{name: "signal", help: "what is read", value: signalName(&r.While.Signal), required: true},
 			key{name: "above", help: "threshold, in its unit", value: threshold(&r.While.Above), required: true},
 		)},
-		{name: "for", help: "time the reading must be above without interruption", value: duration(&r.For, 0, longestWait), def: bySignal},
+		{name: "for", help: "time the reading must be above without interruption", value: duration(&r.For, 0, policy.MaxWait), def: bySignal},
 		{name: "action", help: "highest rung of the ladder that the rule asks for", value: action(&r.Action), def: bySignal},
 		{name: "immediate", help: "goes to its action at once, without the rungs below it", value: boolean(&r.Immediate)},
-		{name: "settle", help: "time that a throttle is given to help before the next rung, and after a victim is gone in which the rule takes no other", value: duration(&r.Settle, 0, longestWait), def: bySignal},
+		{name: "settle", help: "time that a throttle is given to help before the next rung, and after a victim is gone in which the rule takes no other", value: duration(&r.Settle, 0, policy.MaxWait), def: bySignal},
 		{name: "shadow", help: "what the rule would do is decided, logged and counted, and not done", value: boolean(&r.Shadow)},
 	}
 }
@@ -223,25 +215,21 @@ func threshold(to *float64) value {
 }
 
 func signalName(to *policy.Signal) value {
-	parse := func(s string) (policy.Signal, error) {
-		return policy.Signal(s), oneOfThe("a signal", s, signal.Specs().Names())
+	var names []policy.Signal
+	for _, s := range signal.Specs() {
+		names = append(names, s.Name)
 	}
-	return scalar(to, "signal", schema{"type": "string", "enum": signal.Specs().Names()}, parse, func(s policy.Signal) string { return string(s) })
+	v := choice(to, names...)
+	v.form = "signal"
+	return v
 }
 
 func action(to *policy.Rung) value {
 	parse := func(s string) (policy.Rung, error) {
 		r, _ := policy.ParseRung(s)
-		return r, oneOfThe("an action", s, policy.ActionNames())
+		return r, oneOf(s, policy.ActionNames(), "|")
 	}
 	return scalar(to, "action", schema{"type": "string", "enum": policy.ActionNames()}, parse, policy.Rung.String)
-}
-
-func oneOfThe(what, s string, words []string) error {
-	if oneOf(s, words, "") == nil {
-		return nil
-	}
-	return fmt.Errorf("%s is not %s: %s%s", quote(s), what, strings.Join(words, ", "), Suggest(s, words))
 }
 
 // semantics reports what the policy says of itself, each at its place. Of what
@@ -306,28 +294,18 @@ const (
 	KindDaemon Kind = "daemon"
 )
 
-// KindOf tells a policy from the daemon's settings by its keys, of which they
-// have none in common; false when there is none that is known.
+// KindOf tells a policy from the daemon's settings by the first key that is
+// known, of which they have none in common; false when there is none.
 func KindOf(data []byte) (Kind, bool) {
 	root := (&document{}).root(data)
-	if root == nil || root.Kind != yaml.MappingNode {
-		return "", false
-	}
 	c, policy := Default(), newPolicyText().keys()
-	rules, daemon := 0, 0
-	for i := 0; i < len(root.Content); i += 2 {
+	for i := 0; root != nil && root.Kind == yaml.MappingNode && i < len(root.Content); i += 2 {
 		switch name := root.Content[i].Value; {
 		case find(policy, name) != nil:
-			rules++
+			return KindPolicy, true
 		case find(settings(&c, nil), name) != nil:
-			daemon++
+			return KindDaemon, true
 		}
-	}
-	switch {
-	case rules > daemon:
-		return KindPolicy, true
-	case daemon > 0:
-		return KindDaemon, true
 	}
 	return "", false
 }

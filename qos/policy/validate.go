@@ -53,16 +53,19 @@ func (p *Policy) Validate(signals Specs) error {
 
 // Limits of what can be set.
 const (
-	// maxWait bounds every time: a rule that waits for longer than a day was
+	// MaxWait bounds every time: a rule that waits for longer than a day was
 	// meant otherwise.
-	maxWait = 24 * time.Hour
-	// maxFreeze: an executor that cannot answer for longer is given up by its
+	MaxWait = 24 * time.Hour
+	// MaxFreeze: an executor that cannot answer for longer is given up by its
 	// framework.
-	maxFreeze = 10 * time.Minute
+	MaxFreeze = 10 * time.Minute
 	// MinCores is the least quota of the kernel, 1 ms in each 100 ms
 	// (min_cfs_quota_period, kernel/sched/core.c).
 	MinCores = 0.01
-	maxKills = 1000
+	// MaxCores: no machine has more.
+	MaxCores = 1024
+	// MaxKills bounds all counts of kills.
+	MaxKills = 1000
 )
 
 func (r *Rule) validate(l *Ladder, signals Specs, bad func(field, reason string)) {
@@ -115,34 +118,34 @@ func (s *Spec) threshold(bad func(field, reason string), field string, x float64
 
 func (l *Ladder) validate(bad func(field, reason string)) {
 	wait(bad, "dwell", l.Dwell)
-	if !(l.FloorCores >= MinCores && l.FloorCores <= 1024) {
-		bad("floor", fmt.Sprintf("%v is not between %v and 1024 cores", l.FloorCores, MinCores))
+	if !(l.FloorCores >= MinCores && l.FloorCores <= MaxCores) {
+		bad("floor", fmt.Sprintf("%v is not between %v and %v cores", l.FloorCores, MinCores, MaxCores))
 	}
 	if !(l.Loosen >= 0.01 && l.Loosen <= 10) {
 		bad("loosen", fmt.Sprintf("%v is not a share between 0.01 and 10", l.Loosen))
 	}
-	if l.FreezeFor < 0 || l.FreezeFor > maxFreeze {
-		bad("freeze_for", fmt.Sprintf("%s is not between 0s and %s", l.FreezeFor, maxFreeze))
+	if l.FreezeFor < 0 || l.FreezeFor > MaxFreeze {
+		bad("freeze_for", fmt.Sprintf("%s is not between 0s and %s", l.FreezeFor, MaxFreeze))
 	}
-	if l.KillsAtOnce < 1 || l.KillsAtOnce > maxKills {
-		bad("kills_at_once", fmt.Sprintf("%d is not between 1 and %d", l.KillsAtOnce, maxKills))
+	if l.KillsAtOnce < 1 || l.KillsAtOnce > MaxKills {
+		bad("kills_at_once", fmt.Sprintf("%d is not between 1 and %d", l.KillsAtOnce, MaxKills))
 	}
-	if l.IgnoredAfter < time.Second || l.IgnoredAfter > maxWait {
+	if l.IgnoredAfter < time.Second || l.IgnoredAfter > MaxWait {
 		bad("ignored_after", fmt.Sprintf("%s is not between 1s and 24h", l.IgnoredAfter))
 	}
 }
 
 func (b *Budget) validate(bad func(field, reason string)) {
-	if b.Kills < 1 || b.Kills > maxKills {
-		bad("kills", fmt.Sprintf("%d is not between 1 and %d", b.Kills, maxKills))
+	if b.Kills < 1 || b.Kills > MaxKills {
+		bad("kills", fmt.Sprintf("%d is not between 1 and %d", b.Kills, MaxKills))
 	}
-	if b.Per < time.Minute || b.Per > maxWait {
+	if b.Per < time.Minute || b.Per > MaxWait {
 		bad("per", fmt.Sprintf("%s is not between 1m and 24h", b.Per))
 	}
 }
 
 func wait(bad func(field, reason string), field string, d time.Duration) {
-	if d < 0 || d > maxWait {
+	if d < 0 || d > MaxWait {
 		bad(field, fmt.Sprintf("%s is not between 0s and 24h", d))
 	}
 }

@@ -45,7 +45,7 @@ func (v *Victims) validate(report func(field, reason string)) {
 			report(field, reason)
 		}
 	}
-	if v.MinAge < 0 || v.MinAge > maxWait {
+	if v.MinAge < 0 || v.MinAge > MaxWait {
 		bad("min_age", fmt.Sprintf("%s is not between 0s and 24h", v.MinAge))
 	}
 	if !finite(v.MinUsage) || v.MinUsage < 0 {
