@@ -4,32 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sys/unix"
-
-	"github.com/estimatord/estimatord/internal/decision"
 )
-
-// LoopbackConfig is what everybody on the node may see.
-type LoopbackConfig struct {
-	// Listen is host:port; port 0 picks a free one.
-	Listen string
-	// Registry is what /metrics shows.
-	Registry *prometheus.Registry
-	// Containers is what /metrics/containers shows; nil: there is no such page.
-	Containers http.Handler
-	// Last is the newest record, nil before the first.
-	Last func() *decision.Record
-	// Unhealthy is how old the newest record may be before /healthz fails.
-	Unhealthy time.Duration
-	Log       *slog.Logger
-}
 
 const (
 	// maxScrapes may be answered at a time.
@@ -40,7 +21,7 @@ const (
 )
 
 // ListenLoopback opens the port, so that a port in use is an error at start.
-func ListenLoopback(cfg LoopbackConfig) (*Server, error) {
+func (cfg *Config) ListenLoopback() (*Server, error) {
 	l, err := listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for /metrics on %q: %w", cfg.Listen, err)
@@ -91,7 +72,7 @@ func atMost(n int, next http.Handler) http.Handler {
 
 // healthz answers 200 while ticks are fresh. An agent that does not report is
 // no failure of this daemon, so it is only said, not judged.
-func (cfg *LoopbackConfig) healthz(w http.ResponseWriter, _ *http.Request) {
+func (cfg *Config) healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	r := cfg.Last()
 	if r == nil {

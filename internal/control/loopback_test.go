@@ -20,9 +20,9 @@ import (
 func serve(t *testing.T, last func() *decision.Record) string {
 	t.Helper()
 	registry := metrics.NewRegistry(metrics.Build{Version: "v1"}, metrics.NewRecord(last))
-	s, err := ListenLoopback(LoopbackConfig{
+	s, err := (&Config{
 		Listen: "127.0.0.1:0", Registry: registry, Last: last, Unhealthy: time.Minute, Log: slog.New(slog.DiscardHandler),
-	})
+	}).ListenLoopback()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestServerRoutes(t *testing.T) {
 func TestListenOnAPortInUse(t *testing.T) {
 	base := serve(t, func() *decision.Record { return nil })
 	addr := strings.TrimPrefix(base, "http://")
-	_, err := ListenLoopback(LoopbackConfig{Listen: addr, Log: slog.New(slog.DiscardHandler)})
+	_, err := (&Config{Listen: addr, Log: slog.New(slog.DiscardHandler)}).ListenLoopback()
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), addr) {
 		t.Errorf("error %v; want EADDRINUSE that names %s", err, addr)
 	}

@@ -4,47 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
 
-	"github.com/estimatord/estimatord/internal/config"
-	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/printable"
-	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/internal/unixsocket"
-	"github.com/estimatord/estimatord/qos"
 )
 
 // DefaultSocket is where the operator's socket is when nothing else is set.
 const DefaultSocket = "/run/estimatord/operator.sock"
-
-// OperatorConfig is what the operator's API is made of. All fields are required.
-type OperatorConfig struct {
-	Socket, ProcRoot string
-	// Version and Mode are shown as they are.
-	Version, Mode string
-	Sources       Sources
-	Pending       *Pending
-	Log           *slog.Logger
-	// Now is time.Now, except in tests.
-	Now func() time.Time
-}
-
-// Sources are where what a Status says comes from. All are for any goroutine.
-type Sources struct {
-	// Last is the newest record, nil before the first tick.
-	Last func() *decision.Record
-	// Policy is how it stands with the policy file.
-	Policy func() config.PolicyStatus
-	// InFlight are the kills decided and not confirmed.
-	InFlight func() []qos.InFlight
-	// Throttles is what was written to control files.
-	Throttles func() throttle.Report
-}
 
 // The paths of the API.
 const (
@@ -73,15 +44,15 @@ type failure struct {
 
 // operator answers operators.
 type operator struct {
-	OperatorConfig
+	*Config
 	started time.Time
 	uid     uint32
 }
 
 // ListenOperator binds the operator's socket. unixsocket.ErrInUse says that
 // another instance serves it.
-func ListenOperator(cfg OperatorConfig) (*Server, error) {
-	o := &operator{OperatorConfig: cfg, started: cfg.Now(), uid: uint32(os.Geteuid())}
+func (cfg *Config) ListenOperator() (*Server, error) {
+	o := &operator{Config: cfg, started: cfg.Now(), uid: uint32(os.Geteuid())}
 	l, err := unixsocket.Listen(cfg.Socket, o.uid)
 	if err != nil {
 		return nil, err
@@ -172,7 +143,7 @@ func reply(w http.ResponseWriter, code int, body any) {
 
 func (o *operator) resetBudget(ctx context.Context) any {
 	var r ResetReply
-	if last := o.Sources.Last(); last != nil {
+	if last := o.Last(); last != nil {
 		r.Forgotten, r.BreakerWasOpen = last.QoS.Budget.Used, last.QoS.Budget.Open()
 	}
 	o.Pending.resetBudget()

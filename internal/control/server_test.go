@@ -54,7 +54,7 @@ func clientOfNobody(socket string) int {
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // full is a server of which everything is to be told.
-func full(t *testing.T, log *bytes.Buffer) OperatorConfig {
+func full(t *testing.T, log *bytes.Buffer) Config {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "eo") // short: a socket's path has 107 bytes
 	if err != nil {
@@ -90,35 +90,33 @@ func full(t *testing.T, log *bytes.Buffer) OperatorConfig {
 			Budget: qos.BudgetState{Left: 0, Used: 10, OpenSince: now.Add(-time.Hour)},
 		},
 	}
-	return OperatorConfig{
+	return Config{
 		Socket: filepath.Join(dir, "o.sock"), ProcRoot: "/proc", Version: "v1.2.3", Mode: "usage",
 		Pending: &Pending{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return now },
-		Sources: Sources{
-			Last: func() *decision.Record { return record },
-			Policy: func() config.PolicyStatus {
-				return config.PolicyStatus{
-					File: "/etc/estimatord/policy.yaml", Hash: "0123456789ab", Since: now.Add(-3 * time.Hour), Rules: 2,
-					Checked: now.Add(-time.Minute), Good: now.Add(-3 * time.Hour),
-					Err: "policy.yaml:3:4: rules[0].above: " + strings.Repeat("long ", 30) + "\npolicy.yaml:9:1: \x1b[31mred", Warnings: []string{"odd"},
-				}
-			},
-			InFlight: func() []qos.InFlight {
-				return []qos.InFlight{{Key: snapshot.Key{ID: "0ba6dcbe-7a3b-4ab6-8a61-2f1d5b1d4d5e"}, Since: now.Add(-3 * time.Second)}}
-			},
-			Throttles: func() throttle.Report {
-				return throttle.Report{Containers: []throttle.Container{{Key: snapshot.Key{ID: "hog"}, Settings: []throttle.Setting{
-					{Name: "quota", File: "cpu.cfs_quota_us", Wanted: true, Value: "50000", Before: "-1", Since: now.Add(-5 * time.Second), Why: throttle.InForce},
-					{Name: "weight", Why: throttle.InForce},
-				}}}}
-			},
+		Last: func() *decision.Record { return record },
+		Policy: func() config.PolicyStatus {
+			return config.PolicyStatus{
+				File: "/etc/estimatord/policy.yaml", Hash: "0123456789ab", Since: now.Add(-3 * time.Hour), Rules: 2,
+				Checked: now.Add(-time.Minute), Good: now.Add(-3 * time.Hour),
+				Err: "policy.yaml:3:4: rules[0].above: " + strings.Repeat("long ", 30) + "\npolicy.yaml:9:1: \x1b[31mred", Warnings: []string{"odd"},
+			}
+		},
+		InFlight: func() []qos.InFlight {
+			return []qos.InFlight{{Key: snapshot.Key{ID: "0ba6dcbe-7a3b-4ab6-8a61-2f1d5b1d4d5e"}, Since: now.Add(-3 * time.Second)}}
+		},
+		Throttles: func() throttle.Report {
+			return throttle.Report{Containers: []throttle.Container{{Key: snapshot.Key{ID: "hog"}, Settings: []throttle.Setting{
+				{Name: "quota", File: "cpu.cfs_quota_us", Wanted: true, Value: "50000", Before: "-1", Since: now.Add(-5 * time.Second), Why: throttle.InForce},
+				{Name: "weight", Why: throttle.InForce},
+			}}}}
 		},
 	}
 }
 
 // serving runs a server until the test ends.
-func serving(t *testing.T, cfg OperatorConfig) Client {
+func serving(t *testing.T, cfg Config) Client {
 	t.Helper()
-	s, err := ListenOperator(cfg)
+	s, err := cfg.ListenOperator()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +225,7 @@ func TestNobodyAnswers(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
 	cfg.Socket = path
-	s, err := ListenOperator(cfg)
+	s, err := cfg.ListenOperator()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +238,7 @@ func TestNobodyAnswers(t *testing.T) {
 func TestAPanicIsAnError(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
-	cfg.Sources.Throttles = nil
+	cfg.Throttles = nil
 	client := serving(t, cfg)
 	if _, err := client.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "see its log") {
 		t.Errorf("err %v", err)
@@ -302,10 +300,8 @@ func TestPrint(t *testing.T) {
 func TestPrintOfAYoungDaemon(t *testing.T) {
 	var log bytes.Buffer
 	cfg := full(t, &log)
-	cfg.Sources = Sources{
-		Last: func() *decision.Record { return nil }, Policy: func() config.PolicyStatus { return config.PolicyStatus{} },
-		InFlight: func() []qos.InFlight { return nil }, Throttles: func() throttle.Report { return throttle.Report{} },
-	}
+	cfg.Last, cfg.Policy = func() *decision.Record { return nil }, func() config.PolicyStatus { return config.PolicyStatus{} }
+	cfg.InFlight, cfg.Throttles = func() []qos.InFlight { return nil }, func() throttle.Report { return throttle.Report{} }
 	client := serving(t, cfg)
 	st, err := client.Status(t.Context())
 	if err != nil {

@@ -39,12 +39,12 @@ func (o *operator) status() *Status {
 		Daemon: Daemon{
 			Version: o.Version, Mode: o.Mode, PID: os.Getpid(), Started: o.started, PausedSince: o.Pending.PausedSince(),
 		},
-		Tick: o.Sources.Last(), Kills: o.Sources.InFlight(),
+		Tick: o.Last(), Kills: o.InFlight(),
 	}
-	if p := o.Sources.Policy(); p.File != "" {
+	if p := o.Policy(); p.File != "" {
 		st.Policy = &p
 	}
-	for _, c := range o.Sources.Throttles().Containers {
+	for _, c := range o.Throttles().Containers {
 		c.Settings = slices.DeleteFunc(slices.Clone(c.Settings), func(s throttle.Setting) bool { return s.Value == "" && !s.Wanted })
 		if len(c.Settings) > 0 {
 			st.Throttles = append(st.Throttles, c)

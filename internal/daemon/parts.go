@@ -176,17 +176,16 @@ func (p *parts) open(ctx context.Context, cfg *config.Config) (services []func(c
 	if err := p.actuator.open(cfg); err != nil {
 		return services, err
 	}
+	people := p.people(cfg)
 	if cfg.OperatorSocket != config.Off {
-		api, err := p.listenToOperators(cfg)
+		api, err := people.ListenOperator()
 		if err != nil {
 			return services, fmt.Errorf("operator_socket: %w", err)
 		}
 		services = append(services, api.Serve)
 	}
 	if cfg.Listen != config.Off {
-		page, err := control.ListenLoopback(control.LoopbackConfig{
-			Listen: cfg.Listen, Registry: p.registry, Containers: p.containers, Last: p.last, Unhealthy: cfg.SampleStaleAfter, Log: p.log,
-		})
+		page, err := people.ListenLoopback()
 		if err != nil {
 			return services, err
 		}
@@ -227,14 +226,15 @@ func lookUp(name string) (uint32, error) {
 	return uint32(uid), nil
 }
 
-func (p *parts) listenToOperators(cfg *config.Config) (*control.Server, error) {
+// people is what people are served from.
+func (p *parts) people(cfg *config.Config) *control.Config {
 	socket := cfg.OperatorSocket
 	if socket == "" {
 		socket = filepath.Join(filepath.Dir(cfg.Socket), "operator.sock")
 	}
-	return control.ListenOperator(control.OperatorConfig{
-		Socket: socket, ProcRoot: cfg.ProcRoot, Version: p.build.Version, Mode: string(cfg.Mode),
-		Sources: control.Sources{Last: p.last, Policy: p.policy.Status, InFlight: p.agent.InFlight, Throttles: p.actuator.last},
-		Pending: &p.pending, Log: p.log, Now: time.Now,
-	})
+	return &control.Config{
+		Socket: socket, ProcRoot: cfg.ProcRoot, Listen: cfg.Listen, Version: p.build.Version, Mode: string(cfg.Mode),
+		Last: p.last, Unhealthy: cfg.SampleStaleAfter, Policy: p.policy.Status, InFlight: p.agent.InFlight,
+		Throttles: p.actuator.last, Pending: &p.pending, Registry: p.registry, Containers: p.containers, Log: p.log, Now: time.Now,
+	}
 }

@@ -1,0 +1,50 @@
+// Package control serves people and their programs over HTTP: the operator's
+// API on a Unix socket, and /metrics and /healthz on a loopback port.
+//
+// The socket is for root and the user that the daemon runs as; the kernel says
+// who calls. A command is in the log with the process that gave it, and is
+// carried out at the next tick: the loop stays the only one that acts. The port
+// is for everybody on the node, so it only reads.
+package control
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/throttle"
+	"github.com/estimatord/estimatord/qos"
+)
+
+// Config is what people are served from. The functions are for any goroutine.
+type Config struct {
+	// Socket is the operator's socket.
+	Socket, ProcRoot string
+	// Listen is host:port of the loopback port; port 0 picks a free one.
+	Listen string
+	// Version and Mode are shown as they are.
+	Version, Mode string
+	// Last is the newest record, nil before the first tick.
+	Last func() *decision.Record
+	// Unhealthy is how old that may be before /healthz fails.
+	Unhealthy time.Duration
+	// Policy is how it stands with the policy file.
+	Policy func() config.PolicyStatus
+	// InFlight are the kills decided and not confirmed.
+	InFlight func() []qos.InFlight
+	// Throttles is what was written to control files.
+	Throttles func() throttle.Report
+	// Pending takes the commands of operators.
+	Pending *Pending
+	// Registry is what /metrics shows.
+	Registry *prometheus.Registry
+	// Containers is what /metrics/containers shows; nil: there is no such page.
+	Containers http.Handler
+	Log        *slog.Logger
+	// Now is time.Now, except in tests.
+	Now func() time.Time
+}
