@@ -8,6 +8,7 @@ import (
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/rotate"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -50,7 +51,7 @@ func (r *recorder) Watch(s *snapshot.Snapshot) {
 		t.Inputs = recording.InputsOf(r.last, r.begins)
 	}
 	err := r.writer.Record(&t)
-	if err == nil || errors.Is(err, recording.ErrBehind) {
+	if err == nil || errors.Is(err, rotate.ErrBehind) {
 		r.begins = nil
 	}
 	if err != nil && s.At.Sub(r.logged) >= logMissingEvery {
@@ -64,5 +65,5 @@ func (r *recorder) stop() {
 		r.log.Error("the recording may lack its end", "err", err)
 	}
 	st := r.writer.Stats()
-	r.log.Info("recorded", "dir", r.dir, "ticks", st.Ticks, "bytes", st.Bytes, "missing", st.Behind+st.Lost+st.Refused)
+	r.log.Info("recorded", "dir", r.dir, "ticks", st.Written, "bytes", st.Bytes, "missing", st.Behind+st.Lost+st.Refused)
 }

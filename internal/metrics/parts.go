@@ -74,7 +74,7 @@ func NewDecisions(stats func() decisionlog.Stats) prometheus.Collector {
 func NewRecording(stats func() recording.Stats) prometheus.Collector {
 	return newCollector(always(stats), []family[recording.Stats]{
 		number("recorded_ticks_total", "Ticks written to the recording.",
-			func(st recording.Stats) float64 { return float64(st.Ticks) }),
+			func(st recording.Stats) float64 { return float64(st.Written) }),
 		{name: "unrecorded_ticks_total", help: "Ticks missing from the recording: the disk was too slow (behind), refused a write or was given time after that (error), or the tick is beyond the format (refused).", labels: []string{"reason"}, read: func(st recording.Stats, show show) {
 			show(float64(st.Behind), "behind")
 			show(float64(st.Lost), "error")

@@ -11,6 +11,7 @@ import (
 	"github.com/estimatord/estimatord/internal/config"
 	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
 	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/rotate"
 	"github.com/estimatord/estimatord/internal/throttle"
 )
 
@@ -75,7 +76,7 @@ estimatord_decisions_working 0
 
 func TestRecordingShowsWhatIsMissing(t *testing.T) {
 	c := NewRecording(func() recording.Stats {
-		return recording.Stats{Ticks: 100, Behind: 3, Lost: 4, Refused: 5, Bytes: 6000, Files: 7, Removed: 2, Errors: 1, Err: errors.New("full")}
+		return recording.Stats{Refused: 5, Stats: rotate.Stats{Written: 100, Behind: 3, Lost: 4, Bytes: 6000, Files: 7, Removed: 2, Errors: 1, Err: errors.New("full")}}
 	})
 	const want = `
 # HELP estimatord_recording_working 1 while recording works, 0 from an error to the next block that could be written.

@@ -19,12 +19,6 @@ var (
 	ErrCorrupt = errors.New("the file is damaged")
 	// ErrTooLarge: a tick is beyond the limits of the format.
 	ErrTooLarge = errors.New("the tick is too large to be recorded")
-	// ErrBehind: the disk is too slow, ticks were left out.
-	ErrBehind = errors.New("the disk is behind, ticks were left out")
-	// ErrInUse: another process records into the directory.
-	ErrInUse = errors.New("another process records here")
-	// ErrClosed: the recording was closed.
-	ErrClosed = errors.New("the recording is closed")
 )
 
 // Extension ends the name of each file of a recording.

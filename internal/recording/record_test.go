@@ -45,7 +45,7 @@ func record(t testing.TB, dir string, opts Options, history []*snapshot.Snapshot
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if st := w.Stats(); st.Ticks != uint64(len(history)) || st.Behind+st.Lost+st.Refused+st.Errors != 0 {
+	if st := w.Stats(); st.Written != uint64(len(history)) || st.Behind+st.Lost+st.Refused+st.Errors != 0 {
 		t.Fatalf("stats %+v after %d ticks", st, len(history))
 	}
 }

@@ -2,13 +2,13 @@ package recording
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/rotate"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -21,7 +21,7 @@ func TestFilesFollowEachOtherAndTheOldestGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for w.Stats().Removed < 3 {
-		if err := w.Record(tickOf(n.tick())); err != nil && !errors.Is(err, ErrBehind) {
+		if err := w.Record(tickOf(n.tick())); err != nil && !errors.Is(err, rotate.ErrBehind) {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Microsecond) // so that there is more than one block
@@ -78,13 +78,13 @@ func TestTwoDoNotRecordIntoOneDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(dir, Options{}, quiet); !errors.Is(err, ErrInUse) {
-		t.Errorf("the second: %v, want ErrInUse", err)
+	if _, err := Create(dir, Options{}, quiet); !errors.Is(err, rotate.ErrInUse) {
+		t.Errorf("the second: %v, want rotate.ErrInUse", err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Record(tickOf(newNode(1).tick())); !errors.Is(err, ErrClosed) {
+	if err := w.Record(tickOf(newNode(1).tick())); !errors.Is(err, rotate.ErrClosed) {
 		t.Errorf("Record after Close: %v", err)
 	}
 	w, err = Create(dir, Options{}, quiet)
@@ -92,106 +92,6 @@ func TestTwoDoNotRecordIntoOneDirectory(t *testing.T) {
 		t.Fatalf("after the first was closed: %v", err)
 	}
 	_ = w.Close()
-}
-
-func TestASlowDiskCostsTicksAndNeverTime(t *testing.T) {
-	dir := t.TempDir()
-	// A disk that does nothing: its goroutine is not started. Each tick is a frame.
-	w, d, err := create(dir, Options{Queue: 2, FlushEvery: 1}, quiet, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(3)
-	var want []*snapshot.Snapshot
-	for i := range 10 {
-		s := clone(n.tick())
-		err := w.Record(tickOf(s))
-		switch {
-		case i < 4 && err != nil:
-			t.Fatal(err)
-		case i >= 4 && i%2 == 1 && !errors.Is(err, ErrBehind):
-			t.Fatalf("tick %d: %v, want ErrBehind", i, err)
-		case i < 4:
-			want = append(want, s)
-		}
-	}
-	if st := w.Stats(); st.Behind != 6 {
-		t.Errorf("%d ticks counted as left out, want 6", st.Behind)
-	}
-	// It works again: what was left out is missing, and nothing else is wrong.
-	go d.run()
-	for len(w.queue) > 0 {
-		time.Sleep(time.Millisecond)
-	}
-	s := clone(n.tick())
-	if err := w.Record(tickOf(s)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	check(t, dir, append(want, s))
-}
-
-func TestAnErrorOfTheDiskIsSeenAndRecordingGoesOn(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("there is no /dev/full to fail with")
-	}
-	dir := t.TempDir()
-	var log strings.Builder
-	clock := time.Unix(1_700_000_000, 0)
-	w, d, err := create(dir, Options{}, slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return clock })
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(2)
-	// write records so many ticks as one frame, without the disk's goroutine.
-	write := func(ticks int) (first *snapshot.Snapshot) {
-		for range ticks {
-			s := clone(n.tick())
-			if first == nil {
-				first = s
-			}
-			if err := w.Record(tickOf(s)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := w.handOver(w.framer.take()); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case f := <-w.queue:
-			d.check(f.ticks, d.take(f))
-		default:
-		}
-		return first
-	}
-	first := write(1)
-	// The disk is full.
-	good := d.file
-	if d.file, err = os.OpenFile("/dev/full", os.O_WRONLY, 0); err != nil {
-		t.Fatal(err)
-	}
-	_ = good.Close()
-	write(2)
-	st := w.Stats()
-	if st.Ticks != 1 || st.Lost != 2 || st.Errors != 1 || st.Err == nil {
-		t.Errorf("stats %+v; want 1 tick, 2 lost, 1 error", st)
-	}
-	if !strings.Contains(log.String(), "recording failed") || !strings.Contains(log.String(), "no space left") {
-		t.Errorf("the log does not tell:\n%s", log.String())
-	}
-	write(1) // right after the error nothing is tried
-	clock = clock.Add(DefaultRetryAfter)
-	again := write(1)
-	go d.run()
-	if err := w.Close(); err != nil {
-		t.Errorf("Close: %v, want nil once writing works again", err)
-	}
-	if st := w.Stats(); st.Ticks != 2 || st.Lost != 3 || st.Files != 2 || st.Err != nil {
-		t.Errorf("stats %+v; want 2 ticks, 3 lost, 2 files, no error left", st)
-	}
-	check(t, dir, []*snapshot.Snapshot{first, again})
 }
 
 func TestATickThatCannotBeRecordedIsRefusedAlone(t *testing.T) {
@@ -222,7 +122,7 @@ func TestATickThatCannotBeRecordedIsRefusedAlone(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if st := w.Stats(); st.Refused != 2 || st.Ticks != 2 {
+	if st := w.Stats(); st.Refused != 2 || st.Written != 2 {
 		t.Errorf("stats %+v; want 2 refused, 2 recorded", st)
 	}
 	check(t, dir, []*snapshot.Snapshot{good, next})

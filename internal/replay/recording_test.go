@@ -36,7 +36,7 @@ func recordTicks(t *testing.T, dir string, ticks []*snapshot.Snapshot) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if st := w.Stats(); st.Ticks != uint64(len(ticks)) {
+	if st := w.Stats(); st.Written != uint64(len(ticks)) {
 		t.Fatalf("recorded %+v of %d ticks", st, len(ticks))
 	}
 }
