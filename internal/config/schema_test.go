@@ -73,7 +73,7 @@ func readSchema(t *testing.T, path string) map[string]any {
 // notForSchemas are the faults that a schema cannot see: they need two values
 // at once, or more than JSON Schema has.
 var notForSchemas = []string{
-	"same-name", "clear-above-above", "freeze-not-allowed", "hook-command-relative", "hook-deadline",
+	"same-name", "clear-above-above", "freeze-not-allowed", "hook-command-relative", "hook-deadline", "never-matches",
 }
 
 // Editors refuse what the daemon refuses, as far as a schema can, and take what
