@@ -30,28 +30,6 @@ func (t *flagText) String() string     { return t.value }
 func (t *flagText) Set(s string) error { t.value = s; return nil }
 func (t *flagText) Type() string       { return t.form }
 
-// Share is a flag for a part of one, as a number or in percent.
-func Share(to *float64) pflag.Value { return (*shareFlag)(to) }
-
-type shareFlag float64
-
-func (f *shareFlag) String() string {
-	if *f == 0 {
-		return ""
-	}
-	return printShare(float64(*f))
-}
-
-func (f *shareFlag) Set(s string) error {
-	v, err := parseShare(s, 0, 1)
-	if err == nil {
-		*f = shareFlag(v)
-	}
-	return err
-}
-
-func (f *shareFlag) Type() string { return "share" }
-
 // Provenance is where each setting that is no default comes from, by key: the
 // flag, the environment variable, or the file and the line.
 type Provenance map[string]string

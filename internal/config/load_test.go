@@ -318,19 +318,14 @@ func TestWhatHasNoFaultIsReturnedBesideTheFaults(t *testing.T) {
 	}
 }
 
-func TestShareFlag(t *testing.T) {
-	v := 0.01
-	f := Share(&v)
-	if f.String() != "1%" {
-		t.Errorf("shown as %q", f)
-	}
+func TestParseShare(t *testing.T) {
 	for text, want := range map[string]float64{"2%": 0.02, "0.5": 0.5, "0": 0} {
-		if err := f.Set(text); err != nil || v != want {
+		if v, err := ParseShare(text); err != nil || v != want {
 			t.Errorf("%s: %v, %v", text, v, err)
 		}
 	}
 	for _, text := range []string{"", "1.5", "101%", "-1%", "rarely"} {
-		if err := f.Set(text); err == nil {
+		if v, err := ParseShare(text); err == nil {
 			t.Errorf("%q is %v", text, v)
 		}
 	}

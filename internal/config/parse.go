@@ -94,6 +94,9 @@ func parseNumber(s string, least, most float64) (float64, error) {
 
 func printNumber(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
+// ParseShare takes a part of one, as a number or in percent.
+func ParseShare(s string) (float64, error) { return parseShare(s, 0, 1) }
+
 func parseShare(s string, least, most float64) (float64, error) {
 	number, percent := strings.CutSuffix(s, "%")
 	v, err := parseNumber(strings.TrimSpace(number), 0, unlimited)

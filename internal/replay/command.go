@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/config"
@@ -67,8 +68,8 @@ func Command() *cobra.Command {
 	f.DurationSliceVar(&req.Horizons, "horizon", nil, "how far ahead to look (default 5m,1h; steps below a minute: one step,5m,15m)")
 	f.StringSliceVar(&req.Estimators, "estimator", []string{"tce", "node-max", "koordinator", "n-sigma", "fixed-share"}, "estimators to compare")
 	req.TargetViolation = 0.01
-	f.Var(config.Share(&req.TargetViolation), "target-violation", "share of steps that may exceed the prediction")
-	f.Var(config.Share(&req.EarlyTarget), "early-target-violation", "the same for the first 24 hours (default: the same)")
+	share(f, &req.TargetViolation, "target-violation", "`share` of steps that may exceed the prediction (default 1%)")
+	share(f, &req.EarlyTarget, "early-target-violation", "the `share` for the first 24 hours (default: the same)")
 	f.BoolVar(&req.OneInstance, "one-instance", false, "make estimators for the longest horizon and score them on all")
 	f.DurationVar(&req.BurnIn, "burn-in", -1, "time at the start that is not scored (default 24h; a sixth of traces shorter than four days)")
 	f.DurationVar(&req.Until, "until", 0, "end the replay so long after the start of a trace")
@@ -128,4 +129,12 @@ func (o *outputs) write(cmd *cobra.Command, r *Report) error {
 	default:
 		return r.WriteText(w)
 	}
+}
+
+// share is a flag that takes a number or percents.
+func share(f *pflag.FlagSet, to *float64, name, usage string) {
+	f.Func(name, usage, func(s string) (err error) {
+		*to, err = config.ParseShare(s)
+		return err
+	})
 }

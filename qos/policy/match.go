@@ -31,7 +31,7 @@ func neverMatches(m matcher, word string) string {
 	case word == "":
 		return "is empty"
 	case trimmed == "":
-		return fmt.Sprintf("%q is blank", word)
+		return resources.Quote(word) + " is blank"
 	case trimmed != word:
 		wrong, meant = "no "+m.noun+" begins or ends with blanks", trimmed
 		if w, better := m.find(trimmed); w != "" {
@@ -46,9 +46,9 @@ func neverMatches(m matcher, word string) string {
 	case wrong == "":
 		return ""
 	case meant == "" || meant == word:
-		return fmt.Sprintf("%q can never match: %s", word, wrong)
+		return resources.Quote(word) + " can never match: " + wrong
 	}
-	return fmt.Sprintf("%q can never match: %s; did you mean %q?", word, wrong, meant)
+	return fmt.Sprintf("%s can never match: %s; did you mean %s?", resources.Quote(word), wrong, resources.Quote(meant))
 }
 
 const noPatterns = "patterns are not supported"
