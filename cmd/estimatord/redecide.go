@@ -38,7 +38,7 @@ none could be compared.`,
 			if err != nil {
 				return usageError{err}
 			}
-			req := replay.DecisionsRequest{Recording: recording, Log: log}
+			req := replay.DecisionsRequest{Recording: recording, Log: log, Progress: replay.TerminalProgress(os.Stderr)}
 			req.Estimator = func(seed uint64) (estimator.Estimator, error) {
 				return daemon.NewEstimator(&cfg, seed)
 			}

@@ -4,10 +4,10 @@
 // The format is in docs/reference/recording.md. Invariants:
 //   - What is read back equals what was recorded: every reading, every reason
 //     of an absence, every time (as wall-clock time, in ns).
-//   - Record never waits for the disk. A tick that the disk is too slow for is
+//   - Record never waits for the disk. Ticks that the disk is too slow for are
 //     left out whole, and counted.
-//   - Each file is readable alone, and so is whatever is left of a file that
-//     was cut off anywhere; the reader says that it was cut off.
-//   - Reading needs memory for a tick, not for the recording, whatever is in
-//     the file.
+//   - Each frame is readable alone, and so is whatever is left of a file that was
+//     cut off or damaged anywhere; the reader says where.
+//   - Reading needs memory for a frame, some 100 MB at most, whatever is in the
+//     file.
 package recording

@@ -17,12 +17,12 @@ import (
 // Limits, which bound the memory that reading any file can take.
 const (
 	// maxFrame is the size of a frame before compression, and so of a tick.
-	maxFrame = 16 << 20
+	maxFrame = 8 << 20
 	// maxContainers is the number of containers, and of executors, in a tick.
-	maxContainers = 1 << 16
+	maxContainers = 1 << 14
 	// maxMessages is the number of messages in a frame: an empty one takes two
 	// bytes in the file and some hundred in memory.
-	maxMessages = 1 << 19
+	maxMessages = 1 << 18
 )
 
 // frame is ticks of the same containers and the same report, as a pb.Frame.

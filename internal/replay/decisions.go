@@ -25,6 +25,8 @@ type DecisionsRequest struct {
 	Estimator func(seed uint64) (estimator.Estimator, error)
 	// Policies are those that were in force at one time or the other.
 	Policies []*policy.Policy
+	// Progress, when set, is told from time to time how far reading has come.
+	Progress Progress
 }
 
 // DecisionsReport is what came of it.
@@ -73,6 +75,9 @@ func Decisions(req *DecisionsRequest) (*DecisionsReport, error) {
 	}
 	next, stop := iter.Pull2(log.All())
 	defer stop()
+	if req.Progress != nil {
+		rec.Progress = func(read, total int64) { req.Progress("deciding again", read, total) }
+	}
 	r := redecide{req: req, logged: logged{next: next}}
 	r.logged.advance()
 	for t, err := range rec.Ticks() {

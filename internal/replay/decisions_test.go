@@ -36,7 +36,7 @@ type living struct {
 	orders    qos.Commands
 	start     *recording.Start
 
-	now        time.Time
+	began, now time.Time
 	seq        uint64
 	busy       float64
 	treeWhy    snapshot.Absence
@@ -51,7 +51,7 @@ type living struct {
 
 func (n *living) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapshot {
 	n.seq++
-	s := &snapshot.Snapshot{Seq: n.seq, At: now, Usage: usage, TreeWhy: n.treeWhy, Host: snapshot.Host{
+	s := &snapshot.Snapshot{Seq: n.seq, At: now, Uptime: time.Hour + now.Sub(n.began), Usage: usage, TreeWhy: n.treeWhy, Host: snapshot.Host{
 		At: now.Add(37 * time.Microsecond), CPUs: snapshot.CountOf(4), BusyCores: snapshot.ValueOf(n.busy), Load5: snapshot.ValueOf(1 / 3.),
 	}}
 	for _, c := range n.containers {
@@ -134,6 +134,7 @@ func livingPolicy(t *testing.T) *policy.Policy {
 
 func newLiving(t *testing.T) *living {
 	n := &living{t: t, dir: t.TempDir(), now: time.Now(), treeWhy: snapshot.Present, policy: livingPolicy(t), seen: map[reason.Code]int{}}
+	n.began = n.now
 	n.boot(nil)
 	return n
 }
@@ -300,7 +301,7 @@ func TestDecisionsReplayByteForByte(t *testing.T) {
 	n.ticks(30)
 	n.setClock(-3 * time.Hour)
 	n.ticks(20)
-	n.setClock(7 * time.Hour)
+	n.setClock(25 * time.Hour)
 	n.ticks(20)
 	n.halt()
 	for _, why := range []reason.Code{reason.Preempt, reason.KillInFlight, reason.Throttled, reason.Climbing, reason.Blind, reason.Paused, reason.NoSamples, reason.Hold, reason.Stopped} {

@@ -25,9 +25,8 @@ type Request struct {
 	TargetViolation float64
 	// EarlyTarget is that of the first day; 0: the same.
 	EarlyTarget float64
-	// Instance, when set, is the horizon that estimators are made for,
-	// whatever horizon they are scored on; OneInstance: the longest horizon.
-	Instance    time.Duration
+	// OneInstance: estimators are made for the longest horizon, whatever horizon
+	// they are scored on.
 	OneInstance bool
 	// BurnIn, when not negative, is used instead of DefaultBurnIn.
 	BurnIn time.Duration
@@ -121,8 +120,8 @@ func (req *Request) options(t *Trace, estimators []Estimator) Options {
 	fine := t.Interval < time.Minute
 	o := Options{
 		Resources: req.Resources, Horizons: req.Horizons, Estimators: estimators,
-		Config:   predict.Config{TargetViolation: req.TargetViolation, EarlyTarget: req.EarlyTarget},
-		Instance: req.Instance, BurnIn: req.BurnIn, Until: req.Until,
+		Config: predict.Config{TargetViolation: req.TargetViolation, EarlyTarget: req.EarlyTarget},
+		BurnIn: req.BurnIn, Until: req.Until,
 		Timelines: req.Timelines, Stopwatch: req.Stopwatch,
 	}
 	if len(o.Resources) == 0 {
