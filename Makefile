@@ -116,6 +116,7 @@ bench-contention: build ## What the ladder does for a regular service beside hog
 install: build ## The daemon, its unit and example configuration under PREFIX and /etc.
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord
 	install -D -m 0644 deploy/systemd/estimatord.service $(DESTDIR)/etc/systemd/system/estimatord.service
+	install -D -m 0644 -t $(DESTDIR)/etc/estimatord configs/settings.schema.json configs/policy.schema.json
 	test -e $(DESTDIR)/etc/estimatord/estimatord.yaml || install -D -m 0644 configs/estimatord.yaml $(DESTDIR)/etc/estimatord/estimatord.yaml
 	test -e $(DESTDIR)/etc/estimatord/policy.yaml || install -D -m 0644 configs/policy.yaml $(DESTDIR)/etc/estimatord/policy.yaml
 

@@ -1,9 +1,11 @@
 // Package config loads what an operator wrote: the daemon's settings and the
 // policy of what is taken back.
 //
-// Every setting is one row of the table in settings.go, with its place in the
-// file, its environment variable and its flag; a flag wins over the
-// environment, the environment over the file, the file over the default.
+// Both documents are tables of rows (settings.go, policy.go), each bound to the
+// variable that it sets. Loading, flags, environment variables, the schemas in
+// configs/ and the tables in docs/reference come from these rows. A flag wins
+// over the environment, the environment over the file, the file over the
+// default.
 //
 // Loading is strict, because a setting that silently has no effect is worse
 // than a daemon that does not start: unknown, repeated and misplaced keys,
@@ -12,6 +14,8 @@
 //
 //	file:line:column: key: reason
 //
-// Nothing here is read from anywhere but what the caller passes in, and by the
-// function that it passes in.
+// Load and ParsePolicy read nothing but what the caller passes in, and by the
+// function that it passes in. PolicySource follows the policy file while the
+// daemon runs. A daemon of root obeys no file that others can change
+// (ReadTrusted).
 package config

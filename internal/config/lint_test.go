@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Each oddity is told at its place, and is no fault.
-func TestOddities(t *testing.T) {
+// What is legal and most likely not meant is told at its place, and is no fault.
+func TestLint(t *testing.T) {
 	rule := func(settings string) string { return "rules:\n  - {name: a, signal: node_cpu, " + settings + "}\n" }
 	load := func(settings string) string {
 		return "rules:\n  - {name: a, signal: load5, above: 6, action: kill, " + settings + "}\n"
