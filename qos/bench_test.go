@@ -78,7 +78,8 @@ func TestCalmTickAllocatesOnlyItsRecord(t *testing.T) {
 	p := cpuPolicy()
 	s := benchNode(1)
 	_, st := decide(p, State{}, s, nil)
-	if n := testing.AllocsPerRun(100, func() { _, st = decide(p, st, s, nil) }); n > 14 {
+	in := Input{Snapshot: s, Demands: demandsOf(s)}
+	if n := testing.AllocsPerRun(100, func() { _, st = Decide(p, st, in) }); n > 14 {
 		t.Errorf("%v allocations per tick with one rule, want 14", n)
 	}
 }

@@ -37,7 +37,7 @@ func Decide(p *policy.Policy, st State, in Input) (Decision, State) {
 		st.live.resetBudget()
 		st.shadow.resetBudget()
 	}
-	v := signal.Look(st.past, p.Fresh, s, in.Promises)
+	v := signal.Look(st.past, p.Fresh, s, in.Demands, in.Promises)
 	next := v.Remember()
 	live := func(r *policy.Rule) bool { return !in.Commands.Paused && !p.Shadow && !r.Shadow }
 	if in.Commands.Paused { // what was above before it counts anew afterwards

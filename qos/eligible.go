@@ -20,7 +20,7 @@ func Eligibility(p *policy.Policy, s *snapshot.Snapshot, inFlight []InFlight) []
 	if p == nil || len(p.Rules) == 0 {
 		return nil
 	}
-	v := signal.Look(signal.Past{}, p.Fresh, s, nil)
+	v := signal.Look(signal.Past{}, p.Fresh, s, nil, nil)
 	if v.Blind != "" {
 		return nil
 	}

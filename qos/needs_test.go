@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
@@ -90,8 +91,9 @@ func reads(t *testing.T, sig policy.Signal, promises []signal.Promise, ticks ...
 	}
 	var st State
 	var d Decision
+	var demands demand.Tracker
 	for _, s := range ticks {
-		d, st = Decide(p, st, Input{Snapshot: s, Promises: promises})
+		d, st = Decide(p, st, Input{Snapshot: s, Demands: demands.Next(s), Promises: promises})
 	}
 	for _, all := range d.Signals {
 		if all.Signal == sig && (all.Value.Why != d.Rules[0].Value.Why || all.Value.V != d.Rules[0].Value.V || all.Container != d.Rules[0].Container) {
@@ -340,11 +342,12 @@ func BenchmarkLook(b *testing.B) {
 					onV1(noDelay)(&s.Containers[i])
 				}
 			}
-			v := signal.Look(signal.Past{}, p.Fresh, s, nil)
+			var demands demand.Tracker
+			v := signal.Look(signal.Past{}, p.Fresh, s, demands.Next(s), nil)
 			before := v.Remember()
 			b.ReportAllocs()
 			for b.Loop() {
-				v := signal.Look(before, p.Fresh, s, nil)
+				v := signal.Look(before, p.Fresh, s, demands.Next(s), nil)
 				before = v.Remember()
 			}
 		})

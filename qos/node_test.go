@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
@@ -103,5 +104,8 @@ func killed(d Decision) string {
 
 // decide is Decide without promises and orders.
 func decide(p *policy.Policy, st State, s *snapshot.Snapshot, inFlight []InFlight) (Decision, State) {
-	return Decide(p, st, Input{Snapshot: s, InFlight: inFlight})
+	return Decide(p, st, Input{Snapshot: s, Demands: demandsOf(s), InFlight: inFlight})
 }
+
+// demandsOf are the demands at a first tick.
+func demandsOf(s *snapshot.Snapshot) []demand.Demand { return new(demand.Tracker).Next(s) }

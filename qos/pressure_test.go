@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
@@ -126,9 +127,9 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 		}(), want: amount(0)},
 		{name: "the quota of a nested container may explain it", ticks: func() []*snapshot.Snapshot {
 			ticks := woken(half, filled, ms(0))
-			for _, s := range ticks {
+			for i, s := range ticks {
 				task := snapshot.Container{Key: snapshot.Key{ID: "web.task", Inode: 8}, Parent: "web", OnDisk: true, At: s.At}
-				task.Pressure, task.CPU.ThrottledNanos = s.Containers[1].Pressure, snapshot.CountOf(1e9)
+				task.Pressure, task.CPU.ThrottledNanos = s.Containers[1].Pressure, snapshot.CountOf(1e9+uint64(i)*6e8)
 				s.Containers = append(s.Containers, task)
 			}
 			return ticks
@@ -141,8 +142,9 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 		p := policyOf(r)
 		var st State
 		var d Decision
+		var demands demand.Tracker
 		for _, s := range woken(half, filled, ms(0)) {
-			d, st = decide(p, st, s, nil)
+			d, st = Decide(p, st, Input{Snapshot: s, Demands: demands.Next(s)})
 		}
 		if d.Rules[0].Why != reason.Throttled || len(d.Actions.Throttles) != 1 || d.Actions.Throttles[0].Victim.Key().ID != "hog" || len(d.Kills) != 0 {
 			t.Errorf("decided %s, throttles %+v", d.Why, d.Actions.Throttles)
@@ -207,8 +209,9 @@ func TestSelfThrottling(t *testing.T) {
 	p := policyOf(r)
 	var st State
 	var d Decision
+	var demands demand.Tracker
 	for _, s := range story(2, 180, false) {
-		d, st = decide(p, st, s, nil)
+		d, st = Decide(p, st, Input{Snapshot: s, Demands: demands.Next(s)})
 	}
 	if got := d.Shadow.Rules[0].Value; !got.OK() || math.Abs(got.V-0.4) > 1e-9 {
 		t.Errorf("in shadow mode: %+v", got)
@@ -314,11 +317,12 @@ func TestFaultsOfRegularSignals(t *testing.T) {
 		decided := func(change func(s *snapshot.Snapshot)) Decision {
 			var st State
 			var d Decision
+			var demands demand.Tracker
 			for i, s := range ticks(tc.set) {
 				if i == 1 {
 					change(s)
 				}
-				d, st = Decide(p, st, Input{Snapshot: s, Promises: promises})
+				d, st = Decide(p, st, Input{Snapshot: s, Demands: demands.Next(s), Promises: promises})
 			}
 			return d
 		}
@@ -375,9 +379,12 @@ func TestSignalsAreMonotonous(t *testing.T) {
 		}
 		read := func(p float64, throttled uint64) (map[policy.Signal]snapshot.Value, map[policy.Signal]snapshot.Value) {
 			values, missing := map[policy.Signal]snapshot.Value{}, map[policy.Signal]snapshot.Value{}
-			first := signal.Look(signal.Past{}, policy.DefaultFresh(), node(p, p, throttled, 0), nil)
+			var demands demand.Tracker
+			s := node(p, p, throttled, 0)
+			first := signal.Look(signal.Past{}, policy.DefaultFresh(), s, demands.Next(s), nil)
 			promises := []signal.Promise{{Resource: "cpus", Peak: 500, Allocated: 2000}}
-			v := signal.Look(first.Remember(), policy.DefaultFresh(), node(p, p, throttled, 1), promises)
+			s = node(p, p, throttled, 1)
+			v := signal.Look(first.Remember(), policy.DefaultFresh(), s, demands.Next(s), promises)
 			for _, spec := range signal.Specs() {
 				sig := spec.Name
 				r := policy.Rule{Signal: sig, Above: 0.5}

@@ -20,6 +20,7 @@ package qos
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
@@ -29,6 +30,8 @@ import (
 // Input is what one tick is decided on.
 type Input struct {
 	Snapshot *snapshot.Snapshot
+	// Demands are those of the Snapshot's containers, in their order.
+	Demands []demand.Demand
 	// InFlight are the kills decided and not yet confirmed.
 	InFlight []InFlight
 	// Promises are what the last offer took for granted, per resource; nil

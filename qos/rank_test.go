@@ -69,7 +69,7 @@ func TestVictimOrder(t *testing.T) {
 	dear.Executor.Role = "dear/er"
 	s := node(t0, 2, dear, second, first, young, large, over, cheap)
 
-	v := signal.Look(signal.Past{}, p.Fresh, s, nil)
+	v := signal.Look(signal.Past{}, p.Fresh, s, nil, nil)
 	var got []string
 	for _, w := range (&engine{}).weigh(p, &v, policy.CPU, nil) {
 		got = append(got, w.ID)

@@ -64,7 +64,7 @@ type Demand struct {
 	Waited snapshot.Value
 	// Throttled is for how long quotas of its own held it back since the sample
 	// before, in s, summed over processors: its own, and those of the containers
-	// nested in it. ThrottledRate is that per second.
+	// nested in it. ThrottledRate is that per second, where there is pressure.
 	Throttled, ThrottledRate snapshot.Value
 }
 
@@ -73,7 +73,15 @@ type Demand struct {
 // limit.
 const leastUnstalled = 0.01
 
-// Of is the demand of a container that uses used cores and is limited to limit
+// mostThreads is how many threads can wait at most (PID_MAX_LIMIT,
+// include/linux/threads.h).
+const mostThreads = 4 << 20
+
+// mostPressure is the highest share of time that can be read: its counter and the
+// clock are not read in one instant.
+const mostPressure = 1.1
+
+// of is the demand of a container that uses used cores and is limited to limit
 // (what it is allocated), with throttled being the rate at which quotas held it
 // back, in cores, absent when it is not known: then nothing is taken off Cores,
 // which may be too high, and Waited is absent.
@@ -97,7 +105,7 @@ const leastUnstalled = 0.01
 //     what its quota held back; a lower bound, since threads are sampled.
 //
 //     waited = delay
-func Of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) Demand {
+func of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) Demand {
 	waited, source := snapshot.Value{Why: c.CPU.RunDelay.Why}, FromUsage
 	if waited.OK() {
 		waited.Why = snapshot.Impossible
@@ -110,7 +118,7 @@ func Of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) De
 	case usable(p):
 		stalled := max(0, min(1, p.V)-own)
 		waited, source = snapshot.ValueOf(max(stalled, used*stalled/max(leastUnstalled, 1-stalled))), FromPressure
-	case usable(c.CPU.RunDelay):
+	case usable(c.CPU.RunDelay) && c.CPU.RunDelay.V <= mostThreads:
 		waited, source = c.CPU.RunDelay, FromRunDelay
 	}
 	d := Demand{Cores: used, Waited: waited, ThrottledRate: throttled}
@@ -121,8 +129,12 @@ func Of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) De
 	if d.Cores > used {
 		d.Source = source
 	}
-	if source == FromPressure && !throttled.OK() {
+	switch {
+	case source != FromPressure:
+	case !throttled.OK():
 		d.Waited = snapshot.Value{Why: throttled.Why}
+	case c.Pressure.CPUSome.V > mostPressure:
+		d.Waited = snapshot.Value{Why: snapshot.Impossible}
 	}
 	return d
 }

@@ -44,7 +44,7 @@ func TestOf(t *testing.T) {
 		{name: "pressure above one", pressure: snapshot.ValueOf(7), throttled: absent, used: 1, limit: 2, want: 2, source: FromPressure},
 	} {
 		c := snapshot.Container{CPU: snapshot.CPU{RunDelay: tc.delay}, Pressure: snapshot.Pressure{CPUSome: tc.pressure}}
-		d := Of(&c, tc.used, tc.limit, tc.throttled)
+		d := of(&c, tc.used, tc.limit, tc.throttled)
 		if math.Abs(d.Cores-tc.want) > 1e-9 || d.Source != tc.source || d.Waited.OK() && math.Abs(d.Cores-d.Waited.V-tc.used) > 1e-9 {
 			t.Errorf("%s: %+v, want %v from %v", tc.name, d, tc.want, tc.source)
 		}
@@ -105,32 +105,34 @@ func TestAFullNodeIsNoIdleOne(t *testing.T) {
 
 func TestWhatItsOwnQuotaHeldBackIsNotWanted(t *testing.T) {
 	var tr Tracker
-	of := func(at time.Duration, throttled snapshot.Count) float64 {
-		s := &snapshot.Snapshot{At: start.Add(at), Host: snapshot.Host{CPUs: snapshot.CountOf(4), BusyCores: snapshot.ValueOf(1)}}
+	of := func(stalled, throttled snapshot.Count) Demand {
+		s := &snapshot.Snapshot{At: start, Host: snapshot.Host{CPUs: snapshot.CountOf(4), BusyCores: snapshot.ValueOf(1)}}
 		c := regular(s, "web", 0.25, 4)
-		c.CPU.ThrottledNanos, c.Pressure.CPUSome = throttled, snapshot.ValueOf(0.5)
+		c.CPU.ThrottledNanos, c.Pressure.CPUSome, c.Pressure.CPUSomeMicros = throttled, snapshot.ValueOf(0.5), stalled
 		s.Containers = []snapshot.Container{c}
-		return tr.Next(s)[0].Cores
+		return tr.Next(s)[0]
 	}
 	ns := func(d time.Duration) snapshot.Count { return snapshot.CountOf(uint64(d.Nanoseconds())) }
+	us := func(d time.Duration) snapshot.Count { return snapshot.CountOf(uint64(d.Microseconds())) }
 	for i, step := range []struct {
-		at        time.Duration
-		throttled snapshot.Count
-		want      float64
+		stalled, throttled snapshot.Count // half of the time: pressure is 0.5
+		want               float64
+		why                snapshot.Absence // of Waited
 	}{
-		{0, ns(time.Hour), 0.75},                                       // the first sample tells no rate
-		{time.Second, ns(time.Hour + 500*time.Millisecond), 0.25},      // all of it
-		{3 * time.Second, ns(time.Hour + 1000*time.Millisecond), 0.5},  // half of it, in two seconds
-		{4 * time.Second, ns(0), 0.75},                                 // a counter that went back
-		{5 * time.Second, snapshot.Count{Why: snapshot.Denied}, 0.75},  // not readable
-		{6 * time.Second, ns(time.Hour), 0.75},                         // again a first sample
-		{6 * time.Second, ns(time.Hour + time.Second), 0.75},           // no time passed
-		{7 * time.Second, ns(time.Hour + 1500*time.Millisecond), 0.25}, // and on
-		{8 * time.Second, snapshot.Count{Why: snapshot.NoQuota}, 0.75}, // no quota
-		{9 * time.Second, ns(0), 0.75},                                 // one that never held it back
+		{us(time.Minute), ns(time.Hour), 0.75, snapshot.FirstSample},                                             // the first sample tells no rate
+		{us(time.Minute + 500*time.Millisecond), ns(time.Hour + 500*time.Millisecond), 0.25, snapshot.Present},   // all of it
+		{us(time.Minute + 1500*time.Millisecond), ns(time.Hour + 1000*time.Millisecond), 0.5, snapshot.Present},  // half of it, in two seconds
+		{us(time.Minute + 2*time.Second), ns(time.Minute), 0.75, snapshot.Backwards},                             // a counter that went back
+		{us(time.Minute + 2500*time.Millisecond), snapshot.Count{Why: snapshot.Denied}, 0.75, snapshot.Denied},   // not readable
+		{us(time.Minute + 3*time.Second), ns(time.Hour), 0.75, snapshot.FirstSample},                             // again a first sample
+		{us(time.Minute + 3*time.Second), ns(time.Hour + time.Second), 0.75, snapshot.Backwards},                 // no time passed
+		{us(time.Minute + 3500*time.Millisecond), ns(time.Hour + 1500*time.Millisecond), 0.25, snapshot.Present}, // and on
+		{snapshot.Count{Why: snapshot.NoKey}, ns(time.Hour + 2*time.Second), 0.75, snapshot.NoKey},               // for how long is not known
+		{us(time.Minute), snapshot.Count{Why: snapshot.NoQuota}, 0.75, snapshot.Present},                         // no quota
+		{us(time.Minute), ns(0), 0.75, snapshot.Present},                                                         // one that never held it back
 	} {
-		if got := of(step.at, step.throttled); math.Abs(got-step.want) > 1e-9 {
-			t.Errorf("step %d: %v, want %v", i, got, step.want)
+		if got := of(step.stalled, step.throttled); math.Abs(got.Cores-step.want) > 1e-9 || got.Waited.Why != step.why {
+			t.Errorf("step %d: %+v, want %v, waited %s", i, got, step.want, step.why)
 		}
 	}
 }
@@ -178,6 +180,7 @@ func TestTheQuotaOfANestedContainerIsItsOwn(t *testing.T) {
 		middle, other := deep, regular(s, "zoo", 0.25, 4)
 		top.Pressure.CPUSome, other.Pressure.CPUSome = snapshot.ValueOf(0.5), snapshot.ValueOf(0.5)
 		top.CPU.ThrottledNanos, other.CPU.ThrottledNanos = snapshot.CountOf(0), snapshot.CountOf(0)
+		deep.Pressure.CPUSome, deep.Pressure.CPUSomeMicros = snapshot.ValueOf(0.5), snapshot.CountOf(uint64(1+500_000*sec))
 		deep.Key, deep.Parent, deep.Executor = snapshot.Key{ID: "web.a.b"}, "web.a", nil
 		middle.Parent, middle.Executor = "web", nil
 		deep.CPU.ThrottledNanos = snapshot.CountOf(uint64(1e9 + 500_000_000*sec))

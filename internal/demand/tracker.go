@@ -50,10 +50,8 @@ type Tracker struct {
 
 // memory is what is kept of one container.
 type memory struct {
-	key       snapshot.Key
-	at        time.Time
-	throttled snapshot.Count
-	stalled   snapshot.Count
+	key                snapshot.Key
+	throttled, stalled snapshot.Count
 	// judged: last and before are its demands at the last two ticks of a node
 	// that was not full.
 	judged       bool
@@ -85,7 +83,7 @@ func (t *Tracker) Next(s *snapshot.Snapshot) []Demand {
 		*d = Demand{Throttled: throttled(&m, c)}
 		d.ThrottledRate = rate(d.Throttled, &m, c)
 		t.nested = t.nested || isNested(c)
-		m.at, m.throttled, m.stalled = c.At, c.CPU.ThrottledNanos, c.Pressure.CPUSomeMicros
+		m.throttled, m.stalled = c.CPU.ThrottledNanos, c.Pressure.CPUSomeMicros
 		t.now = append(t.now, m)
 	}
 	if t.nested {
@@ -121,7 +119,7 @@ func (t *Tracker) judge(c *snapshot.Container, i int, at time.Time, whole bool) 
 	m, d := &t.now[i], &t.demands[i]
 	used, limit := c.CPU.Cores.V, c.Executor.Regular.Get(resources.CPUs).Float()
 	seconds := d.Throttled
-	*d = Of(c, used, limit, d.ThrottledRate)
+	*d = of(c, used, limit, d.ThrottledRate)
 	d.Throttled = seconds
 	if !m.judged {
 		m.judged, m.last, m.before = true, used, used
@@ -156,23 +154,23 @@ func throttled(m *memory, c *snapshot.Container) snapshot.Value {
 	}
 }
 
-// rate is throttled per second: over the very time that the container's CPU
-// pressure p is about, T = Δstalled/p, where the kernel tells it.
+// rate is throttled per second, over the very time that the container's CPU
+// pressure p is about, T = Δstalled/p, so that no clock has to be asked.
 func rate(throttled snapshot.Value, m *memory, c *snapshot.Container) snapshot.Value {
-	if !throttled.OK() || throttled.V == 0 {
+	p, now := c.Pressure.CPUSome, c.Pressure.CPUSomeMicros
+	switch {
+	case !throttled.OK() || throttled.V == 0 || p == snapshot.ValueOf(0):
 		return throttled
+	case !usable(p):
+		return snapshot.Value{Why: p.Why}
+	case !now.OK():
+		return snapshot.Value{Why: now.Why}
+	case !m.stalled.OK():
+		return snapshot.Value{Why: snapshot.FirstSample}
+	case now.N <= m.stalled.N:
+		return snapshot.Value{Why: snapshot.Backwards}
 	}
-	passed := c.At.Sub(m.at).Seconds()
-	if p, n := c.Pressure.CPUSome, c.Pressure.CPUSomeMicros; usable(p) && p.V > 0 && n.OK() && m.stalled.OK() {
-		if n.N <= m.stalled.N {
-			return snapshot.Value{Why: snapshot.Backwards}
-		}
-		passed = float64(n.N-m.stalled.N) / 1e6 / p.V
-	}
-	if passed <= 0 {
-		return snapshot.Value{Why: snapshot.NoTime}
-	}
-	return snapshot.ValueOf(throttled.V / passed)
+	return snapshot.ValueOf(throttled.V * p.V / (float64(now.N-m.stalled.N) / 1e6))
 }
 
 // addNested adds what quotas of nested containers held back to the containers

@@ -20,15 +20,15 @@ type Brain struct {
 // NewBrain makes a Brain that has seen nothing but what st says.
 func NewBrain(e estimator.Estimator, st qos.State) *Brain { return &Brain{estimator: e, qos: st} }
 
-// Think decides on in, whose Promises it fills in, and then estimates: the
+// Think decides on in, whose Demands and Promises it fills in, and then estimates: the
 // decision comes first, so that a stop is in the offer of the same tick.
 func (b *Brain) Think(p *policy.Policy, in *qos.Input) (qos.Decision, estimator.Offer) {
 	in.Promises = b.promises
-	demands := b.demand.Next(in.Snapshot)
+	in.Demands = b.demand.Next(in.Snapshot)
 	d, next := qos.Decide(p, b.qos, *in)
 	b.qos = next
 	b.estimator.Feedback(estimator.Feedback{StopOffer: d.StopOffering, Acted: d.Acted})
-	offer := b.estimator.Estimate(in.Snapshot, demands)
+	offer := b.estimator.Estimate(in.Snapshot, in.Demands)
 	b.promises = promisesOf(&offer)
 	return d, offer
 }

@@ -3,6 +3,7 @@ package signal
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -57,33 +58,21 @@ func (v *View) fastWindow() time.Duration {
 	return max(0, v.Snapshot.At.Sub(q.Since)) + fastEvery*time.Duration(max(1, q.Every))/2
 }
 
-// fastOf is the share that the fast sampler saw of c. All the throttling by c's
-// own quota since the tick before is taken to be within the time that the poll
-// is about, so that a container which begins to throttle itself does not count
-// as contended by others.
-func (v *View) fastOf(c *snapshot.Container, owed bool) snapshot.Value {
+// fastOf is the share that the fast sampler saw of the container with demand d.
+// All the throttling by its own quotas since the tick before is taken to be within
+// the time that the poll is about, so that a container which begins to throttle
+// itself does not count as contended by others.
+func (v *View) fastOf(d *demand.Demand, owed bool) snapshot.Value {
 	degree := shareOf(snapshot.ValueOf(v.Snapshot.Contention.Degree))
-	throttled, _ := v.before.throttledFor(c)
 	switch {
 	case !degree.OK():
 		return degree
-	case !throttled.OK():
-		return throttled
-	case v.nestedQuota && v.hasNestedThrottling(c):
-		return snapshot.Value{Why: snapshot.NotRead} // the tick's own reading tells
+	case !d.Throttled.OK():
+		return d.Throttled
 	case !owed: // it gets what it was allocated
 		return snapshot.ValueOf(0)
 	}
-	return snapshot.ValueOf(max(0, degree.V-throttled.V/v.fastWindow().Seconds()))
-}
-
-func (v *View) hasNestedThrottling(c *snapshot.Container) bool {
-	for i := range v.Snapshot.Containers {
-		if nested := &v.Snapshot.Containers[i]; nested.Parent != "" && hasThrottled(nested) && v.topOf(nested) == c.ID {
-			return true
-		}
-	}
-	return false
+	return snapshot.ValueOf(max(0, degree.V-d.Throttled.V/v.fastWindow().Seconds()))
 }
 
 // busyFor is how many cores were busy over the last d, of which busy is the

@@ -1,8 +1,6 @@
 package signal
 
 import (
-	"slices"
-
 	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -88,8 +86,9 @@ func shareOf(x snapshot.Value) snapshot.Value {
 // for. (Serenity and CPI² ignore what uses less than a quarter.)
 const leastWanted = 0.1
 
-// need adds one regular container at top level, whose CPU use is cores.
-func (v *View) need(c *snapshot.Container, cores snapshot.Value) {
+// need adds one regular container at top level, whose demand is d and whose CPU
+// use is cores.
+func (v *View) need(c *snapshot.Container, d *demand.Demand, cores snapshot.Value) {
 	n := &v.needs
 	n.containers++
 	given := c.Executor.Regular.Get(resources.CPUs).Float()
@@ -113,7 +112,7 @@ func (v *View) need(c *snapshot.Container, cores snapshot.Value) {
 	}
 	n.read++
 	n.used += cores.V
-	n.wanted += v.needCPU(c, cores.V, given)
+	n.wanted += v.needCPU(c, d, cores.V, given)
 }
 
 // addAllocation adds what the agent allocated to a container at top level.
@@ -143,93 +142,40 @@ func (n *needs) unreadMemory(why snapshot.Absence) {
 //
 // One that gets all that it was allocated waits for more than it was promised,
 // and that does not count.
-func (v *View) needCPU(c *snapshot.Container, used, given float64) float64 {
+func (v *View) needCPU(c *snapshot.Container, d *demand.Demand, used, given float64) float64 {
 	n := &v.needs
-	// What its own quota, or that of a container nested in it, held back.
-	own := snapshot.ValueOf(0)
-	pressure := shareOf(c.Pressure.CPUSome)
-	if pressure.OK() {
-		if own = plus(v.before.throttling(c, pressure.V), v.nestedThrottling(c)); !own.OK() {
-			pressure = snapshot.Value{Why: own.Why}
-		}
-	}
-	delay := usable(c.CPU.RunDelay)
-	if delay.OK() && delay.V > maxLoad {
-		delay = snapshot.Value{Why: snapshot.Malformed}
+	wanted := used
+	if d.Waited.OK() {
+		n.told++
+		wanted += d.Waited.V
 	}
 	if q := &v.Snapshot.Contention; q.State == snapshot.ContentionContended && q.Container == c.ID {
-		n.fast = v.fastOf(c, used < given)
+		n.fast = v.fastOf(d, used < given)
 	}
-	d := demand.Demand{Cores: used}
-	if pressure.OK() || delay.OK() && !c.Pressure.CPUSome.OK() {
-		n.told++
-		d = demand.Of(c, used, given, own)
+	pressure := shareOf(c.Pressure.CPUSome)
+	switch {
+	case !pressure.OK():
+	case !d.ThrottledRate.OK():
+		pressure = snapshot.Value{Why: d.ThrottledRate.Why}
+	case wanted == used:
+		pressure.V = 0
+	default:
+		pressure.V = max(0, pressure.V-d.ThrottledRate.V)
 	}
-	if pressure.OK() {
-		pressure.V = max(0, pressure.V-own.V)
-		if d.Waited.V == 0 {
-			pressure.V = 0
-		}
-	}
-	if delay.OK() {
+	delay := usable(c.CPU.RunDelay)
+	switch {
+	case !delay.OK():
+	case delay.V > maxLoad:
+		delay = snapshot.Value{Why: snapshot.Malformed}
+	default:
 		delay.V = 0
-		if d.Source == demand.FromRunDelay && d.Cores >= leastWanted {
-			delay.V = d.Waited.V / d.Cores
+		if !c.Pressure.CPUSome.OK() && wanted >= leastWanted {
+			delay.V = (wanted - used) / wanted
 		}
 	}
 	n.pressed.add(pressure, c.ID)
 	n.delayed.add(delay, c.ID)
-	return d.Cores
-}
-
-// plus is a + b, absent when either is.
-func plus(a, b snapshot.Value) snapshot.Value {
-	switch {
-	case !a.OK():
-		return a
-	case !b.OK():
-		return b
-	}
-	return snapshot.ValueOf(a.V + b.V)
-}
-
-// nestedThrottling is the throttling of what is nested in c: it is in c's
-// pressure, and not in c's own throttled time, since the kernel counts a quota
-// where it is set. Hardly any node has such containers.
-func (v *View) nestedThrottling(c *snapshot.Container) snapshot.Value {
-	sum := snapshot.ValueOf(0)
-	if !v.nestedQuota {
-		return sum
-	}
-	for i := range v.Snapshot.Containers {
-		if nested := &v.Snapshot.Containers[i]; nested.Parent != "" && hasThrottled(nested) && v.topOf(nested) == c.ID {
-			own := shareOf(nested.Pressure.CPUSome)
-			if own.OK() && own.V > 0 {
-				own = v.before.throttling(nested, own.V)
-			}
-			sum = plus(sum, own)
-		}
-	}
-	return sum
-}
-
-// deepest is how deep containers can be nested (MAX_NESTING_DEPTH,
-// src/slave/containerizer/mesos/containerizer.hpp), which also ends a circle.
-const deepest = 32
-
-// topOf is the id of the container at top level that c is nested in.
-func (v *View) topOf(c *snapshot.Container) string {
-	for range deepest {
-		if c.Parent == "" {
-			break
-		}
-		i, _ := slices.BinarySearchFunc(v.Snapshot.Containers, c.Parent, func(o snapshot.Container, id string) int { return o.Compare(snapshot.Key{ID: id}) })
-		if i == len(v.Snapshot.Containers) || v.Snapshot.Containers[i].ID != c.Parent {
-			return c.Parent
-		}
-		c = &v.Snapshot.Containers[i]
-	}
-	return c.ID
+	return wanted
 }
 
 // ownLimit is the share of its memory allocation from which on a container's

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
@@ -20,12 +21,11 @@ type View struct {
 	promises []Promise
 	// before is the tick before; zero when there is none.
 	before Past
-	// needs is what regular containers want and lack. quotas counts the
-	// containers that a quota of their own ever throttled, nestedQuota: one of
-	// them is nested.
-	needs       needs
-	quotas      int
-	nestedQuota bool
+	// needs is what regular containers want and lack.
+	needs needs
+	// demands are those of the containers, in their order; nil when they are not
+	// known.
+	demands []demand.Demand
 }
 
 // Sums are what rules are judged on, summed up over the containers at top level.
@@ -45,10 +45,10 @@ type Sums struct {
 }
 
 // Look makes the view of the tick after before, the zero Past when it is not
-// known. It is the only pass over the containers on a calm node, for all signals
+// known. demands are those of the containers, in their order. It is the only pass over the containers on a calm node, for all signals
 // together, and allocates nothing.
-func Look(before Past, limits policy.Fresh, s *snapshot.Snapshot, promises []Promise) View {
-	v := View{Snapshot: s, limits: limits, promises: promises, before: before}
+func Look(before Past, limits policy.Fresh, s *snapshot.Snapshot, demands []demand.Demand, promises []Promise) View {
+	v := View{Snapshot: s, limits: limits, promises: promises, before: before, demands: demands}
 	age, reported := s.UsageAge()
 	switch {
 	case s.TreeWhy != snapshot.Present:
@@ -62,27 +62,31 @@ func Look(before Past, limits policy.Fresh, s *snapshot.Snapshot, promises []Pro
 		v.Regular++ // an executor that could not be decoded may well be regular
 	}
 	for i := range s.Containers {
-		c := &s.Containers[i]
-		if hasThrottled(c) {
-			v.quotas++
-			v.nestedQuota = v.nestedQuota || c.Parent != ""
+		if s.Containers[i].Parent == "" { // else its use is in its parent's
+			v.add(i)
 		}
-		if c.Parent == "" { // else its use is in its parent's
-			v.add(c)
-		}
-	}
-	if v.nestedQuota {
-		v.addAgain()
 	}
 	v.UnreadRegular = v.needs.containers - v.needs.read
 	return v
 }
 
-// Again is the view of another snapshot at the same tick.
-func (v *View) Again(s *snapshot.Snapshot) View { return Look(v.before, v.limits, s, v.promises) }
+// Again is the view of a snapshot of the same tick that lacks some of the
+// containers.
+func (v *View) Again(s *snapshot.Snapshot) View {
+	demands := make([]demand.Demand, 0, len(s.Containers))
+	at := 0
+	for i := range v.demands {
+		if at < len(s.Containers) && s.Containers[at].Key == v.Snapshot.Containers[i].Key {
+			demands = append(demands, v.demands[i])
+			at++
+		}
+	}
+	return Look(v.before, v.limits, s, demands, v.promises)
+}
 
-// add adds one container at top level.
-func (v *View) add(c *snapshot.Container) {
+// add adds the container i, which is at top level.
+func (v *View) add(i int) {
+	c := &v.Snapshot.Containers[i]
 	revocable := c.Class() == snapshot.ClassRevocable
 	switch {
 	case !revocable:
@@ -91,7 +95,14 @@ func (v *View) add(c *snapshot.Container) {
 		v.Revocable++
 	}
 	cores := v.Cores(c)
-	v.addNeeds(c, cores)
+	v.needs.addAllocation(c)
+	if c.Class() == snapshot.ClassRegular {
+		var d demand.Demand
+		if i < len(v.demands) {
+			d = v.demands[i]
+		}
+		v.need(c, &d, cores)
+	}
 	switch {
 	case !c.OnDisk:
 	case !cores.OK():
@@ -100,24 +111,6 @@ func (v *View) add(c *snapshot.Container) {
 		v.RevocableCores += cores.V
 	default:
 		v.RegularCores += cores.V
-	}
-}
-
-func (v *View) addNeeds(c *snapshot.Container, cores snapshot.Value) {
-	v.needs.addAllocation(c)
-	if c.Class() == snapshot.ClassRegular {
-		v.need(c, cores)
-	}
-}
-
-// addAgain adds the needs up again, now that it is known that quotas of nested
-// containers are behind some of the pressure of those at top level.
-func (v *View) addAgain() {
-	v.needs = needs{}
-	for i := range v.Snapshot.Containers {
-		if c := &v.Snapshot.Containers[i]; c.Parent == "" {
-			v.addNeeds(c, v.Cores(c))
-		}
 	}
 }
 
