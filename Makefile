@@ -101,7 +101,7 @@ glue-check: ## The C++ glue compiles against Mesos's headers: make glue-check ME
 	sh module/glue-check.sh '$(MESOS_SOURCE)'
 
 plots: ## The simulated stories of docs/evidence/ladder.md, as docs/evidence/plots/*.svg.
-	$(GO) run ./internal/replay/simnode/plots docs/evidence/plots
+	UPDATE_DOCS=1 $(GO) test -count=1 -run TestPlots ./internal/replay/simnode
 
 replay-report: build ## The comparison in docs/internals/estimators.md from traces: make replay-report TRACES=dir.
 	@test -n '$(TRACES)' || { echo "say where the traces are: make replay-report TRACES=dir" >&2; exit 1; }

@@ -1,8 +1,7 @@
 // Package simnode is a simulated node: what a policy throttles and kills, and
 // what an estimator offers, changes what the next snapshot says. Replay runs the
-// whole loop on it; and stories of minutes are told on it, on which the ladder's
-// behaviour is proved and from which the plots of docs/evidence/ladder.md are
-// drawn.
+// whole loop on it; and the tests of this package tell stories of minutes on it,
+// which prove how the ladder behaves and are the plots of docs/evidence/ladder.md.
 //
 // The model, one step per tick:
 //

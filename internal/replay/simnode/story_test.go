@@ -1,241 +1,174 @@
 package simnode
 
 import (
-	"math"
-	"os"
-	"strings"
-	"testing"
+	"fmt"
+	"time"
 
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/tick"
+	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 	"github.com/estimatord/estimatord/qos/signal"
 )
 
-// want is what must come out of a scenario, worked out by hand.
-type want struct {
-	// kills is how many, firstKill by when the first of them must have been
-	// decided on.
-	kills, firstKill int
-	// relief is a bound, in seconds, on how long the regular service gets less
-	// than it wants or the node is busier than the rule allows, at a stretch.
-	relief int
-	// upTurns is the most often that the limit may begin to rise after it fell.
-	upTurns int
-	// restsFrom is the second from which on the limit never changes; 0: not
-	// asked.
-	restsFrom int
-	// joins: somebody must have come, or nobody may.
-	joins bool
-	// undone: at the end nothing is in force.
-	undone bool
+// Scenario is one story of a node: one regular service and revocable tasks, one
+// tick per second. A kill is handed over after 0 to 10 s (the long poll), and
+// takes DeathLatency from then on. While the agent has a core to hand out,
+// another task comes every JoinEvery.
+type Scenario struct {
+	// Name is a word; About says in a sentence what is shown.
+	Name, About string
+	// CPUs is the size of the node, Allocated what the regular service was given.
+	CPUs, Allocated float64
+	// Demand is what the regular service wants, in cores.
+	Demand func(second int) float64
+	// Tasks is how many revocable tasks run at the start, each of which was given
+	// one CPU and wants TaskWants.
+	Tasks     int
+	TaskWants float64
+	// TaskWeight is their weight per CPU; 0: 10, as the agent sets it
+	// (--revocable_cpu_low_priority).
+	TaskWeight float64
+	// Seconds is how long it takes.
+	Seconds int
+	// Policy is the ladder's.
+	Policy policy.Policy
+	// NoQuota: throttles have no effect, as where the agent owns the quota.
+	NoQuota bool
+	// Offers: the estimator's offer is handed out.
+	Offers bool
 }
 
-func TestClosedLoop(t *testing.T) {
-	wants := map[string]want{
-		// for 5 s + stop 1 s + throttle 1 s + it shows 1 s.
-		"square": {relief: 8, upTurns: 3},
-		// The ramp goes on while it is followed, by steps of 2 % of the CPUs: what
-		// is above for longer than 8 s is the climb to the top.
-		"ramp":           {relief: 9, upTurns: 1, undone: true},
-		"sine":           {relief: 9, upTurns: 3},
-		"bursts":         {relief: 3},
-		"constant":       {relief: 8, restsFrom: 128},
-		"pressure":       {relief: 3, upTurns: 1, restsFrom: 200},
-		"throttle-cures": {relief: 8, upTurns: 1, undone: true},
-		// 8 s until the throttle is at its floor and 5 s for it to show; twice 10 s
-		// to hand over and 20 s to die; 5 s to settle in between; 3 s to show.
-		"throttle-fails": {kills: 2, firstKill: 60 + 13, relief: 13 + 2*30 + 5 + 3, restsFrom: 140},
-		"no-quota":       {kills: 2, firstKill: 60 + 13, relief: 13 + 2*30 + 5 + 3, upTurns: 1},
-		// Without a rung to climb first: 5 s, and at most 3 kills of 30 s with two
-		// times to settle.
-		"immediate": {kills: 3, firstKill: 60 + 5, relief: 5 + 3*30 + 2*5 + 3, joins: true, undone: true},
-		"offers":    {relief: 8, upTurns: 1, joins: true, undone: true},
-	}
-	scenarios := Scenarios()
-	if len(scenarios) != len(wants) {
-		t.Errorf("%d scenarios, %d expectations", len(scenarios), len(wants))
-	}
-	for _, sc := range scenarios {
-		t.Run(sc.Name, func(t *testing.T) {
-			want, ok := wants[sc.Name]
-			if !ok {
-				t.Fatal("nothing is expected of it")
-			}
-			rows, err := Run(sc)
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(t, &sc, rows, want)
-		})
-	}
+const (
+	// DeathLatency is how long a killed container takes to be gone.
+	DeathLatency = 20 * time.Second
+	// JoinEvery is the time between two revocable tasks that come.
+	JoinEvery = 15 * time.Second
+	// outside is what the system uses, in cores.
+	outside = 0.05
+	// slice is Node.Slice.
+	slice = 0.2
+	// callEvery is the time between two of the agent's calls for kills.
+	callEvery = 10 * time.Second
+	// regularWeight and revocableWeight are cpu.shares for each CPU, as the
+	// agent sets them.
+	regularWeight, revocableWeight = 1024.0, 10.0
+)
+
+// begin is when every story begins.
+var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// Row is one second of a story.
+type Row struct {
+	Second int
+	// Wanted and Used are the regular service's, Revocable what all revocable
+	// containers use, in cores.
+	Wanted, Used, Revocable float64
+	// Tasks is how many revocable containers are there.
+	Tasks int
+	// Limit is what the throttled ones may use together, 0: no throttle.
+	Limit float64
+	// RevocableTotal is what may exist as revocable in all, in cores.
+	RevocableTotal float64
+	// Rung is where the CPU's ladder stands.
+	Rung policy.Rung
+	// Kills is how many were decided on, Joined whether one came.
+	Kills  int
+	Joined bool
+	// Acted and StopOffering are those of the decision.
+	Acted, StopOffering bool
 }
 
-func check(t *testing.T, sc *Scenario, rows []Row, want want) {
-	kills, joins := 0, false
-	for i := range rows {
-		kills += rows[i].Kills
-		joins = joins || rows[i].Joined
-		if rows[i].Kills > 0 && kills == rows[i].Kills && rows[i].Second > want.firstKill {
-			t.Errorf("the first kill is at %d s, at the latest at %d s", rows[i].Second, want.firstKill)
-		}
-	}
-	if kills != want.kills {
-		t.Errorf("%d kills, %d are needed", kills, want.kills)
-	}
-	if joins != want.joins {
-		t.Errorf("somebody came: %v, want %v", joins, want.joins)
-	}
-	if long := longestContention(sc, rows); long > want.relief {
-		t.Errorf("no relief for %d s, at most %d", long, want.relief)
-	}
-	checkTurns(t, sc, rows, want)
-	checkOffers(t, rows)
-	last := &rows[len(rows)-1]
-	if undone := last.Rung == policy.None && last.Limit == 0; want.undone && !undone {
-		t.Errorf("at the end %+v is still in force", last)
-	}
-	for i := range rows {
-		if i > 0 && rows[i].Rung > rows[i-1].Rung+1 && !skips(sc, rows[i-1].Rung, rows[i].Rung) {
-			t.Errorf("%d s: from rung %s to %s", rows[i].Second, rows[i-1].Rung, rows[i].Rung)
-		}
-	}
+// story is a node on which a scenario is told.
+type story struct {
+	Node
+	sc      *Scenario
+	started int
 }
 
-// skips: the policy of the stories has no freeze.
-func skips(sc *Scenario, from, to policy.Rung) bool {
-	return sc.Policy.Rules[0].Immediate || from == policy.Throttle && to == policy.Kill && sc.Policy.Ladder.FreezeFor == 0
+func newStory(sc *Scenario) *story {
+	s := &story{sc: sc, Node: Node{CPUs: sc.CPUs, Outside: outside, Slice: slice}}
+	s.Regular = []*Container{{ID: "web", Since: begin.Add(-time.Hour), Allocated: sc.Allocated, Weight: regularWeight * sc.Allocated}}
+	for range sc.Tasks {
+		s.join(begin.Add(-time.Hour))
+	}
+	return s
 }
 
-// longestContention is the longest time for which the node was too busy by the rule
-// on node_cpu, or the service got less than it wants.
-func longestContention(sc *Scenario, rows []Row) (most int) {
-	now := 0
-	for i := range rows {
-		r := &rows[i]
-		busy := (r.Used + r.Revocable + outside) / sc.CPUs
-		tooBusy := sc.Policy.Rules[0].Signal == signal.NodeCPU && busy > sc.Policy.Rules[0].Above+1e-9
-		if r.Used < r.Wanted-1e-9 || tooBusy {
-			now++
-		} else {
-			now = 0
-		}
-		most = max(most, now)
+func (s *story) join(now time.Time) {
+	s.started++
+	weight := revocableWeight
+	if s.sc.TaskWeight > 0 {
+		weight = s.sc.TaskWeight
 	}
-	return most
+	s.Revocable = append(s.Revocable, &Container{ID: fmt.Sprintf("task-%03d", s.started), Since: now, Allocated: 1, Wants: s.sc.TaskWants, Weight: weight})
 }
 
-// checkTurns: between two changes of the limit's direction lies a dwell, and it
-// turns no more often than must be.
-func checkTurns(t *testing.T, sc *Scenario, rows []Row, want want) {
-	t.Helper()
-	direction, turned, ups := 0, math.MinInt, 0
-	before := math.Inf(1)
-	for i := range rows {
-		r := &rows[i]
-		limit := r.Limit
-		if limit == 0 {
-			limit = math.Inf(1)
-		}
-		now := 0
-		switch {
-		case limit > before:
-			now = 1
-		case limit < before:
-			now = -1
-		}
-		before = limit
-		if now == 0 {
-			continue
-		}
-		if want.restsFrom > 0 && r.Second >= want.restsFrom {
-			t.Errorf("%d s: the limit changes to %.2f, it should rest from %d s on", r.Second, r.Limit, want.restsFrom)
-		}
-		if now == direction {
-			continue
-		}
-		if dwell := int(sc.Policy.Ladder.Dwell.Seconds()); direction != 0 && r.Second-turned < dwell {
-			t.Errorf("%d s: the limit turns %d s after it turned last, dwell is %d s", r.Second, r.Second-turned, dwell)
-		}
-		if now > 0 {
-			ups++
-		}
-		direction, turned = now, r.Second
-	}
-	if ups > want.upTurns {
-		t.Errorf("the limit turned up %d times, at most %d are needed", ups, want.upTurns)
-	}
+// run lets one second pass.
+func (s *story) run(second int) {
+	s.Regular[0].Wants = max(0, s.sc.Demand(second))
+	s.Share(time.Second)
 }
 
-// checkOffers: after an action nothing is offered again within the hold, and
-// nobody comes while the offer is stopped.
-func checkOffers(t *testing.T, rows []Row) {
-	t.Helper()
-	held := -1
-	for i := range rows {
-		r := &rows[i]
-		if i > 0 && r.RevocableTotal > rows[i-1].RevocableTotal+1e-9 && r.Second < held {
-			t.Errorf("%d s: promises %.1f after %.1f, nothing before %d s", r.Second, r.RevocableTotal, rows[i-1].RevocableTotal, held)
-		}
-		if r.Acted {
-			held = r.Second + int(HoldOff.Seconds())
-		}
-		if r.Joined && r.StopOffering {
-			t.Errorf("%d s: somebody came while the offer was stopped", r.Second)
-		}
+// Run tells the story. Its Policy must be valid.
+func Run(sc Scenario) ([]Row, error) {
+	if err := sc.Policy.Validate(signal.Specs()); err != nil {
+		return nil, err
 	}
-}
-
-// The CPUs are handed out whole, by weight, and nobody gets more than it wants.
-func TestShare(t *testing.T) {
-	for _, tc := range []struct {
-		name string
-		size float64
-		all  []*Container
-		want []float64
-	}{
-		{"enough for all", 4, []*Container{{Wants: 1, Weight: 1}, {Wants: 2, Weight: 5}}, []float64{1, 2}},
-		{"by weight", 4, []*Container{{Wants: 9, Weight: 1}, {Wants: 9, Weight: 3}}, []float64{1, 3}},
-		{"what one does not want is the others'", 4, []*Container{{Wants: 0.5, Weight: 2}, {Wants: 9, Weight: 1}, {Wants: 9, Weight: 1}}, []float64{0.5, 1.75, 1.75}},
-		{"a regular one before revocable ones", 4, []*Container{{Wants: 3.5, Weight: 4096}, {Wants: 2, Weight: 10}}, []float64{3.5, 0.5}},
-	} {
-		share(tc.size, tc.all)
-		for i, want := range tc.want {
-			if math.Abs(tc.all[i].Got-want) > 1e-9 {
-				t.Errorf("%s: container %d got %v, want %v", tc.name, i, tc.all[i].Got, want)
-			}
-		}
-	}
-}
-
-// A story is the same each time it is told.
-func TestRunIsDeterministic(t *testing.T) {
-	sc, ok := Find("offers")
-	if !ok {
-		t.Fatal("no such scenario")
-	}
-	a, err := Run(sc)
+	est, err := newEstimator()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	b, _ := Run(sc)
-	for i := range a {
-		if a[i] != b[i] {
-			t.Fatalf("%d s: %+v, then %+v", i, a[i], b[i])
+	s := newStory(&sc)
+	brain := tick.NewBrain(est, qos.State{})
+	rows := make([]Row, 0, sc.Seconds)
+	var actions qos.Actions
+	lastJoin := begin
+	for second := range sc.Seconds {
+		now := begin.Add(time.Duration(second) * time.Second)
+		s.Remove(now)
+		if !sc.NoQuota {
+			s.Apply(actions)
 		}
+		s.run(second)
+		d, offer := brain.Think(&sc.Policy, &qos.Input{Snapshot: s.Snapshot(now), InFlight: s.InFlight()})
+		actions = d.Actions
+		row := Row{
+			Second: second, Wanted: s.Regular[0].Wants, Used: s.Regular[0].Got, Revocable: Used(s.Revocable), Tasks: len(s.Revocable),
+			Limit: d.Ladders[policy.CPU].Limit, Rung: d.Ladders[policy.CPU].Rung, Kills: len(d.Kills), Acted: d.Acted, StopOffering: d.StopOffering,
+		}
+		for _, v := range d.Kills {
+			call := (callEvery - now.Sub(begin)%callEvery) % callEvery
+			s.Kill(v.Key().ID, now, now.Add(call+DeathLatency))
+		}
+		for i := range offer.Resources {
+			if r := &offer.Resources[i]; r.Resource == resources.CPUs {
+				row.RevocableTotal = r.RevocableTotal.Float()
+				if sc.Offers && r.Offered >= resources.Unit && now.Sub(lastJoin) >= JoinEvery {
+					s.join(now)
+					lastJoin, row.Joined = now, true
+				}
+			}
+		}
+		rows = append(rows, row)
 	}
+	return rows, nil
 }
 
-// The page shows and explains each story.
-func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../../../docs/evidence/ladder.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, sc := range Scenarios() {
-		if !strings.Contains(string(page), "\n"+sc.About+"\n\n!["+sc.Name+"](plots/"+sc.Name+".svg)\n") {
-			t.Errorf("docs/evidence/ladder.md does not show %s with %q", sc.Name, sc.About)
-		}
-		if _, err := os.Stat("../../../docs/evidence/plots/" + sc.Name + ".svg"); err != nil {
-			t.Error(err)
-		}
-	}
+// newEstimator is mode usage as it is by default, but for the predictor: the
+// default needs a day of history to promise anything; this one takes the highest
+// use of the last minutes. The governor's times are a fifth of the defaults, so
+// that stories are minutes long.
+func newEstimator() (estimator.Estimator, error) {
+	cfg := estimator.DefaultUsage()
+	r := &cfg.Resources[0]
+	r.Predictor, r.Shadows = "container-max", nil
+	r.Peak.Window = 2 * time.Minute
+	r.Governor.Hold = 2 * time.Minute
+	r.Governor.HoldOff, r.Governor.HoldOffMax, r.Governor.HoldOffDecay = HoldOff, 12*time.Minute, 12*time.Minute
+	return estimator.NewUsage(cfg)
 }
+
+// HoldOff is for how long, at least, nothing is offered again after an action.
+const HoldOff = time.Minute
