@@ -145,7 +145,7 @@ func (r *redecide) tick(t *recording.Tick) error {
 		if err := r.start(t.Inputs.Start); err != nil {
 			return err
 		}
-		r.began, r.seq = at, t.Seq-1
+		r.began, r.seq = at, 0
 	}
 	switch {
 	case r.brain == nil:

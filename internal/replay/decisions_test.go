@@ -357,12 +357,18 @@ func TestAReplayKnowsWhatIsMissing(t *testing.T) {
 	n.ticks(5)
 	n.boot(n.halt())
 	n.ticks(4)
+	n.boot(n.halt())
+	n.unrecorded = true
+	n.ticks(1) // the first of a daemon
+	n.unrecorded = false
+	n.ticks(2)
 	n.halt()
 	r := n.replay()
-	if r.Starts != 2 || r.Ticks != 24 || r.Same != 22 || r.Unlogged != 2 || r.Unrecorded != 8 || r.First != nil {
-		t.Errorf("%+v, want 24 ticks, 2 not logged and 8 that could not be decided", r)
+	if r.Starts != 3 || r.Ticks != 24 || r.Same != 22 || r.Unlogged != 2 || r.Unrecorded != 11 || r.First != nil {
+		t.Errorf("%+v, want 24 ticks, 2 not logged and 11 that could not be decided", r)
 	}
-	if len(r.Ends) != 1 || r.Ends[0] != "ticks 21 to 23 are missing in the recording" {
-		t.Errorf("ends %q", r.Ends)
+	want := []string{"ticks 21 to 23 are missing in the recording", "the daemon was started again", "ticks 1 to 1 are missing in the recording"}
+	if !slices.Equal(r.Ends, want) {
+		t.Errorf("ends %q, want %q", r.Ends, want)
 	}
 }

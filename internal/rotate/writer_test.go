@@ -16,20 +16,21 @@ func text(s string, count int) Item {
 }
 
 // content is all that the files of dir hold.
-func content(t *testing.T, dir string) (all string) {
+func content(t *testing.T, dir string) string {
 	t.Helper()
 	list, err := List(dir, ".x")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var all strings.Builder
 	for _, f := range list {
 		b, err := os.ReadFile(f.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all += string(b)
+		all.Write(b)
 	}
-	return all
+	return all.String()
 }
 
 func quiet() Options {
