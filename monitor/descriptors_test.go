@@ -55,3 +55,11 @@ func TestLimitOfOpenFiles(t *testing.T) {
 		})
 	}
 }
+
+// Linux before 4.11 has no statx, and old container runtimes forbid it.
+func TestWithoutStatx(t *testing.T) {
+	c := cgrouptest.NewCopied(t, t.TempDir(), cgrouptest.Split)
+	c.MakeRoot()
+	c.Make("c1")
+	cgrouptest.Rerun(t, rerunOK, noStatxEnv+"="+c.Root)
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,7 @@ import (
 const (
 	deniedEnv   = "ESTIMATORD_TEST_DENIED"
 	fewFilesEnv = "ESTIMATORD_TEST_FEW_FILES"
+	noStatxEnv  = "ESTIMATORD_TEST_NO_STATX"
 )
 
 // rerunOK is the exit code of a rerun that went well.
@@ -28,6 +30,7 @@ func TestMain(m *testing.M) {
 	for env, rerun := range map[string]func(root string) error{
 		deniedEnv:   sampleDenied,
 		fewFilesEnv: sampleWithFewFiles,
+		noStatxEnv:  sampleWithoutStatx,
 	} {
 		if root := os.Getenv(env); root != "" {
 			if err := rerun(root); err != nil {
@@ -66,6 +69,37 @@ func sampleWithFewFiles(root string) (err error) {
 	}
 	if len(m.Layout().OpenedEachTime) == 0 {
 		return errors.New("the layout does not say that files are opened each time")
+	}
+	return nil
+}
+
+// sampleWithoutStatx expects that all is read where statx(2) is answered with an
+// error, as by kernels before 4.11 and by old container runtimes.
+func sampleWithoutStatx(root string) (err error) {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_STATX, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+		return fmt.Errorf("seccomp: %w", errno)
+	}
+	if err := unix.Statx(unix.AT_FDCWD, root, 0, 0, &unix.Statx_t{}); !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("statx is not forbidden: %v", err)
+	}
+	m, err := monitor.New(monitor.Config{CgroupRoot: root})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	s := m.Sample(time.Now(), nil)
+	if len(s.Containers) != 1 || s.TreeWhy != snapshot.Present || !s.Containers[0].CPU.UsageNanos.OK() || !s.Host.Usable().OK() {
+		return fmt.Errorf("%+v", s)
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func (r *Reader) Bound(b Bounds) {
 	r.bounds.memory = newMemoryLimits(b)
 	r.deriveBounds()
 	if text, why := r.buf.ReadOnce(unix.AT_FDCWD, r.paths[kindMeminfo]); why == snapshot.Present {
-		r.memTotal = parseMeminfo(text).total.N
+		r.memTotal = parseMeminfo(text, r.reserve).total.N
 	}
 	if text, why := r.buf.ReadOnce(unix.AT_FDCWD, r.paths[kindStat]); why == snapshot.Present {
 		s := parseStat(text, r.cpuset())

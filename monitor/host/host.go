@@ -158,7 +158,7 @@ func (r *Reader) readMeminfo(h *snapshot.Host) {
 	text, why := r.read(kindMeminfo)
 	m := meminfo{total: snapshot.Count{Why: why}, available: snapshot.Count{Why: why}}
 	if why == snapshot.Present {
-		m = parseMeminfo(text)
+		m = parseMeminfo(text, r.reserve)
 	}
 	h.MemTotalBytes, h.MemAvailableBytes = m.total, m.available
 	r.memTotal = m.total.N

@@ -14,81 +14,102 @@ import (
 //	MemTotal:       24684084 kB
 //	MemFree:        22991240 kB
 //	MemAvailable:   23701888 kB
-//	HardwareCorrupted:     0 kB
 //	HugePages_Total:       0
 //	Hugepagesize:       2048 kB
-//	Hugetlb:               0 kB
 //
 // https://docs.kernel.org/filesystems/proc.html#meminfo
 
 type meminfo struct {
 	total, available snapshot.Count
 	// setAside is memory that MemAvailable never counts, whatever is freed: huge
-	// pages, used or not, and pages that are broken. Kernels before 4.16 tell of
-	// huge pages of one size only.
+	// pages, used or not, and pages that are broken.
 	setAside uint64
 }
 
-var (
-	keyMemTotal     = []byte("MemTotal:")
-	keyMemAvailable = []byte("MemAvailable:")
-	keyCorrupted    = []byte("HardwareCorrupted:")
-	keyHugePages    = []byte("HugePages_Total:")
-	keyHugeSize     = []byte("Hugepagesize:")
-	keyHugetlb      = []byte("Hugetlb:")
-	unitKiB         = []byte(" kB")
+// The lines that are used.
+const (
+	memTotal = iota
+	memAvailable
+	memFree
+	memActiveFile
+	memInactiveFile
+	memSlab // reclaimable
+	memCorrupted
+	memHugetlb
+	memHugeSize
+	memHugePages // a number of pages, without a unit
+	numMemLines
 )
 
-func parseMeminfo(file []byte) meminfo {
+var memKeys = [numMemLines][]byte{
+	[]byte("MemTotal:"), []byte("MemAvailable:"), []byte("MemFree:"), []byte("Active(file):"), []byte("Inactive(file):"),
+	[]byte("SReclaimable:"), []byte("HardwareCorrupted:"), []byte("Hugetlb:"), []byte("Hugepagesize:"), []byte("HugePages_Total:"),
+}
+
+var unitKiB = []byte(" kB")
+
+// parseMeminfo reads /proc/meminfo of a kernel that keeps reserve bytes free.
+func parseMeminfo(file []byte, reserve uint64) meminfo {
 	missing := snapshot.Count{Why: snapshot.NoKey}
 	if len(file) == 0 || file[len(file)-1] != '\n' {
 		missing.Why = snapshot.Truncated
 	}
-	m := meminfo{total: missing, available: missing}
-	var pages uint64
-	var size, hugetlb, corrupted snapshot.Count
-	for {
-		line, rest, whole := bytes.Cut(file, []byte("\n"))
-		if !whole {
-			break
-		}
-		file = rest
-		if len(line) == 0 {
-			continue
-		}
-		switch line[0] { // most lines are none of these
-		case 'M':
-			cutKiB(line, keyMemTotal, &m.total)
-			cutKiB(line, keyMemAvailable, &m.available)
-		case 'H':
-			cutKiB(line, keyCorrupted, &corrupted)
-			cutKiB(line, keyHugeSize, &size)
-			cutKiB(line, keyHugetlb, &hugetlb)
-			if value, ok := bytes.CutPrefix(line, keyHugePages); ok {
-				pages, _ = decimal(bytes.TrimLeft(value, " "))
+	var lines [numMemLines]snapshot.Count
+	for i := range lines {
+		lines[i] = missing
+	}
+	for line, rest, whole := bytes.Cut(file, []byte("\n")); whole; line, rest, whole = bytes.Cut(rest, []byte("\n")) {
+		for i, key := range memKeys {
+			if value, ok := bytes.CutPrefix(line, key); ok {
+				lines[i] = parseMemory(value, i != memHugePages)
 			}
 		}
 	}
-	if !hugetlb.OK() {
-		hugetlb.N = pages * size.N
+	m := meminfo{total: lines[memTotal], available: lines[memAvailable]}
+	if m.available.Why == snapshot.NoKey {
+		m.available = estimateAvailable(&lines, reserve)
 	}
-	m.setAside = hugetlb.N + corrupted.N
+	huge := lines[memHugetlb]
+	if !huge.OK() { // before Linux 4.16, which tells of one size only
+		huge.N = lines[memHugePages].N * lines[memHugeSize].N
+	}
+	m.setAside = huge.N + lines[memCorrupted].N
 	return m
 }
 
-// cutKiB overwrites n where line has that key.
-func cutKiB(line, key []byte, n *snapshot.Count) {
-	value, ok := bytes.CutPrefix(line, key)
-	if !ok {
-		return
+// estimateAvailable is MemAvailable before Linux 3.14, from what the kernel makes
+// it of later (si_mem_available): free memory, and of the page cache and the
+// reclaimable slab each all but a part that is kept.
+func estimateAvailable(lines *[numMemLines]snapshot.Count, reserve uint64) snapshot.Count {
+	for _, i := range [...]int{memFree, memActiveFile, memInactiveFile, memSlab} {
+		if !lines[i].OK() {
+			return snapshot.Count{Why: lines[i].Why}
+		}
 	}
-	number, ok := bytes.CutSuffix(bytes.TrimLeft(value, " "), unitKiB)
-	kib, isNumber := decimal(number)
-	if !ok || !isNumber {
-		*n = snapshot.Count{Why: snapshot.Malformed}
-		return
+	sum := lines[memFree].N - min(lines[memFree].N, reserve)
+	for _, cache := range [...]uint64{lines[memActiveFile].N + lines[memInactiveFile].N, lines[memSlab].N} {
+		sum += cache - min(cache/2, reserve)
 	}
-	*n = snapshot.CountOf(kib << 10)
+	return snapshot.CountOf(sum)
+}
+
+// parseMemory is a value in bytes, or a number of pages.
+func parseMemory(value []byte, isKiB bool) snapshot.Count {
+	value = bytes.TrimLeft(value, " ")
+	if isKiB {
+		var ok bool
+		if value, ok = bytes.CutSuffix(value, unitKiB); !ok {
+			return snapshot.Count{Why: snapshot.Malformed}
+		}
+	}
+	n, ok := decimal(value)
+	switch {
+	case !ok:
+		return snapshot.Count{Why: snapshot.Malformed}
+	case isKiB:
+		n <<= 10
+	}
+	return snapshot.CountOf(n)
 }
 
 // reserve is the memory that the kernel keeps free, in bytes, which MemAvailable

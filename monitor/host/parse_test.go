@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"math"
 	"os"
 	"path/filepath"
@@ -152,6 +153,11 @@ func TestParseMeminfo(t *testing.T) {
 			meminfo{total: count(24684084 << 10), available: count(23701888 << 10)},
 		},
 		{"before 3.14", "MemTotal:       24684084 kB\nMemFree:        22991240 kB\n", meminfo{total: count(24684084 << 10), available: absent(snapshot.NoKey)}},
+		{
+			"before 3.14, with all that it is made of later",
+			"MemTotal: 1000 kB\nMemFree: 300 kB\nActive(file): 80 kB\nInactive(file): 20 kB\nSReclaimable: 40 kB\n",
+			meminfo{total: count(1000 << 10), available: count(440 << 10)},
+		},
 		{"cut", "MemTotal:       24684084 kB\nMemFr", meminfo{total: count(24684084 << 10), available: absent(snapshot.Truncated)}},
 		{"no unit", "MemTotal: 24684084\nMemAvailable: 1 kB\n", meminfo{total: absent(snapshot.Malformed), available: count(1 << 10)}},
 		{"not a number", "MemTotal: many kB\nMemAvailable: 1 kB\n", meminfo{total: absent(snapshot.Malformed), available: count(1 << 10)}},
@@ -168,10 +174,27 @@ func TestParseMeminfo(t *testing.T) {
 		{"empty", "", meminfo{total: absent(snapshot.Truncated), available: absent(snapshot.Truncated)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := parseMeminfo([]byte(tc.file)); got != tc.want {
+			if got := parseMeminfo([]byte(tc.file), 0); got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})
+	}
+}
+
+// What MemAvailable is made of agrees with the kernel's own.
+func TestEstimateAvailable(t *testing.T) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		t.Skip(err)
+	}
+	kept := reserve("/proc")
+	want := parseMeminfo(text, kept)
+	got := parseMeminfo(bytes.Replace(text, memKeys[memAvailable], []byte("Other:"), 1), kept)
+	if !want.available.OK() || !got.available.OK() {
+		t.Skipf("not told here: %+v, %+v", want.available, got.available)
+	}
+	if d := math.Abs(float64(want.available.N) - float64(got.available.N)); d > float64(kept) {
+		t.Errorf("%d, the kernel says %d (it keeps %d)", got.available.N, want.available.N, kept)
 	}
 }
 
@@ -188,7 +211,7 @@ func TestKernelFiles(t *testing.T) {
 	if got, want := parseStat(read("linux-6.18/stat"), nil), (stat{all: busy(76481, 215585, 59407, 0, 414, 172), cpus: count(2), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.18/meminfo")), (meminfo{total: count(24684084 << 10), available: count(23576312 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.18/meminfo"), 0), (meminfo{total: count(24684084 << 10), available: count(23576312 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := parseLoad(read("linux-6.18/loadavg")), [3]snapshot.Value{snapshot.ValueOf(4.80), snapshot.ValueOf(4.07), snapshot.ValueOf(3.04)}; got != want {
@@ -197,13 +220,13 @@ func TestKernelFiles(t *testing.T) {
 	if got, want := parseStat(read("linux-6.1/stat"), nil), (stat{all: busy(96, 0, 172, 0, 3, 0), cpus: count(2), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.1/meminfo")), (meminfo{total: count(2026024 << 10), available: count(1886200 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.1/meminfo"), 0), (meminfo{total: count(2026024 << 10), available: count(1886200 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := parseStat(read("linux-6.12/stat"), nil), (stat{all: busy(114, 0, 1414, 0, 61, 0), cpus: count(1), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.12/meminfo")), (meminfo{total: count(2021004 << 10), available: count(1851784 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.12/meminfo"), 0), (meminfo{total: count(2021004 << 10), available: count(1851784 << 10)}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := kernel.ParsePSI(read("linux-6.12/pressure-cpu")), (kernel.PSI{SomeMicros: count(13049795), FullMicros: count(0)}); got != want {
@@ -232,7 +255,7 @@ func FuzzParseHost(f *testing.F) {
 	f.Add([]byte("cpu"))
 	f.Add([]byte("cpu 1\ncpu"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		s, m := parseStat(file, nil), parseMeminfo(file)
+		s, m := parseStat(file, nil), parseMeminfo(file, 0)
 		for i, c := range []snapshot.Count{{N: s.all.ticks[0], Why: s.all.why}, s.cpus, m.total, m.available} {
 			if c.Why == snapshot.NotRead || !c.OK() && c.N != 0 {
 				t.Errorf("%q: reading %d is %+v", file, i, c)
