@@ -92,7 +92,7 @@ proto-check: proto ## Fails when the generated code is not what the .proto files
 	git diff --exit-code -- proto $(RECORDINGPB)
 
 test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qemu.
-	$(GO) run ./internal/cgroup2vm ./internal/throttle ./monitor/... ./internal/fakeagent/... ./internal/bench/contention ./internal/demo
+	GO=$(GO) internal/cgroup2vm/run ./internal/throttle ./monitor/... ./internal/fakeagent/... ./internal/bench/contention ./internal/demo
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
 	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'

@@ -77,10 +77,11 @@ func (t *Tree) Remove(rel string) error {
 	return errors.Join(errs...)
 }
 
-// Dir is where the cgroup is in the controller's hierarchy, "" without one.
+// Dir is where the cgroup is in the controller's hierarchy, which on v2 is one
+// for all; "" without one.
 func (t *Tree) Dir(controller, rel string) string {
 	for i, b := range t.place.bases {
-		if slices.Contains(b.controllers, controller) {
+		if t.place.v2 || slices.Contains(b.controllers, controller) {
 			return filepath.Join(t.Dirs()[i], rel)
 		}
 	}
