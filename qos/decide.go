@@ -9,46 +9,32 @@ import (
 	"github.com/estimatord/estimatord/qos/signal"
 )
 
-// noTime is no time at all.
-var noTime time.Time
-
 // Decide judges every rule of p against in and says what is to be done.
 //
-// st is what the last call returned (the zero State at first); ticks come in
-// order of time. Nothing that is passed in is changed, and the Decision shares
-// no memory with it. A nil p decides nothing. p must have passed Validate.
+// st is what the last call returned (the zero State at first). Nothing that is
+// passed in is changed, and the Decision shares no memory with it. A nil p
+// decides nothing. p must have passed Validate.
 func Decide(p *policy.Policy, st State, in Input) (Decision, State) {
-	s := in.Snapshot
 	if p == nil || len(p.Rules) == 0 {
-		st.policy, st.at = p, s.At
-		st.past = signal.Past{}
-		// What was done ends. What was killed still counts when rules are back.
-		l := &st.live
-		st.live = engine{kills: l.kills, opened: l.opened, dying: l.dying, goneAt: l.goneAt}
-		st.shadow = engine{}
-		d := Decision{Why: reason.NoPolicy, StopOffering: in.Commands.Paused}
-		if in.Commands.Paused {
-			d.Why = reason.Paused
-		}
-		return d, st
+		return decideNothing(p, st, &in)
 	}
-	st = st.follow(p, s.At, in.InFlight)
+	now := st.follow(p, &in)
 	if in.Commands.ResetBudget {
 		st.live.resetBudget()
 		st.shadow.resetBudget()
 	}
-	v := signal.Look(st.past, p.Fresh, s, in.Demands, in.Promises)
-	next := v.Remember()
+	v := signal.Look(st.past, p.Fresh, in.Snapshot, in.Demands, in.Promises)
+	st.past = v.Remember()
 	live := func(r *policy.Rule) bool { return !in.Commands.Paused && !p.Shadow && !r.Shadow }
-	if in.Commands.Paused { // what was above before it counts anew afterwards
+	if in.Commands.Paused { // the time for which a rule was exceeded counts anew afterwards
 		st.live.rules = make([]memory, len(p.Rules))
 	}
-	d := st.live.decide(p, live, &v, &in)
+	d := st.live.decide(p, live, &v, now)
 	d.StopOffering = d.StopOffering || in.Commands.Paused
 	d.Signals = readAll(&v)
 	shadow := func(r *policy.Rule) bool { return !live(r) }
 	if rulesAmong(p, shadow) > 0 {
-		sh := st.shadow.pretend(p, shadow, &v, &in)
+		sh := st.shadow.decideShadow(p, shadow, &v, now)
 		d.Shadow = &sh
 		if len(d.Rules) == 0 {
 			d.Why = reason.Shadow
@@ -59,7 +45,19 @@ func Decide(p *policy.Policy, st State, in Input) (Decision, State) {
 	if in.Commands.Paused {
 		d.Why = reason.Paused
 	}
-	st.past = next
+	return d, st
+}
+
+// decideNothing is Decide without a rule: what was done ends. What was killed
+// still counts when there are rules again.
+func decideNothing(p *policy.Policy, st State, in *Input) (Decision, State) {
+	l := &st.live
+	st = State{policy: p, clock: st.clock, live: engine{kills: l.kills, opened: l.opened, dying: l.dying, lastGone: l.lastGone}}
+	st.clock.Advance(in.Snapshot)
+	d := Decision{Why: reason.NoPolicy, StopOffering: in.Commands.Paused}
+	if in.Commands.Paused {
+		d.Why = reason.Paused
+	}
 	return d, st
 }
 
@@ -81,88 +79,93 @@ func readAll(v *signal.View) []SignalReading {
 	return out
 }
 
-// decide is one tick of the rules that count.
-func (e *engine) decide(p *policy.Policy, counts func(*policy.Rule) bool, v *signal.View, in *Input) Decision {
-	d := Decision{LastGone: e.goneAt, Blind: v.Blind, Sums: v.Sums}
-	n := rulesAmong(p, counts)
-	d.Rules = make([]RuleState, n)
-	js := make([]judgement, 0, n)
-	for i := range p.Rules {
-		if !counts(&p.Rules[i]) {
-			continue
-		}
-		js = append(js, judgement{rule: &p.Rules[i], sig: signal.Of(p.Rules[i].Signal), out: &d.Rules[len(js)], index: i})
-		e.judge(p, v, &js[len(js)-1])
-	}
-	t := turn{p: p, e: e, v: v, in: in, d: &d, js: js}
-	if v.Blind != "" || n == 0 {
-		// Who is revocable is not known, or no rule may do anything (any more):
-		// whatever was done is undone.
-		for res := range e.ladders {
-			e.ladders[res].release(v.Snapshot.At)
-		}
-		e.limits, e.light, e.frozen = nil, nil, nil
-		d.Ladders = t.ladderStates(&[policy.NumResources]asks{})
-	} else {
-		t.climb()
-	}
-	d.Why = summary(d.Rules)
-	d.Candidates = t.conclude()
-	d.Budget = e.budget(p)
-	d.StopOffering = d.StopOffering || d.Budget.Open() && n > 0
-	return d
-}
-
 // turn is one tick of an engine.
 type turn struct {
-	p  *policy.Policy
-	e  *engine
-	v  *signal.View
-	in *Input
-	d  *Decision
-	js []judgement
+	p *policy.Policy
+	e *engine
+	v *signal.View
+	// now is the time by the State's clock.
+	now time.Time
+	d   *Decision
+	js  []judgement
 	// weighed are the candidates, by resource; nil: nobody asked.
 	weighed [policy.NumResources][]*weighed
 	// chosen are those of them that are killed.
 	chosen []*weighed
 }
 
+// decide is one tick of the rules that count.
+func (e *engine) decide(p *policy.Policy, counts func(*policy.Rule) bool, v *signal.View, now time.Time) Decision {
+	n := rulesAmong(p, counts)
+	d := Decision{Blind: v.Blind, Sums: v.Sums, Rules: make([]RuleState, n)}
+	t := turn{p: p, e: e, v: v, now: now, d: &d, js: make([]judgement, 0, n)}
+	for i := range p.Rules {
+		if !counts(&p.Rules[i]) {
+			continue
+		}
+		t.js = append(t.js, judgement{rule: &p.Rules[i], sig: signal.Of(p.Rules[i].Signal), out: &d.Rules[len(t.js)], index: i})
+		t.judge(&t.js[len(t.js)-1])
+	}
+	if v.Blind != "" || n == 0 {
+		// Who is revocable is not known, or no rule may do anything (any more):
+		// whatever was done is undone.
+		for res := range e.ladders {
+			e.ladders[res].release(now)
+		}
+		e.limits, e.lowWeight, e.frozen = [policy.NumResources][]limit{}, nil, nil
+		d.Ladders = t.ladderStates(&[policy.NumResources]asks{})
+	} else {
+		t.climb()
+	}
+	d.Why = summary(d.Rules)
+	d.Candidates = t.conclude()
+	d.LastGone = t.calendar(e.lastGone)
+	d.Budget = BudgetState{Left: e.killsLeft(p), Used: len(e.kills), OpenSince: t.calendar(e.opened)}
+	d.StopOffering = d.StopOffering || d.Budget.Open() && n > 0
+	return d
+}
+
+// calendar is a time of the State's clock by the calendar of the tick.
+func (t *turn) calendar(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return t.v.Snapshot.At.Add(at.Sub(t.now))
+}
+
 // climb moves every ladder and does what its rung says.
 func (t *turn) climb() {
+	e, d := t.e, t.d
 	var all [policy.NumResources]asks
-	for res := range t.e.ladders {
-		all[res] = t.ask(policy.Resource(res))
-		a, l := &all[res], &t.e.ladders[res]
-		a.frozen = t.e.freezing(t.p, policy.Resource(res), t.v.Snapshot.At)
-		moved := l.move(t.p, t.v.Snapshot.At, a)
+	for i := range e.ladders {
+		res := policy.Resource(i)
+		all[i] = t.ask(res)
+		a, l := &all[i], &e.ladders[i]
+		a.frozen = t.freezing(res)
+		moved := l.move(t.p, t.now, a)
 		if a.rule >= 0 {
 			l.rule = t.js[a.rule].rule.Name
 		}
-		t.d.Acted = t.e.slow(t.p, t.v, policy.Resource(res), a, t.in) || t.d.Acted
+		d.Acted = t.throttle(res, a) || d.Acted
 		if a.push >= policy.Freeze || l.rung >= policy.Freeze {
-			t.weighed[res] = t.e.weigh(t.p, t.v, policy.Resource(res), t.in.InFlight)
+			t.weighed[i] = t.weigh(res)
 		}
-		t.d.Acted = t.e.freeze(t.p, t.v, policy.Resource(res), a, t.weighed[res]) || t.d.Acted
+		d.Acted = t.freeze(res, a) || d.Acted
 		if !moved {
-			l.climb(t.p, t.v.Snapshot.At, a)
+			l.climb(t.p, t.now, a)
 		}
-		t.d.StopOffering = t.d.StopOffering || l.rung >= policy.StopOffering
+		d.StopOffering = d.StopOffering || l.rung >= policy.StopOffering
 	}
 	for i := range t.js {
 		t.reach(&t.js[i])
 	}
-	t.e.spend(len(t.d.Kills), t.v.Snapshot.At)
-	t.d.Acted = t.d.Acted || len(t.d.Kills) > 0
-	t.d.Ladders = t.ladderStates(&all)
-	inFlight := t.in.InFlight
-	for _, v := range t.d.Kills { // what is killed now is not throttled any more
-		inFlight = append(inFlight[:len(inFlight):len(inFlight)], InFlight{Key: v.Key(), Since: t.v.Snapshot.At})
-		t.e.dying = append(t.e.dying[:len(t.e.dying):len(t.e.dying)], v.Key())
+	for _, v := range d.Kills {
+		e.kills = append(e.kills[:len(e.kills):len(e.kills)], t.now)
+		e.dying = append(e.dying[:len(e.dying):len(e.dying)], InFlight{Key: v.Key(), Since: t.now})
 	}
-	t.d.Actions = Actions{
-		Throttles: t.e.throttles(t.p, t.v, inFlight),
-		Freezes:   t.e.freezes(t.p, t.v, inFlight),
-	}
+	d.Acted = d.Acted || len(d.Kills) > 0
+	d.Ladders = t.ladderStates(&all)
+	d.Actions = Actions{Throttles: t.throttles(), Freezes: t.freezes()}
 }
 
 // ask collects what the rules of res ask for.
@@ -197,8 +200,8 @@ func (t *turn) ask(res policy.Resource) asks {
 			a.settle, a.immediate = min(a.settle, r.Settle), a.immediate || r.Immediate
 		}
 		if r.Action == policy.Throttle || r.Action > policy.Throttle && !r.Immediate {
-			a.waits = j.sig.Waits && (a.waits || !a.slow)
-			a.slow = true
+			a.waits = j.sig.Waits && (a.waits || !a.throttle)
+			a.throttle = true
 			if m := j.out.Shortfall; m.OK() && (!a.known || m.V > a.missing) {
 				a.missing, a.known = m.V, true
 			}
@@ -243,7 +246,7 @@ func (t *turn) ladderStates(all *[policy.NumResources]asks) []LadderState {
 	out := make([]LadderState, policy.NumResources)
 	for res := range out {
 		l, a := &t.e.ladders[res], &all[res]
-		out[res] = LadderState{Resource: policy.Resource(res), Rung: l.rung, Wanted: max(a.push, a.keep), Since: l.since, Limit: l.limit}
+		out[res] = LadderState{Resource: policy.Resource(res), Rung: l.rung, Wanted: max(a.push, a.keep), Since: t.calendar(l.since), Limit: l.limit}
 		if a.rule >= 0 && out[res].Wanted > policy.None {
 			out[res].Rule = t.js[a.rule].rule.Name
 		}

@@ -25,7 +25,7 @@ func Eligibility(p *policy.Policy, s *snapshot.Snapshot, inFlight []InFlight) []
 		return nil
 	}
 	var out []Candidate
-	var e engine
+	t := turn{p: p, v: &v, e: &engine{dying: inFlight}, now: s.At}
 	for _, res := range [...]policy.Resource{policy.CPU, policy.Memory} {
 		if !slices.ContainsFunc(p.Rules, func(r policy.Rule) bool {
 			sig := signal.Of(r.Signal)
@@ -33,7 +33,7 @@ func Eligibility(p *policy.Policy, s *snapshot.Snapshot, inFlight []InFlight) []
 		}) {
 			continue
 		}
-		for _, w := range e.weigh(p, &v, res, inFlight) {
+		for _, w := range t.weigh(res) {
 			c := w.Candidate
 			if w.eligible() {
 				c.Why = reason.Eligible

@@ -25,8 +25,8 @@ type judgement struct {
 // not count as above. An active rule stays so while the reading is absent, for as
 // long as a reading may be old: nothing is tightened then, and nothing let go
 // on a whim.
-func (e *engine) judge(p *policy.Policy, v *signal.View, j *judgement) {
-	r, out, mem := j.rule, j.out, e.rules[j.index]
+func (t *turn) judge(j *judgement) {
+	r, out, mem, v := j.rule, j.out, t.e.rules[j.index], t.v
 	out.Name, out.Signal, out.Action = r.Name, r.Signal, r.Action
 	out.Above, out.Clear, out.ForSeconds = r.Above, r.Clear, r.For.Seconds()
 	if r.While != (policy.While{}) {
@@ -46,27 +46,27 @@ func (e *engine) judge(p *policy.Policy, v *signal.View, j *judgement) {
 			out.Value = open
 		}
 		if mem.blind.IsZero() {
-			mem.blind = v.Snapshot.At
+			mem.blind = t.now
 		}
-		mem.since = noTime
-		mem.active = mem.active && v.Snapshot.At.Sub(mem.blind) <= p.Fresh.Sample
+		mem.since = time.Time{}
+		mem.active = mem.active && t.now.Sub(mem.blind) <= t.p.Fresh.Sample
 		out.Why = reason.Blind
 		if out.Value.Why == snapshot.NoFile {
 			out.Why = reason.NoSignal
 		}
 	default:
-		mem.blind = noTime
+		mem.blind = time.Time{}
 		out.Exceeded = out.Value.V > r.Above && open.V > 0
 		j.unclear = out.Value.V > r.Clear && open.V > 0
-		mem = j.follow(v, mem, open.V > 0)
+		mem = t.followRule(j, mem, open.V > 0)
 	}
-	out.Since, out.Active = mem.since, mem.active
-	e.remember(j.index, mem)
+	out.Since, out.Active = t.calendar(mem.since), mem.active
+	t.e.remember(j.index, mem)
 }
 
-// follow is the rule's memory after a tick at which everything could be read.
-func (j *judgement) follow(v *signal.View, mem memory, open bool) memory {
-	r, out := j.rule, j.out
+// followRule is the rule's memory after a tick at which everything could be read.
+func (t *turn) followRule(j *judgement, mem memory, open bool) memory {
+	r, out, v := j.rule, j.out, t.v
 	nobody := r.Action > policy.StopOffering && v.Revocable == 0 || j.sig.Protects && v.Regular == 0
 	switch {
 	case nobody:
@@ -76,7 +76,7 @@ func (j *judgement) follow(v *signal.View, mem memory, open bool) memory {
 		}
 		return memory{}
 	case !out.Exceeded:
-		mem.since = noTime
+		mem.since = time.Time{}
 		mem.active = mem.active && open && out.Value.V > r.Clear
 		out.Why = reason.Calm
 		if mem.active {
@@ -85,9 +85,9 @@ func (j *judgement) follow(v *signal.View, mem memory, open bool) memory {
 		return mem
 	}
 	if mem.since.IsZero() {
-		mem.since = v.Snapshot.At
+		mem.since = t.now
 	}
-	if v.Snapshot.At.Sub(mem.since) >= r.For-min(tickJitter, r.For/20) {
+	if t.now.Sub(mem.since) >= r.For-min(tickJitter, r.For/20) {
 		mem.active = true
 	}
 	out.Why = reason.Waiting

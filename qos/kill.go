@@ -2,7 +2,6 @@ package qos
 
 import (
 	"slices"
-	"time"
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -15,7 +14,7 @@ import (
 // bring enough.
 func (t *turn) kill(j *judgement) {
 	room, credit := t.underWay(j.sig.Resource)
-	settles := t.e.settlesFor(j.rule, t.v.Snapshot.At)
+	settles := t.e.settlesFor(j.rule, t.now)
 	j.out.SettlesInSeconds = settles.Seconds()
 	ws := t.weighed[j.sig.Resource]
 	missing := j.out.Shortfall
@@ -32,7 +31,7 @@ func (t *turn) kill(j *judgement) {
 	}
 	left := t.e.killsLeft(t.p) - len(t.chosen)
 	if left <= 0 {
-		t.e.trip(t.v.Snapshot.At)
+		t.e.openBreaker(t.now)
 		j.out.Why = reason.BudgetSpent
 		return
 	}
@@ -70,20 +69,28 @@ func (t *turn) underWay(res policy.Resource) (room int, credit float64) {
 	for _, w := range t.chosen {
 		credit += max(tiny, t.useOf(w.Key, res))
 	}
-	for i := range t.in.InFlight {
-		f := &t.in.InFlight[i]
-		if f.Ignored(t.v.Snapshot.At, t.p.Ladder.IgnoredAfter) {
-			continue
+	for i := range t.e.dying {
+		if f := &t.e.dying[i]; !t.isIgnored(f) {
+			room--
+			credit += max(tiny, t.useOf(f.Key, res))
 		}
-		room--
-		credit += max(tiny, t.useOf(f.Key, res))
 	}
 	return max(0, room), credit
 }
 
-// Ignored reports whether the kill is under way for longer than limit.
-func (f *InFlight) Ignored(now time.Time, limit time.Duration) bool {
-	return !f.Since.IsZero() && now.Sub(f.Since) > limit
+// isIgnored reports whether a kill is under way for too long: its container
+// lives, and is treated like any other.
+func (t *turn) isIgnored(f *InFlight) bool { return t.now.Sub(f.Since) > t.p.Ladder.IgnoredAfter }
+
+// isDying reports whether k is on its way to its end, so that nothing may slow
+// it: a container that is throttled takes long to die.
+func (t *turn) isDying(k snapshot.Key) bool {
+	return slices.ContainsFunc(t.e.dying, func(f InFlight) bool { return f.Key == k && !t.isIgnored(&f) })
+}
+
+// isInFlight reports whether a kill of k is under way, ignored or not.
+func isInFlight(all []InFlight, k snapshot.Key) bool {
+	return slices.ContainsFunc(all, func(f InFlight) bool { return f.Key == k })
 }
 
 // useOf is what the container uses of res, 0 when that is not known.

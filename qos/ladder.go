@@ -24,11 +24,11 @@ type ladder struct {
 	// is the limit that was last shared out among the containers, set when.
 	limit, ceiling, shared float64
 	set                    time.Time
-	// light is since when the throttled containers have no weight; zero while
-	// they have.
-	light time.Time
-	// grip is how many cuts in a row have not been enough.
-	grip int
+	// lowWeight is since when the throttled containers have the least CPU weight;
+	// zero while they have their own.
+	lowWeight time.Time
+	// cuts is how many cuts in a row have not been enough.
+	cuts int
 	// loosened is when the limit was last raised; backoff how many times in a
 	// row that was too much. failed is the limit that was the last time, since
 	// failedAt; 0 for none.
@@ -43,9 +43,9 @@ const (
 	// times as long, is where it ends: a throttle that is never tried to be
 	// loosened would be one for ever.
 	maxBackoff = 3
-	// maxGrip doublings of a cut are 16 times what is missing; five cuts take
+	// maxDoublings doublings of a cut are 16 times what is missing; five cuts take
 	// back any amount that a reading of 5 % tells of.
-	maxGrip = 4
+	maxDoublings = 4
 	// shownWithin is by how much throttled containers may use more than their
 	// limit and still keep it: samples and the kernel's 100 ms periods do not
 	// line up.
@@ -58,13 +58,6 @@ const (
 	// in steps, not at each tick.
 	leastCut = 0.02
 )
-
-// follow moves what lies in the future of a clock that was set back.
-func (l *ladder) follow(now time.Time) {
-	for _, t := range [...]*time.Time{&l.since, &l.quiet, &l.acted, &l.set, &l.light, &l.loosened, &l.failedAt} {
-		*t = earliest(*t, now)
-	}
-}
 
 // asks is what the rules of one resource ask for.
 type asks struct {
@@ -79,10 +72,10 @@ type asks struct {
 	// is done shows in their readings.
 	immediate bool
 	settle    time.Duration
-	// slow: a rule that is above asks for a throttle or more than that on the
-	// way of which a throttle lies; missing is the most that such a rule says
-	// is missing, known unless none says.
-	slow bool
+	// throttle: a rule that is exceeded asks for a throttle, or for more than that
+	// after one; missing is the most that such a rule says is missing, known
+	// unless none says.
+	throttle bool
 	// waits: all those rules read how regular containers wait for a CPU, which
 	// the weight of the others changes.
 	waits   bool
@@ -175,7 +168,7 @@ func (l *ladder) below(a *asks) policy.Rung {
 }
 
 // throttles reports whether anything is throttled.
-func (l *ladder) throttles() bool { return l.limit > 0 || !l.light.IsZero() }
+func (l *ladder) throttles() bool { return l.limit > 0 || !l.lowWeight.IsZero() }
 
 // stepDown leaves a rung, or loosens the throttle until there is none.
 func (l *ladder) stepDown(p *policy.Policy, now time.Time, a *asks) {
@@ -185,8 +178,8 @@ func (l *ladder) stepDown(p *policy.Policy, now time.Time, a *asks) {
 			return
 		}
 	}
-	if l.rung == policy.Throttle && !l.light.IsZero() {
-		l.light, l.loosened = time.Time{}, now
+	if l.rung == policy.Throttle && !l.lowWeight.IsZero() {
+		l.lowWeight, l.loosened = time.Time{}, now
 	}
 	l.to(l.below(a), now)
 	if l.rung == policy.None {
@@ -220,10 +213,6 @@ func (l *ladder) loosen(p *policy.Policy, now time.Time, a *asks) {
 	}
 }
 
-// throttled is what the containers that are throttled use, must keep, were given
-// and could use, all together.
-type throttled struct{ used, least, given, most float64 }
-
 // due reports whether the last cut has shown, or should have: only then does
 // the reading say that it was not enough.
 func (l *ladder) due(now time.Time, a *asks, used float64) bool {
@@ -238,7 +227,7 @@ func (l *ladder) due(now time.Time, a *asks, used float64) bool {
 // tighten cuts the limit by what is missing, or by half of what is used where
 // that is not known, and by twice as much as the last time where that was not
 // enough: a reading that stops at "all is busy" never tells of more. It reports
-// whether that is a new grip, not one that is only tightened further.
+// whether that is a new throttle, not one that is only tightened further.
 func (l *ladder) tighten(p *policy.Policy, now time.Time, a *asks, t throttled) (isNew bool) {
 	before := l.limit
 	cut := t.used / 2
@@ -247,7 +236,7 @@ func (l *ladder) tighten(p *policy.Policy, now time.Time, a *asks, t throttled) 
 	}
 	l.ceiling = max(l.ceiling, t.given, t.used, t.most)
 	if a.known {
-		cut = min(t.used, max(a.missing*beyondMissing*float64(int(1)<<min(l.grip, maxGrip)), l.ceiling*leastCut))
+		cut = min(t.used, max(a.missing*beyondMissing*float64(int(1)<<min(l.cuts, maxDoublings)), l.ceiling*leastCut))
 	}
 	from := t.used
 	if l.limit > 0 {
@@ -267,7 +256,7 @@ func (l *ladder) tighten(p *policy.Policy, now time.Time, a *asks, t throttled) 
 	}
 	l.loosened = time.Time{}
 	l.limit, l.acted = next, now
-	l.grip++
+	l.cuts++
 	return before == 0 || again
 }
 

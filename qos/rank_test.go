@@ -71,7 +71,7 @@ func TestVictimOrder(t *testing.T) {
 
 	v := signal.Look(signal.Past{}, p.Fresh, s, nil, nil)
 	var got []string
-	for _, w := range (&engine{}).weigh(p, &v, policy.CPU, nil) {
+	for _, w := range (&turn{p: p, v: &v, e: &engine{}}).weigh(policy.CPU) {
 		got = append(got, w.ID)
 	}
 	want := []string{"1-cheap", "2-over", "3-large", "4-young", "5-first", "6-second", "0-dear"}

@@ -9,8 +9,8 @@ import (
 	"github.com/estimatord/estimatord/qos/signal"
 )
 
-// ghost is a container that would have been killed and still runs.
-type ghost struct {
+// shadowVictim is a container that would have been killed and still runs.
+type shadowVictim struct {
 	key snapshot.Key
 	// rule is the name of the rule that would have killed it, until when its
 	// outcome is awaited; zero when it is known.
@@ -18,36 +18,35 @@ type ghost struct {
 	until time.Time
 }
 
-// pretend is one tick of the rules in shadow mode. They see a node from which
+// decideShadow is one tick of the rules in shadow mode. They see a node from which
 // what they would have taken is deducted, since a dry run that deducts nothing
 // takes the same again at each tick. What cannot be deducted is the pressure
 // itself: a rule that reads it waits for its settle time, as after a kill.
-func (e *engine) pretend(p *policy.Policy, counts func(*policy.Rule) bool, v *signal.View, in *Input) ShadowDecision {
+func (e *engine) decideShadow(p *policy.Policy, counts func(*policy.Rule) bool, v *signal.View, now time.Time) ShadowDecision {
 	var out ShadowDecision
-	e.ghosts = slices.DeleteFunc(slices.Clone(e.ghosts), func(g ghost) bool {
-		gone := v.Snapshot.TreeWhy == snapshot.Present && !slices.ContainsFunc(v.Snapshot.Containers, func(c snapshot.Container) bool { return c.Key == g.key && c.OnDisk })
-		if o, known := e.outcome(p, v, &g, gone); known {
+	still := make([]shadowVictim, 0, len(e.shadowVictims))
+	for _, s := range e.shadowVictims {
+		c := v.Snapshot.Find(s.key)
+		gone := v.Snapshot.TreeWhy == snapshot.Present && (c == nil || !c.OnDisk)
+		if o, known := outcome(p, v, &s, gone, now); known {
 			out.Outcomes = append(out.Outcomes, o)
+			s.until = time.Time{}
 		}
-		return gone
-	})
-	for i := range e.ghosts {
-		if _, known := e.outcome(p, v, &e.ghosts[i], false); known {
-			e.ghosts[i].until = noTime
+		if !gone {
+			still = append(still, s)
 		}
 	}
-	out.Deducted = len(e.ghosts)
-	less := e.deduct(v)
-	lessView := v.Again(less)
-	out.Decision = e.decide(p, counts, &lessView, in)
+	e.shadowVictims = still
+	out.Deducted = len(still)
+	less := v.Of(e.deduct(v))
+	out.Decision = e.decide(p, counts, &less, now)
 	for _, k := range out.Kills {
-		rule := slices.IndexFunc(p.Rules, func(r policy.Rule) bool { return r.Name == k.Cause().Rule })
-		r := &p.Rules[rule]
-		e.ghosts = append(e.ghosts, ghost{key: k.Key(), rule: k.Cause().Rule, until: v.Snapshot.At.Add(max(r.For+r.Settle, minOutcome))})
+		r := ruleOfName(p, k.Cause().Rule)
+		e.shadowVictims = append(e.shadowVictims, shadowVictim{key: k.Key(), rule: r.Name, until: now.Add(max(r.For+r.Settle, minOutcome))})
 	}
 	e.dying = nil // it would have been gone by the next tick
 	if len(out.Kills) > 0 {
-		e.goneAt = v.Snapshot.At
+		e.lastGone = now
 	}
 	return out
 }
@@ -56,29 +55,32 @@ func (e *engine) pretend(p *policy.Policy, counts func(*policy.Rule) bool, v *si
 // was needed.
 const minOutcome = 10 * time.Second
 
-// outcome says whether the rule cleared without the kill, once that is known.
-func (e *engine) outcome(p *policy.Policy, v *signal.View, g *ghost, gone bool) (Outcome, bool) {
-	rule := slices.IndexFunc(p.Rules, func(r policy.Rule) bool { return r.Name == g.rule })
-	if g.until.IsZero() || rule < 0 {
-		return Outcome{}, false
+// ruleOfName is the rule of that name, nil when it is not there any more.
+func ruleOfName(p *policy.Policy, name string) *policy.Rule {
+	i := slices.IndexFunc(p.Rules, func(r policy.Rule) bool { return r.Name == name })
+	if i < 0 {
+		return nil
 	}
-	r := &p.Rules[rule]
-	o := Outcome{Key: g.key, Rule: r.Name}
-	m := v.Read(r)
-	switch {
-	case gone, v.Blind == "" && m.Value.OK() && m.Value.V <= r.Clear:
-		o.Cleared = true
-		return o, true
-	case v.Snapshot.At.After(g.until):
-		return o, true
-	}
-	return o, false
+	return &p.Rules[i]
 }
 
-// deduct is the snapshot without the ghosts, with what is throttled at its
-// limit. It is the snapshot itself when there is nothing to deduct.
+// outcome says whether the rule cleared without the kill, once that is known.
+func outcome(p *policy.Policy, v *signal.View, s *shadowVictim, gone bool, now time.Time) (o Outcome, known bool) {
+	r := ruleOfName(p, s.rule)
+	if s.until.IsZero() || r == nil {
+		return o, false
+	}
+	o = Outcome{Key: s.key, Rule: r.Name}
+	m := v.Read(r)
+	o.Cleared = gone || v.Blind == "" && m.Value.OK() && m.Value.V <= r.Clear
+	return o, o.Cleared || now.After(s.until)
+}
+
+// deduct is the snapshot without the shadow victims, with what is throttled at
+// its limit. It is the snapshot itself when there is nothing to deduct.
 func (e *engine) deduct(v *signal.View) *snapshot.Snapshot {
-	if len(e.ghosts) == 0 && len(e.limits) == 0 {
+	limits := e.limits[policy.CPU]
+	if len(e.shadowVictims) == 0 && len(limits) == 0 {
 		return v.Snapshot
 	}
 	s := *v.Snapshot
@@ -87,13 +89,13 @@ func (e *engine) deduct(v *signal.View) *snapshot.Snapshot {
 	for i := range v.Snapshot.Containers {
 		c := v.Snapshot.Containers[i]
 		cores := v.Cores(&c)
-		if slices.ContainsFunc(e.ghosts, func(g ghost) bool { return g.key == c.Key }) {
+		if slices.ContainsFunc(e.shadowVictims, func(s shadowVictim) bool { return s.key == c.Key }) {
 			less += cores.V
 			continue
 		}
-		if by := e.limitOf(c.Key); by[policy.CPU] > 0 && cores.OK() && cores.V > by[policy.CPU] {
-			less += cores.V - by[policy.CPU]
-			c.CPU.Cores.V = by[policy.CPU]
+		if most := e.limitOf(policy.CPU, c.Key); most > 0 && cores.OK() && cores.V > most {
+			less += cores.V - most
+			c.CPU.Cores.V = most
 		}
 		s.Containers = append(s.Containers, c)
 	}

@@ -11,52 +11,72 @@ import (
 
 // State is what Decide remembers from one tick to the next; the zero State is
 // the start. A State is a value: Decide never changes the one it is given.
+//
+// All times in it are by clock, so that setting the calendar changes nothing.
 type State struct {
 	// policy is what the rules' memories belong to.
 	policy *policy.Policy
-	// at is the tick before.
-	at time.Time
-	// past is what the signals remember of it.
+	clock  snapshot.Steady
+	// past is what the signals remember of the tick before.
 	past signal.Past
 	// live is what is done, shadow what the rules in shadow mode would do.
 	live, shadow engine
 }
 
-// Resume is the State of a daemon that starts again: kills are the times of
-// those that still count in the budget, oldest first.
-func Resume(kills []time.Time) State {
-	return State{live: engine{kills: slices.Clone(kills)}}
+// Resume is what a daemon that starts again must not have forgotten of a State.
+// It is kept before a kill is handed over.
+type Resume struct {
+	// Clock is what the times are by.
+	Clock snapshot.Steady `json:"clock"`
+	// Kills are when containers were killed that still count in the budget,
+	// oldest first; BreakerOpenSince is when the breaker opened, zero while it is
+	// closed.
+	Kills            []time.Time `json:"kills,omitempty"`
+	BreakerOpenSince time.Time   `json:"breaker_open_since,omitzero"`
+	// UnderWay are the kills whose containers are not seen to be gone, LastGone
+	// is when the last one was.
+	UnderWay []InFlight `json:"kills_under_way,omitempty"`
+	LastGone time.Time  `json:"last_gone,omitzero"`
 }
 
-// Kills are the times of the kills that still count in the budget, oldest
-// first.
-func (st State) Kills() []time.Time { return slices.Clone(st.live.kills) }
+// Resume is what to keep of st.
+func (st State) Resume() Resume {
+	e := &st.live
+	return Resume{Clock: st.clock, Kills: e.kills, BreakerOpenSince: e.opened, UnderWay: e.dying, LastGone: e.lastGone}
+}
+
+// State is the State of a daemon that starts again.
+func (r Resume) State() State {
+	return State{clock: r.Clock, live: engine{
+		kills: slices.Clone(r.Kills), opened: r.BreakerOpenSince, dying: slices.Clone(r.UnderWay), lastGone: r.LastGone,
+	}}
+}
 
 // engine is the memory of one set of rules. Its slices are copied on change.
 type engine struct {
 	rules   []memory
 	ladders [policy.NumResources]ladder
-	// dying are the kills that were under way at the tick before; goneAt is when
-	// the last one of them was seen to be gone.
-	dying  []snapshot.Key
-	goneAt time.Time
-	// limits are the throttles in force, frozen the containers that are or were
-	// frozen since the ladder came to that rung; both sorted by key.
-	limits []limit
-	// light are the containers whose weight is taken, sorted.
-	light  []snapshot.Key
-	frozen []frozen
+	// dying are the kills under way, each since it was decided; lastGone is when
+	// the last one that was is seen to be gone.
+	dying    []InFlight
+	lastGone time.Time
+	// limits are the throttles in force, by resource, sorted by key; frozen are
+	// the containers that are or were frozen since the ladder came to that rung.
+	limits [policy.NumResources][]limit
+	// lowWeight are the containers that have the least CPU weight, sorted.
+	lowWeight []snapshot.Key
+	frozen    []frozen
 	// kills are the times of the kills in the budget's span, oldest first;
 	// opened is when the breaker opened.
 	kills  []time.Time
 	opened time.Time
-	// ghosts are containers that would have been killed and still run.
-	ghosts []ghost
+	// shadowVictims are containers that would have been killed and still run.
+	shadowVictims []shadowVictim
 }
 
 // memory is that of one rule.
 type memory struct {
-	// since is when it was first above without interruption; zero when it is
+	// since is when it was first exceeded without interruption; zero when it is
 	// not.
 	since time.Time
 	// active: see RuleState.Active.
@@ -65,25 +85,31 @@ type memory struct {
 	blind time.Time
 }
 
-// follow brings st to the tick at now: it forgets what was interrupted.
-func (st State) follow(p *policy.Policy, now time.Time, inFlight []InFlight) State {
-	// Nobody looked between two ticks that are too far apart, and a clock that
-	// went back says nothing about how long anything lasted.
-	gap := now.Sub(st.at)
-	fresh := st.policy == p && gap >= 0 && gap <= p.Fresh.Sample
-	for _, e := range []*engine{&st.live, &st.shadow} {
-		if !fresh || len(e.rules) != len(p.Rules) {
-			e.rules = carry(p, st.policy, e.rules, gap >= 0 && gap <= p.Fresh.Sample)
-		}
-		e.follow(p, now, inFlight)
+// follow brings st to the tick of s and returns its time: it forgets what was
+// interrupted. Nobody looked between two ticks that are too far apart, and a
+// clock that goes back does not say for how long.
+func (st *State) follow(p *policy.Policy, in *Input) time.Time {
+	s, before := in.Snapshot, st.clock
+	now := st.clock.Advance(s)
+	seamless := now.Sub(before.At) <= p.Fresh.Sample
+	if s.Uptime == 0 && s.At.Before(before.Seen) {
+		seamless = false
+		st.live.frozen, st.shadow.frozen = thawed(st.live.frozen), thawed(st.shadow.frozen)
 	}
-	st.policy, st.at = p, now
-	return st
+	for _, e := range []*engine{&st.live, &st.shadow} {
+		if !seamless || st.policy != p || len(e.rules) != len(p.Rules) {
+			e.rules = carry(p, st.policy, e.rules, seamless)
+		}
+		e.followKills(in, now)
+		e.forgetKills(p, now)
+	}
+	st.policy = p
+	return now
 }
 
-// carry is the rules' memory under a policy that was swapped in: what a rule that
-// is in both has held stays so, or each reload would let go of everything for a
-// while. How long the others, and those that still wait, were above is forgotten.
+// carry is the rules' memory under a policy that was swapped in: a rule that is
+// active and in both stays so, or each reload would let go of everything for a
+// while. How long the others were exceeded is forgotten.
 func carry(p, before *policy.Policy, rules []memory, seamless bool) []memory {
 	next := make([]memory, len(p.Rules))
 	if before == nil || before == p || !seamless || len(rules) != len(before.Rules) {
@@ -97,36 +123,26 @@ func carry(p, before *policy.Policy, rules []memory, seamless bool) []memory {
 	return next
 }
 
-// follow notices which kills are done, and moves what lies in the future of a
-// clock that was set back.
-func (e *engine) follow(p *policy.Policy, now time.Time, inFlight []InFlight) {
-	e.goneAt = earliest(e.goneAt, now)
-	e.opened = earliest(e.opened, now)
-	e.thawFuture(now)
-	for i := range e.ladders {
-		e.ladders[i].follow(now)
-	}
-	for _, k := range e.dying {
-		if !slices.ContainsFunc(inFlight, func(f InFlight) bool { return f.Key == k }) {
-			e.goneAt = now
+// followKills notices which kills are under way and which have ended.
+func (e *engine) followKills(in *Input, now time.Time) {
+	for i := range e.dying {
+		if !isInFlight(in.InFlight, e.dying[i].Key) {
+			e.lastGone = now
 		}
 	}
-	e.dying = nil
-	if len(inFlight) > 0 {
-		e.dying = make([]snapshot.Key, len(inFlight))
-		for i := range inFlight {
-			e.dying[i] = inFlight[i].Key
+	if len(e.dying)+len(in.InFlight) == 0 {
+		return
+	}
+	dying := make([]InFlight, len(in.InFlight))
+	for i, f := range in.InFlight {
+		dying[i] = InFlight{Key: f.Key, Since: now}
+		if k := slices.IndexFunc(e.dying, func(d InFlight) bool { return d.Key == f.Key }); k >= 0 {
+			dying[i].Since = e.dying[k].Since
+		} else if age := in.Snapshot.At.Sub(f.Since); !f.Since.IsZero() && age > 0 {
+			dying[i].Since = now.Add(-age)
 		}
 	}
-	e.forgetKills(p, now)
-}
-
-// earliest is t, or now when t is later.
-func earliest(t, now time.Time) time.Time {
-	if t.After(now) {
-		return now
-	}
-	return t
+	e.dying = dying
 }
 
 // remember sets rule i's memory. The slice is copied on a change only: a calm
@@ -141,8 +157,8 @@ func (e *engine) remember(i int, m memory) {
 // settlesFor is how long rule r must still wait for the last victim's relief
 // to show at time now.
 func (e *engine) settlesFor(r *policy.Rule, now time.Time) time.Duration {
-	if e.goneAt.IsZero() {
+	if e.lastGone.IsZero() {
 		return 0
 	}
-	return max(0, e.goneAt.Add(r.Settle).Sub(now))
+	return max(0, e.lastGone.Add(r.Settle).Sub(now))
 }

@@ -4,7 +4,6 @@ import (
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
-	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // weighed is a container that was looked at as a victim.
@@ -19,31 +18,32 @@ func (w *weighed) eligible() bool { return w.Why == "" }
 
 // weigh looks at every top-level container that is not regular, and ranks
 // them by what they use of res. Regular ones are not even looked at.
-func (e *engine) weigh(p *policy.Policy, v *signal.View, res policy.Resource, inFlight []InFlight) []*weighed {
+func (t *turn) weigh(res policy.Resource) []*weighed {
+	s := t.v.Snapshot
 	n := 0
-	for i := range v.Snapshot.Containers {
-		if mayBeWeighed(&v.Snapshot.Containers[i]) {
+	for i := range s.Containers {
+		if mayBeWeighed(&s.Containers[i]) {
 			n++
 		}
 	}
 	all, ws := make([]weighed, n), make([]*weighed, 0, n)
-	for i := range v.Snapshot.Containers {
-		c := &v.Snapshot.Containers[i]
+	for i := range s.Containers {
+		c := &s.Containers[i]
 		if !mayBeWeighed(c) {
 			continue
 		}
 		w := &all[len(ws)]
-		*w = weighed{c: c, Candidate: Candidate{Key: c.Key, AgeSeconds: c.Age(v.Snapshot.At).Seconds(), Resource: res}}
-		use := v.Use(c, res)
+		*w = weighed{c: c, Candidate: Candidate{Key: c.Key, AgeSeconds: c.Age(s.At).Seconds(), Resource: res}}
+		use := t.v.Use(c, res)
 		if use.OK() {
 			w.Usage = use.V
 		}
 		if x := c.Executor; x != nil {
 			w.FrameworkID, w.ExecutorID = x.FrameworkID, x.ExecutorID
 			w.Over = w.Usage - allocated(x, res)
-			w.Priority = p.Victims.PriorityOf(x)
+			w.Priority = t.p.Victims.PriorityOf(x)
 		}
-		w.Why = e.unfit(p, v, w, use, inFlight)
+		w.Why = t.unfit(w, use)
 		ws = append(ws, w)
 	}
 	rank(ws)
@@ -55,7 +55,7 @@ func mayBeWeighed(c *snapshot.Container) bool {
 }
 
 // unfit is why w may not be killed, "" when it may.
-func (e *engine) unfit(p *policy.Policy, v *signal.View, w *weighed, use snapshot.Value, inFlight []InFlight) reason.Code {
+func (t *turn) unfit(w *weighed, use snapshot.Value) reason.Code {
 	x := w.c.Executor
 	switch {
 	case x == nil:
@@ -67,17 +67,17 @@ func (e *engine) unfit(p *policy.Policy, v *signal.View, w *weighed, use snapsho
 		return reason.NotRevocable
 	}
 	switch {
-	case isInFlight(inFlight, w.Key):
+	case isInFlight(t.e.dying, w.Key):
 		return reason.AlreadyDying
-	case p.Victims.Protect.Protects(x):
+	case t.p.Victims.Protect.Protects(x):
 		return reason.Protected
 	case !w.c.OnDisk:
 		return reason.NotOnDisk
 	case !use.OK():
 		return reason.UnknownUsage
-	case w.c.Age(v.Snapshot.At) < p.Victims.MinAge:
+	case w.c.Age(t.v.Snapshot.At) < t.p.Victims.MinAge:
 		return reason.TooYoung
-	case w.Resource == policy.CPU && w.Usage < p.Victims.MinUsage && !e.isFrozen(w.Key, v.Snapshot.At, p):
+	case w.Resource == policy.CPU && w.Usage < t.p.Victims.MinUsage && !t.isFrozen(w.Key):
 		return reason.TooSmall
 	}
 	return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
-// The first thing that a throttle takes is weight: revocable containers get the
+// A throttle begins with the weight: revocable containers get the
 // least share of contended CPUs that the kernel knows, and all that is idle, as
 // before. Who waits for a CPU gets it at once, and nothing else is lost: beside
 // hogs of the least weight a service answered 4 to 9 % later than alone (p99),
@@ -19,7 +19,7 @@ import (
 //
 // That the weight is not enough has to come from a reading which says how much
 // is missing, or from one for which it is time to go further than a throttle.
-// What the fast lane sees on cgroup v1, a container that has less CPU than just
+// What the fast sampler sees on cgroup v1, a container that has less CPU than just
 // before, is as well one that has less to do: reason enough to take weight, which
 // costs next to nothing, but beside hogs without weight it is hardly ever more.
 
@@ -27,13 +27,13 @@ import (
 // lane looks each 100 ms, and what it says counts until its next look.
 const weightShows = 250 * time.Millisecond
 
-// lighten takes the weight of the revocable containers where the rules that are
+// lowerWeight takes the weight of the revocable containers where the rules that are
 // above ask for no more, and reports whether that is enough for this tick; isNew
 // says that it was taken just now.
-func (l *ladder) lighten(p *policy.Policy, now time.Time, a *asks) (enough, isNew bool) {
-	if !l.light.IsZero() {
+func (l *ladder) lowerWeight(p *policy.Policy, now time.Time, a *asks) (enough, isNew bool) {
+	if !l.lowWeight.IsZero() {
 		unsure := a.waits && !a.known && a.push <= policy.Throttle
-		return l.limit == 0 && (unsure || now.Sub(l.light) < weightShows), false
+		return l.limit == 0 && (unsure || now.Sub(l.lowWeight) < weightShows), false
 	}
 	if !a.waits || l.limit > 0 {
 		return false, false
@@ -42,28 +42,28 @@ func (l *ladder) lighten(p *policy.Policy, now time.Time, a *asks) (enough, isNe
 		l.backoff = min(l.backoff+1, maxBackoff)
 	}
 	l.loosened = time.Time{}
-	l.light, l.acted = now, now
+	l.lowWeight, l.acted = now, now
 	return true, true
 }
 
-// weighDown brings the list of containers without weight up to date: those of
-// ss, while the ladder holds their weight.
-func (e *engine) weighDown(l *ladder, ss []slowable) {
-	if l.light.IsZero() {
-		e.light = nil
+// setLowWeight brings the list of containers without weight up to date: those of
+// ts, while the ladder holds their weight.
+func (e *engine) setLowWeight(l *ladder, ts []target) {
+	if l.lowWeight.IsZero() {
+		e.lowWeight = nil
 		return
 	}
-	if slices.EqualFunc(e.light, ss, func(k snapshot.Key, s slowable) bool { return k == s.victim.Key() }) {
+	if slices.EqualFunc(e.lowWeight, ts, func(k snapshot.Key, s target) bool { return k == s.key }) {
 		return
 	}
-	e.light = make([]snapshot.Key, len(ss))
-	for i := range ss {
-		e.light[i] = ss[i].victim.Key()
+	e.lowWeight = make([]snapshot.Key, len(ts))
+	for i := range ts {
+		e.lowWeight[i] = ts[i].key
 	}
 }
 
-// isLight reports whether the weight of k is taken.
-func (e *engine) isLight(k snapshot.Key) bool {
-	_, ok := slices.BinarySearchFunc(e.light, k, snapshot.Key.Compare)
+// hasLowWeight reports whether the weight of k is taken.
+func (e *engine) hasLowWeight(k snapshot.Key) bool {
+	_, ok := slices.BinarySearchFunc(e.lowWeight, k, snapshot.Key.Compare)
 	return ok
 }

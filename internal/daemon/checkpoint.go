@@ -12,7 +12,6 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/decision"
-	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/statefile"
@@ -41,8 +40,8 @@ type checkpoint struct {
 	// restored is what the file held at the start.
 	restored content
 
-	// kills are the times of the kills that count in the budget, oldest first.
-	kills []time.Time
+	// resume is what the decisions must not have forgotten.
+	resume qos.Resume
 	// stopped: the offer was, at the last tick.
 	stopped bool
 	saved   time.Time
@@ -67,7 +66,7 @@ type killInFlight struct {
 type content struct {
 	Version   int                   `json:"version"`
 	Estimator *estimator.Checkpoint `json:"estimator,omitempty"`
-	Kills     []time.Time           `json:"kills,omitempty"`
+	Decisions qos.Resume            `json:"decisions,omitzero"`
 	InFlight  []killInFlight        `json:"kills_in_flight,omitempty"`
 
 	number uint64 // see statefile.File.Next
@@ -102,7 +101,7 @@ func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *sl
 		}
 		c.log.Info("goes on from what was learned")
 	}
-	c.kills, c.inFlight = c.restored.Kills, c.restored.InFlight
+	c.resume, c.inFlight = c.restored.Decisions, c.restored.InFlight
 	return c, nil
 }
 
@@ -118,7 +117,6 @@ func (c *checkpoint) read() (content, error) {
 	if f.Version != checkpointVersion {
 		return content{}, fmt.Errorf("version %d, this build reads %d", f.Version, checkpointVersion)
 	}
-	slices.SortFunc(f.Kills, time.Time.Compare)
 	return f, nil
 }
 
@@ -126,7 +124,6 @@ func (c *checkpoint) read() (content, error) {
 // that must not kill more than is allowed. What the disk refuses is in the log;
 // regular tasks wait for the kill, so it goes on.
 func (c *checkpoint) kill(v qos.Victim, at time.Time) {
-	c.kills = append(c.kills, at)
 	c.mu.Lock()
 	c.inFlight = append(c.inFlight, killInFlight{Key: v.Key(), Since: at})
 	c.mu.Unlock()
@@ -158,8 +155,7 @@ func (c *checkpoint) still(all []qos.InFlight) {
 	c.due = c.due || len(c.inFlight) < before
 }
 
-// Observe drops the kills that do not count in the budget any more, and has a
-// stop of the offer saved at once.
+// Observe has a stop of the offer saved at once.
 func (c *checkpoint) Observe(r *decision.Record) {
 	if r.QoS.StopOffering != c.stopped {
 		c.stopped = r.QoS.StopOffering
@@ -167,12 +163,17 @@ func (c *checkpoint) Observe(r *decision.Record) {
 		c.due = true
 		c.mu.Unlock()
 	}
-	if r.QoS.Why == reason.NoPolicy {
-		return
+}
+
+// keep takes what the decisions must not have forgotten, at each tick before a
+// kill is handed over.
+func (c *checkpoint) keep(r qos.Resume) {
+	if len(r.Kills) != len(c.resume.Kills) || !r.BreakerOpenSince.Equal(c.resume.BreakerOpenSince) || !r.LastGone.Equal(c.resume.LastGone) {
+		c.mu.Lock()
+		c.due = true
+		c.mu.Unlock()
 	}
-	if old := len(c.kills) - r.QoS.Budget.Used; old > 0 {
-		c.kills = slices.Clone(c.kills[old:])
-	}
+	c.resume = r
 }
 
 // Watch saves from time to time. When the disk is slower than that, it skips.
@@ -202,7 +203,9 @@ func (c *checkpoint) start() *recording.Start {
 	if c.file == nil {
 		return start
 	}
-	start.Kills = c.restored.Kills
+	if b, err := json.Marshal(c.restored.Decisions); err == nil { // it was read from JSON
+		start.Decisions = b
+	}
 	if c.restored.Estimator != nil {
 		if b, err := json.Marshal(c.restored.Estimator); err == nil { // it was read from JSON
 			start.Checkpoint = b
@@ -217,7 +220,7 @@ func (c *checkpoint) take() content {
 	defer c.mu.Unlock()
 	c.due = false
 	return content{
-		Version: checkpointVersion, number: c.file.Next(), Kills: slices.Clone(c.kills), InFlight: slices.Clone(c.inFlight),
+		Version: checkpointVersion, number: c.file.Next(), Decisions: c.resume, InFlight: slices.Clone(c.inFlight),
 		Estimator: c.estimator.Save(),
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/config"
-	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/statefile"
@@ -172,40 +173,35 @@ func victimOf(t *testing.T, key snapshot.Key) qos.Victim {
 	return v
 }
 
-// Kills that count in the budget survive even a crash, with an estimator that
-// learns nothing, too.
+// What decisions must not forget survives even a crash right after a kill was
+// decided, with an estimator that learns nothing, too.
 func TestKillsInTheBudgetSurviveACrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	log := slog.New(slog.DiscardHandler)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	tick := func(st *checkpoint, n, kills, used int) {
-		now := at.Add(time.Duration(n) * time.Second)
-		for range kills {
-			st.kill(victimOf(t, snapshot.Key{ID: "hog", Inode: 1}), now)
+	resume := func(kills ...time.Time) qos.Resume {
+		return qos.Resume{
+			Clock: snapshot.Steady{At: at, Uptime: time.Hour}, Kills: kills, BreakerOpenSince: at, LastGone: at.Add(-time.Second),
+			UnderWay: []qos.InFlight{{Key: snapshot.Key{ID: "hog", Inode: 1}, Since: at}},
 		}
-		st.Observe(&decision.Record{At: now, QoS: qos.Decision{Kills: make([]qos.Victim, kills), Budget: qos.BudgetState{Used: used}}})
-		st.Watch(&snapshot.Snapshot{At: now})
 	}
 	st := checkpointOf(t, path, estimator.NewNoop(), at, log)
-	tick(st, 1, 1, 1)
-	tick(st, 2, 0, 1)
-	tick(st, 3, 2, 3)
-	// The first one is too long ago to count by now, which the next kill keeps.
-	tick(st, 4, 0, 2)
-	tick(st, 5, 1, 3)
+	st.keep(resume(at.Add(-time.Minute)))
+	want := resume(at.Add(-time.Minute), at)
+	st.keep(want)
+	st.kill(victimOf(t, snapshot.Key{ID: "hog", Inode: 1}), at)
 	crash(t, st)
 
-	want := []time.Time{at.Add(3 * time.Second), at.Add(3 * time.Second), at.Add(5 * time.Second)}
 	again := checkpointOf(t, path, estimator.NewNoop(), at.Add(time.Minute), log)
-	if !slices.EqualFunc(again.kills, want, time.Time.Equal) {
-		t.Errorf("kills %v, want %v", again.kills, want)
+	if diff := cmp.Diff(want, again.resume); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// An operator resets the budget; the next kill is the only one.
-	tick(again, 6, 0, 0)
-	tick(again, 7, 1, 1)
+	// An operator resets the budget, which is saved without a kill.
+	again.keep(qos.Resume{Clock: want.Clock})
+	again.Watch(&snapshot.Snapshot{At: at})
 	crash(t, again)
-	if third := checkpointOf(t, path, defaultEstimator(t), at, log); len(third.kills) != 1 {
-		t.Errorf("kills %v, want one", third.kills)
+	if third := checkpointOf(t, path, defaultEstimator(t), at, log); len(third.resume.Kills) != 0 || !third.resume.BreakerOpenSince.IsZero() {
+		t.Errorf("after a reset: %+v", third.resume)
 	}
 }
 

@@ -54,6 +54,7 @@ type Start struct {
 	Checkpoint []byte
 	// Seed is what the node waits by before it raises an offer.
 	Seed uint64
-	// Kills are the times of those that still counted in the budget.
-	Kills []time.Time
+	// Decisions is what they had to remember, a qos.Resume as JSON; empty for
+	// nothing.
+	Decisions []byte
 }

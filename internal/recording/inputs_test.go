@@ -53,7 +53,7 @@ func TestInputsAreRecorded(t *testing.T) {
 			in.InFlight = append(in.InFlight, qos.InFlight{Key: snapshot.Key{ID: "c", Inode: uint64(i)}, Since: s.At.Add(-time.Second)})
 		}
 		if i == 0 || i == 3 {
-			in.Start = &Start{Seed: 1 << 63, Checkpoint: slices.Repeat([]byte("{}\x00"), i), Kills: []time.Time{s.At.Add(-time.Hour), s.At}}
+			in.Start = &Start{Seed: 1 << 63, Checkpoint: slices.Repeat([]byte("{}\x00"), i), Decisions: slices.Repeat([]byte("{\"kills\":[]}"), i+1)}
 			if i == 0 {
 				in.Start.Checkpoint = nil
 			}

@@ -256,12 +256,5 @@ func (c *codec) inputs(p *pb.Inputs, in *Inputs) {
 func (c *codec) start(p *pb.Start, s *Start) {
 	same(c, &p.Checkpoint, &s.Checkpoint)
 	same(c, &p.Seed, &s.Seed)
-	if c.reading {
-		s.Kills = resized(s.Kills, len(p.GetKills()))
-	} else {
-		p.Kills = make([]int64, len(s.Kills))
-	}
-	for i := range s.Kills {
-		c.time(&p.GetKills()[i], &s.Kills[i])
-	}
+	same(c, &p.Decisions, &s.Decisions)
 }

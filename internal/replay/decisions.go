@@ -183,8 +183,14 @@ func (r *redecide) start(s *recording.Start) error {
 		}
 		_ = e.Restore(&c) // what cannot be used, the daemon did not use either
 	}
+	var resume qos.Resume
+	if len(s.Decisions) > 0 {
+		if err := json.Unmarshal(s.Decisions, &resume); err != nil {
+			return fmt.Errorf("what the daemon remembered of its decisions: %w", err)
+		}
+	}
 	r.report.Starts++
-	r.brain, r.maker = tick.NewBrain(e, qos.Resume(s.Kills)), &decision.Maker{}
+	r.brain, r.maker = tick.NewBrain(e, resume.State()), &decision.Maker{}
 	r.policy, r.policies = nil, 0
 	return nil
 }

@@ -34,6 +34,7 @@ type living struct {
 	estimator estimator.Estimator
 	policy    *policy.Policy
 	orders    qos.Commands
+	resume    qos.Resume
 	start     *recording.Start
 
 	began, now time.Time
@@ -167,8 +168,14 @@ func (n *living) boot(start *recording.Start) {
 		n.t.Fatal(err)
 	}
 	k := &kept{living: n}
+	var resume qos.Resume
+	if len(start.Decisions) > 0 {
+		if err := json.Unmarshal(start.Decisions, &resume); err != nil {
+			n.t.Fatal(err)
+		}
+	}
 	n.loop = tick.New(tick.Config{
-		Sampler: n, Agent: n, Estimator: n.estimator, Policies: n, Orders: func() qos.Commands { return n.orders }, Spent: start.Kills,
+		Sampler: n, Agent: n, Estimator: n.estimator, Policies: n, Orders: func() qos.Commands { return n.orders }, Resume: resume, Keep: func(r qos.Resume) { n.resume = r },
 		Observers: []tick.Observer{k}, Watchers: []tick.Watcher{k}, Log: quiet,
 	})
 }
@@ -188,8 +195,8 @@ func (n *living) halt() *recording.Start {
 	}
 	n.now = n.now.Add(time.Second)
 	s := &recording.Start{Seed: 42, Checkpoint: c}
-	for _, f := range n.inFlight {
-		s.Kills = append(s.Kills, f.Since.Round(0))
+	if s.Decisions, err = json.Marshal(n.resume); err != nil {
+		n.t.Fatal(err)
 	}
 	return s
 }

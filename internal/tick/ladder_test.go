@@ -7,6 +7,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 )
@@ -92,7 +93,7 @@ func TestBudgetOutlivesTheDaemon(t *testing.T) {
 	p.Budget.Kills = 2
 	now := n.now
 	l := New(Config{
-		Sampler: n, Agent: n, Estimator: shortUsage(t), Policies: Always{p}, Spent: []time.Time{now.Add(-time.Minute), now.Add(-time.Second)},
+		Sampler: n, Agent: n, Estimator: shortUsage(t), Policies: Always{p}, Resume: qos.Resume{Kills: []time.Time{now.Add(-time.Minute), now.Add(-time.Second)}, Clock: snapshot.Steady{At: now, Seen: now}},
 		Log: slog.New(slog.DiscardHandler),
 	})
 	n.run("web", 2)

@@ -76,7 +76,7 @@ type Always struct{ Policy *policy.Policy }
 func (a Always) Current() *policy.Policy { return a.Policy }
 
 // Config is what a Loop is made of. All fields but Policies, Actor, Orders,
-// Spent, Observers, Watchers and Wake are required.
+// Resume, Keep, Observers, Watchers and Wake are required.
 type Config struct {
 	Sampler   Sampler
 	Agent     Agent
@@ -89,9 +89,11 @@ type Config struct {
 	// Orders takes what operators have ordered since it was last called; nil:
 	// nothing ever.
 	Orders func() qos.Commands
-	// Spent are the times of the kills before the daemon started that still
-	// count in the budget, oldest first.
-	Spent     []time.Time
+	// Resume is what the decisions of an earlier run must not have forgotten. Keep
+	// is told at each tick what to keep of this one, before a kill is handed over;
+	// nil: nobody keeps it.
+	Resume    qos.Resume
+	Keep      func(qos.Resume)
 	Observers []Observer
 	Watchers  []Watcher
 	// Wake asks for a tick before its time; nil: nobody does.
@@ -111,7 +113,7 @@ type Loop struct {
 
 // New makes a Loop that has not ticked yet.
 func New(cfg Config) *Loop {
-	return &Loop{cfg: cfg, brain: NewBrain(cfg.Estimator, qos.Resume(cfg.Spent)), log: changes{log: cfg.Log}}
+	return &Loop{cfg: cfg, brain: NewBrain(cfg.Estimator, cfg.Resume.State()), log: changes{log: cfg.Log}}
 }
 
 // Last is the newest record, nil before the first tick.
@@ -129,6 +131,9 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	}
 	policy := l.policy()
 	dec, offer := l.brain.Think(policy, &in)
+	if l.cfg.Keep != nil {
+		l.cfg.Keep(l.brain.State().Resume())
+	}
 	for _, v := range dec.Kills {
 		l.kill(v)
 	}

@@ -70,9 +70,9 @@ func Look(before Past, limits policy.Fresh, s *snapshot.Snapshot, demands []dema
 	return v
 }
 
-// Again is the view of a snapshot of the same tick that lacks some of the
+// Of is the view of a snapshot of the same tick that lacks some of the
 // containers.
-func (v *View) Again(s *snapshot.Snapshot) View {
+func (v *View) Of(s *snapshot.Snapshot) View {
 	demands := make([]demand.Demand, 0, len(s.Containers))
 	at := 0
 	for i := range v.demands {

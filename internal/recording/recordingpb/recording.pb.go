@@ -1502,8 +1502,8 @@ type Start struct {
 	// What the estimator had learned, as JSON.
 	Checkpoint []byte `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	Seed       uint64 `protobuf:"varint,2,opt,name=seed,proto3" json:"seed,omitempty"`
-	// When containers were killed that still count in the budget.
-	Kills         []int64 `protobuf:"fixed64,3,rep,packed,name=kills,proto3" json:"kills,omitempty"`
+	// What the decisions had to remember, as JSON (qos.Resume).
+	Decisions     []byte `protobuf:"bytes,3,opt,name=decisions,proto3" json:"decisions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1552,9 +1552,9 @@ func (x *Start) GetSeed() uint64 {
 	return 0
 }
 
-func (x *Start) GetKills() []int64 {
+func (x *Start) GetDecisions() []byte {
 	if x != nil {
-		return x.Kills
+		return x.Decisions
 	}
 	return nil
 }
@@ -1706,13 +1706,13 @@ const file_recording_proto_rawDesc = "" +
 	"\x04Kill\x12!\n" +
 	"\fcontainer_id\x18\x01 \x01(\tR\vcontainerId\x12\x14\n" +
 	"\x05inode\x18\x02 \x01(\x04R\x05inode\x12\x14\n" +
-	"\x05since\x18\x03 \x01(\x03R\x05since\"Q\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since\"Y\n" +
 	"\x05Start\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\fR\n" +
 	"checkpoint\x12\x12\n" +
-	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x14\n" +
-	"\x05kills\x18\x03 \x03(\x10R\x05killsBAZ?github.com/estimatord/estimatord/internal/recording/recordingpbb\x06proto3"
+	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x1c\n" +
+	"\tdecisions\x18\x03 \x01(\fR\tdecisionsBAZ?github.com/estimatord/estimatord/internal/recording/recordingpbb\x06proto3"
 
 var (
 	file_recording_proto_rawDescOnce sync.Once
