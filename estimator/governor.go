@@ -37,6 +37,9 @@ type Round struct {
 	// Target is what could be promised, RevocableAllocated and RegularAllocated
 	// are what is allocated.
 	Target, RevocableAllocated, RegularAllocated resources.Milli
+	// Lapse: some reading is missing that is usually there, so that Target is low
+	// for this round only. It is followed, and not remembered.
+	Lapse bool
 }
 
 // NewGovernor makes a Governor that promises nothing yet.
@@ -102,7 +105,10 @@ func (g *Governor) terms(r Round) Terms {
 	share := func(v float64) resources.Milli {
 		return resources.FloorMilli(min(v, 1) * max(0, r.RegularAllocated).Float())
 	}
-	volatility := g.Volatility.add(r.At, max(0, r.Target), r.RegularAllocated)
+	if !r.Lapse {
+		g.Volatility.add(r.At, max(0, r.Target), r.RegularAllocated)
+	}
+	volatility := g.Volatility.Mean
 	t := Terms{
 		Before: g.Total, Least: max(0, r.Target).FloorTo(g.cfg.Quantum),
 		HoldSeconds: left(r.At, g.HoldOff.Until), Stopped: g.stopped,
@@ -111,7 +117,7 @@ func (g *Governor) terms(r Round) Terms {
 		DeadBand: max(g.cfg.DeadBand, share(min(g.cfg.BandMost, max(g.cfg.BandLeast, g.cfg.BandFactor*volatility)))),
 		Reserve:  share(min(g.cfg.ReserveMost, g.cfg.ReserveFactor*volatility)),
 	}
-	if g.cfg.Hold > 0 {
+	if g.cfg.Hold > 0 && !r.Lapse {
 		t.Least = g.least.add(r.At, t.Least)
 	}
 	if !g.raised.IsZero() {

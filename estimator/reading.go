@@ -12,8 +12,9 @@ import (
 // reading is how a resource is read off a snapshot, in its unit.
 type reading struct {
 	name string
-	// container is what a container uses now.
+	// container is what a container uses now, why why that is not known.
 	container func(c *snapshot.Container) (used float64, ok bool)
+	why       func(c *snapshot.Container) snapshot.Absence
 	// host is what the whole node uses, and how much it has.
 	host func(h *snapshot.Host) (used, size float64, ok bool)
 	// waits: who does not get it waits for it, so that demand can be above use.
@@ -23,8 +24,8 @@ type reading struct {
 // readings lists every resource that can be estimated.
 func readings() []reading {
 	return []reading{
-		{name: resources.CPUs, container: coresOf, host: hostCores, waits: true},
-		{name: resources.Mem, container: workingSetOf, host: hostMemory},
+		{name: resources.CPUs, container: coresOf, why: func(c *snapshot.Container) snapshot.Absence { return c.CPU.Cores.Why }, host: hostCores, waits: true},
+		{name: resources.Mem, container: memoryOf, why: func(c *snapshot.Container) snapshot.Absence { return c.Memory.UnreclaimableBytes.Why }, host: hostMemory},
 	}
 }
 
@@ -38,7 +39,10 @@ func hostCores(h *snapshot.Host) (used, size float64, ok bool) {
 	return used, size, ok
 }
 
-func workingSetOf(c *snapshot.Container) (float64, bool) {
+// memoryOf is what c cannot give up without notice, the kind of memory that
+// MemAvailable leaves out: page cache, whether it was used lately or not, is in
+// neither, so that one can be taken from the other.
+func memoryOf(c *snapshot.Container) (float64, bool) {
 	w := c.Memory.UnreclaimableBytes
 	return float64(w.N) / resources.MemUnitBytes, w.OK()
 }
@@ -54,6 +58,16 @@ func hostMemory(h *snapshot.Host) (used, size float64, ok bool) {
 // finite refuses what no use can be, whatever the sampler said of it.
 func finite(v float64, ok bool) (float64, bool) {
 	return v, ok && v >= 0 && !math.IsInf(v, 0)
+}
+
+// isLapse reports whether a reading that is absent for that reason is usually
+// there again at the next tick.
+func isLapse(why snapshot.Absence) bool {
+	switch why {
+	case snapshot.Impossible, snapshot.Backwards, snapshot.NoTime, snapshot.Malformed, snapshot.Truncated, snapshot.Failed:
+		return true
+	}
+	return false
 }
 
 // fresh reports whether a reading of time at is near enough to now, on either

@@ -160,7 +160,7 @@ func (u *usage) again(at time.Time, s *snapshot.Snapshot) Offer {
 			RegularAllocated:   t.RegularAllocated,
 			RevocableAllocated: allocated(t.Resource).RevocableAllocated,
 		}
-		r.govern(t, at)
+		r.govern(t, at, false)
 		o.Scores = r.scores(o.Scores)
 	}
 	return o
@@ -200,13 +200,13 @@ func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, d
 	if t.Cap != nil {
 		t.Target = min(t.Slack, *t.Cap)
 	}
-	r.govern(t, at)
+	r.govern(t, at, seen.lapse)
 }
 
 // govern lets the governor decide what is promised of the target.
-func (r *slack) govern(t *ResourceOffer, at time.Time) {
+func (r *slack) govern(t *ResourceOffer, at time.Time, lapse bool) {
 	total, why, terms := r.governor.Next(Round{
-		At: at, Target: t.Target, RevocableAllocated: t.RevocableAllocated, RegularAllocated: t.RegularAllocated,
+		At: at, Target: t.Target, RevocableAllocated: t.RevocableAllocated, RegularAllocated: t.RegularAllocated, Lapse: lapse,
 	})
 	t.Governor = &terms
 	switch {
@@ -232,6 +232,8 @@ type sums struct {
 	// newcomers: something new in the agent's tree has no rate yet, so what
 	// others use cannot be told from what it uses.
 	newcomers bool
+	// lapse: a reading that is usually there is missing.
+	lapse bool
 }
 
 // look goes through the top-level containers of the agent and lists the
@@ -281,6 +283,7 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 		amount := allocated.Float()
 		if !ok {
 			used = amount
+			sum.lapse = sum.lapse || c.OnDisk && isLapse(r.read.why(c))
 		}
 		wanted := used
 		if ok && r.read.waits && demands != nil {

@@ -30,13 +30,13 @@ type volatility struct {
 	Least  resources.Milli `json:"least"`
 	Before resources.Milli `json:"before"`
 	// Blocks counts those that are over.
-	Blocks int     `json:"blocks"`
-	Mean   float64 `json:"mean"`
+	Blocks int `json:"blocks"`
+	// Mean is the volatility, as a share of what is allocated.
+	Mean float64 `json:"mean"`
 }
 
-// add takes a tick's target and returns the volatility as a share of what is
-// allocated.
-func (v *volatility) add(at time.Time, target, allocated resources.Milli) float64 {
+// add takes a tick's target.
+func (v *volatility) add(at time.Time, target, allocated resources.Milli) {
 	switch {
 	case v.Start.IsZero():
 		v.Start, v.Least = at, target
@@ -49,5 +49,4 @@ func (v *volatility) add(at time.Time, target, allocated resources.Milli) float6
 		v.Before, v.Start, v.Least = v.Least, at, target
 	}
 	v.Least = min(v.Least, target)
-	return v.Mean
 }
