@@ -122,6 +122,15 @@ func same[T any](c *codec, field, value *T) {
 	*field = *value
 }
 
+// text is what others have named: any bytes.
+func (c *codec) text(field *[]byte, value *string) {
+	if c.reading {
+		*value = string(*field)
+		return
+	}
+	*field = []byte(*value)
+}
+
 // number is a whole number of another type.
 func number[F, V ~int | ~int64](c *codec, field *F, value *V) {
 	if c.reading {

@@ -77,7 +77,7 @@ func drawPressure(t *rapid.T) snapshot.Pressure {
 	}
 }
 
-var words = []string{"", "a", "framework-1", "role/sub", "ünïcode\x00\n", "0a6e8b3c-2d1f-4a55-9c3e-000000000001"}
+var words = []string{"", "a", "framework-1", "role/sub", "ünïcode\x00\n", "no UTF-8 \xff\xfe", "0a6e8b3c-2d1f-4a55-9c3e-000000000001"}
 
 func drawQuantities(t *rapid.T) (q resources.Quantities) {
 	for range rapid.IntRange(0, 2).Draw(t, "quantities") {

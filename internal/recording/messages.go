@@ -159,7 +159,7 @@ func (c *codec) contention(p *pb.Contention, v *snapshot.Contention) {
 	c.after(&p.AtAfter, &v.At)
 	c.word(&p.State, &v.State)
 	c.word(&p.Why, &v.Why)
-	same(c, &p.Container, &v.Container)
+	c.text(&p.Container, &v.Container)
 	same(c, &p.Degree, &v.Degree)
 	c.after(&p.SinceAfter, &v.Since)
 	number(c, &p.Regular, &v.Regular)
@@ -171,7 +171,7 @@ func (c *codec) contention(p *pb.Contention, v *snapshot.Contention) {
 
 // report is all of the agent's report but when it came.
 func (c *codec) report(p *pb.Usage, u *snapshot.Usage) {
-	same(c, &p.Agent, &u.Agent)
+	c.text(&p.Agent, &u.Agent)
 	list(c, &p.Executors, &u.Executors, c.executor)
 	c.quantities(&p.Total, &u.Total)
 	number(c, &p.Dropped, &u.Dropped)
@@ -179,12 +179,12 @@ func (c *codec) report(p *pb.Usage, u *snapshot.Usage) {
 }
 
 func (c *codec) executor(p *pb.Executor, e *snapshot.Executor) {
-	same(c, &p.ContainerId, &e.ContainerID)
-	same(c, &p.FrameworkId, &e.FrameworkID)
-	same(c, &p.ExecutorId, &e.ExecutorID)
-	same(c, &p.Name, &e.Name)
-	same(c, &p.Source, &e.Source)
-	same(c, &p.Role, &e.Role)
+	c.text(&p.ContainerId, &e.ContainerID)
+	c.text(&p.FrameworkId, &e.FrameworkID)
+	c.text(&p.ExecutorId, &e.ExecutorID)
+	c.text(&p.Name, &e.Name)
+	c.text(&p.Source, &e.Source)
+	c.text(&p.Role, &e.Role)
 	c.labels(&p.Labels, &e.Labels)
 	c.quantities(&p.Regular, &e.Regular)
 	c.quantities(&p.Revocable, &e.Revocable)
@@ -195,8 +195,8 @@ func (c *codec) executor(p *pb.Executor, e *snapshot.Executor) {
 }
 
 func (c *codec) task(p *pb.Task, t *snapshot.Task) {
-	same(c, &p.Id, &t.ID)
-	same(c, &p.Name, &t.Name)
+	c.text(&p.Id, &t.ID)
+	c.text(&p.Name, &t.Name)
 	c.quantities(&p.Regular, &t.Regular)
 	c.quantities(&p.Revocable, &t.Revocable)
 	c.labels(&p.Labels, &t.Labels)
@@ -204,23 +204,23 @@ func (c *codec) task(p *pb.Task, t *snapshot.Task) {
 
 func (c *codec) labels(p *[]*pb.Label, l *[]snapshot.Label) {
 	list(c, p, l, func(p *pb.Label, l *snapshot.Label) {
-		same(c, &p.Key, &l.Key)
-		same(c, &p.Value, &l.Value)
+		c.text(&p.Key, &l.Key)
+		c.text(&p.Value, &l.Value)
 	})
 }
 
 func (c *codec) quantities(p *[]*pb.Quantity, q *resources.Quantities) {
 	list(c, p, (*[]resources.Quantity)(q), func(p *pb.Quantity, q *resources.Quantity) {
-		same(c, &p.Name, &q.Name)
+		c.text(&p.Name, &q.Name)
 		number(c, &p.Thousandths, &q.Amount)
 	})
 }
 
 // container is who a container is.
 func (c *codec) container(p *pb.Container, v *snapshot.Container) {
-	same(c, &p.Id, &v.ID)
+	c.text(&p.Id, &v.ID)
 	same(c, &p.Inode, &v.Inode)
-	same(c, &p.Parent, &v.Parent)
+	c.text(&p.Parent, &v.Parent)
 	same(c, &p.OnDisk, &v.OnDisk)
 	c.time(&p.FirstSeen, &v.FirstSeen)
 	switch {
@@ -243,7 +243,7 @@ func (c *codec) inputs(p *pb.Inputs, in *Inputs) {
 	same(c, &p.ResetBudget, &in.Orders.ResetBudget)
 	same(c, &p.Paused, &in.Orders.Paused)
 	list(c, &p.InFlight, &in.InFlight, func(p *pb.Kill, f *qos.InFlight) {
-		same(c, &p.ContainerId, &f.ID)
+		c.text(&p.ContainerId, &f.ID)
 		same(c, &p.Inode, &f.Inode)
 		c.time(&p.Since, &f.Since)
 	})

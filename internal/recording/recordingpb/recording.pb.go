@@ -10,6 +10,8 @@
 // Times are in ns since 1970, by the calendar of the first tick and by the
 // monotonic clock since; those called *_after are relative to Tick.at. The
 // least number of 64 bits is no time.
+//
+// What others have named is bytes: it need not be UTF-8.
 
 package recordingpb
 
@@ -563,7 +565,7 @@ type Contention struct {
 	AtAfter       int64                  `protobuf:"zigzag64,1,opt,name=at_after,json=atAfter,proto3" json:"at_after,omitempty"`
 	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
-	Container     string                 `protobuf:"bytes,4,opt,name=container,proto3" json:"container,omitempty"`
+	Container     []byte                 `protobuf:"bytes,4,opt,name=container,proto3" json:"container,omitempty"`
 	Degree        float64                `protobuf:"fixed64,5,opt,name=degree,proto3" json:"degree,omitempty"`
 	SinceAfter    int64                  `protobuf:"zigzag64,6,opt,name=since_after,json=sinceAfter,proto3" json:"since_after,omitempty"`
 	Regular       int64                  `protobuf:"varint,7,opt,name=regular,proto3" json:"regular,omitempty"`
@@ -626,11 +628,11 @@ func (x *Contention) GetWhy() string {
 	return ""
 }
 
-func (x *Contention) GetContainer() string {
+func (x *Contention) GetContainer() []byte {
 	if x != nil {
 		return x.Container
 	}
-	return ""
+	return nil
 }
 
 func (x *Contention) GetDegree() float64 {
@@ -685,7 +687,7 @@ func (x *Contention) GetWake() bool {
 // Usage is snapshot.Usage.
 type Usage struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
-	Agent            string                 `protobuf:"bytes,2,opt,name=agent,proto3" json:"agent,omitempty"`
+	Agent            []byte                 `protobuf:"bytes,2,opt,name=agent,proto3" json:"agent,omitempty"`
 	Executors        []*Executor            `protobuf:"bytes,3,rep,name=executors,proto3" json:"executors,omitempty"`
 	Total            []*Quantity            `protobuf:"bytes,4,rep,name=total,proto3" json:"total,omitempty"`
 	Dropped          int64                  `protobuf:"varint,5,opt,name=dropped,proto3" json:"dropped,omitempty"`
@@ -724,11 +726,11 @@ func (*Usage) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *Usage) GetAgent() string {
+func (x *Usage) GetAgent() []byte {
 	if x != nil {
 		return x.Agent
 	}
-	return ""
+	return nil
 }
 
 func (x *Usage) GetExecutors() []*Executor {
@@ -762,12 +764,12 @@ func (x *Usage) GetDroppedRevocable() []*Quantity {
 // Executor is snapshot.Executor.
 type Executor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContainerId   string                 `protobuf:"bytes,1,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
-	FrameworkId   string                 `protobuf:"bytes,2,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
-	ExecutorId    string                 `protobuf:"bytes,3,opt,name=executor_id,json=executorId,proto3" json:"executor_id,omitempty"`
-	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
-	Source        string                 `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
-	Role          string                 `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
+	ContainerId   []byte                 `protobuf:"bytes,1,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
+	FrameworkId   []byte                 `protobuf:"bytes,2,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	ExecutorId    []byte                 `protobuf:"bytes,3,opt,name=executor_id,json=executorId,proto3" json:"executor_id,omitempty"`
+	Name          []byte                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	Source        []byte                 `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	Role          []byte                 `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
 	Labels        []*Label               `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty"`
 	Regular       []*Quantity            `protobuf:"bytes,8,rep,name=regular,proto3" json:"regular,omitempty"`
 	Revocable     []*Quantity            `protobuf:"bytes,9,rep,name=revocable,proto3" json:"revocable,omitempty"`
@@ -809,46 +811,46 @@ func (*Executor) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *Executor) GetContainerId() string {
+func (x *Executor) GetContainerId() []byte {
 	if x != nil {
 		return x.ContainerId
 	}
-	return ""
+	return nil
 }
 
-func (x *Executor) GetFrameworkId() string {
+func (x *Executor) GetFrameworkId() []byte {
 	if x != nil {
 		return x.FrameworkId
 	}
-	return ""
+	return nil
 }
 
-func (x *Executor) GetExecutorId() string {
+func (x *Executor) GetExecutorId() []byte {
 	if x != nil {
 		return x.ExecutorId
 	}
-	return ""
+	return nil
 }
 
-func (x *Executor) GetName() string {
+func (x *Executor) GetName() []byte {
 	if x != nil {
 		return x.Name
 	}
-	return ""
+	return nil
 }
 
-func (x *Executor) GetSource() string {
+func (x *Executor) GetSource() []byte {
 	if x != nil {
 		return x.Source
 	}
-	return ""
+	return nil
 }
 
-func (x *Executor) GetRole() string {
+func (x *Executor) GetRole() []byte {
 	if x != nil {
 		return x.Role
 	}
-	return ""
+	return nil
 }
 
 func (x *Executor) GetLabels() []*Label {
@@ -903,8 +905,8 @@ func (x *Executor) GetOwn() []*Quantity {
 // Task is snapshot.Task.
 type Task struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          []byte                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Regular       []*Quantity            `protobuf:"bytes,3,rep,name=regular,proto3" json:"regular,omitempty"`
 	Revocable     []*Quantity            `protobuf:"bytes,4,rep,name=revocable,proto3" json:"revocable,omitempty"`
 	Labels        []*Label               `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty"`
@@ -942,18 +944,18 @@ func (*Task) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *Task) GetId() string {
+func (x *Task) GetId() []byte {
 	if x != nil {
 		return x.Id
 	}
-	return ""
+	return nil
 }
 
-func (x *Task) GetName() string {
+func (x *Task) GetName() []byte {
 	if x != nil {
 		return x.Name
 	}
-	return ""
+	return nil
 }
 
 func (x *Task) GetRegular() []*Quantity {
@@ -980,8 +982,8 @@ func (x *Task) GetLabels() []*Label {
 // Label is a Mesos label.
 type Label struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1016,24 +1018,24 @@ func (*Label) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *Label) GetKey() string {
+func (x *Label) GetKey() []byte {
 	if x != nil {
 		return x.Key
 	}
-	return ""
+	return nil
 }
 
-func (x *Label) GetValue() string {
+func (x *Label) GetValue() []byte {
 	if x != nil {
 		return x.Value
 	}
-	return ""
+	return nil
 }
 
 // Quantity is an amount of a resource.
 type Quantity struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Thousandths   int64                  `protobuf:"zigzag64,2,opt,name=thousandths,proto3" json:"thousandths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1069,11 +1071,11 @@ func (*Quantity) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *Quantity) GetName() string {
+func (x *Quantity) GetName() []byte {
 	if x != nil {
 		return x.Name
 	}
-	return ""
+	return nil
 }
 
 func (x *Quantity) GetThousandths() int64 {
@@ -1086,9 +1088,9 @@ func (x *Quantity) GetThousandths() int64 {
 // Container is who a container is.
 type Container struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
-	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id        []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Inode     uint64                 `protobuf:"varint,2,opt,name=inode,proto3" json:"inode,omitempty"`
-	Parent    string                 `protobuf:"bytes,3,opt,name=parent,proto3" json:"parent,omitempty"`
+	Parent    []byte                 `protobuf:"bytes,3,opt,name=parent,proto3" json:"parent,omitempty"`
 	OnDisk    bool                   `protobuf:"varint,4,opt,name=on_disk,json=onDisk,proto3" json:"on_disk,omitempty"`
 	FirstSeen int64                  `protobuf:"varint,5,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
 	// Its executor: 1 + the place in Usage.executors; 0: none.
@@ -1127,11 +1129,11 @@ func (*Container) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *Container) GetId() string {
+func (x *Container) GetId() []byte {
 	if x != nil {
 		return x.Id
 	}
-	return ""
+	return nil
 }
 
 func (x *Container) GetInode() uint64 {
@@ -1141,11 +1143,11 @@ func (x *Container) GetInode() uint64 {
 	return 0
 }
 
-func (x *Container) GetParent() string {
+func (x *Container) GetParent() []byte {
 	if x != nil {
 		return x.Parent
 	}
-	return ""
+	return nil
 }
 
 func (x *Container) GetOnDisk() bool {
@@ -1438,7 +1440,7 @@ func (x *Inputs) GetStart() *Start {
 // Kill is a kill under way.
 type Kill struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContainerId   string                 `protobuf:"bytes,1,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
+	ContainerId   []byte                 `protobuf:"bytes,1,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
 	Inode         uint64                 `protobuf:"varint,2,opt,name=inode,proto3" json:"inode,omitempty"`
 	Since         int64                  `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1475,11 +1477,11 @@ func (*Kill) Descriptor() ([]byte, []int) {
 	return file_recording_proto_rawDescGZIP(), []int{15}
 }
 
-func (x *Kill) GetContainerId() string {
+func (x *Kill) GetContainerId() []byte {
 	if x != nil {
 		return x.ContainerId
 	}
-	return ""
+	return nil
 }
 
 func (x *Kill) GetInode() uint64 {
@@ -1624,7 +1626,7 @@ const file_recording_proto_rawDesc = "" +
 	"\bat_after\x18\x01 \x01(\x12R\aatAfter\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x1c\n" +
-	"\tcontainer\x18\x04 \x01(\tR\tcontainer\x12\x16\n" +
+	"\tcontainer\x18\x04 \x01(\fR\tcontainer\x12\x16\n" +
 	"\x06degree\x18\x05 \x01(\x01R\x06degree\x12\x1f\n" +
 	"\vsince_after\x18\x06 \x01(\x12R\n" +
 	"sinceAfter\x12\x18\n" +
@@ -1635,19 +1637,19 @@ const file_recording_proto_rawDesc = "" +
 	" \x01(\x03R\x05every\x12\x12\n" +
 	"\x04wake\x18\v \x01(\bR\x04wake\"\x81\x02\n" +
 	"\x05Usage\x12\x14\n" +
-	"\x05agent\x18\x02 \x01(\tR\x05agent\x12?\n" +
+	"\x05agent\x18\x02 \x01(\fR\x05agent\x12?\n" +
 	"\texecutors\x18\x03 \x03(\v2!.estimatord.recording.v1.ExecutorR\texecutors\x127\n" +
 	"\x05total\x18\x04 \x03(\v2!.estimatord.recording.v1.QuantityR\x05total\x12\x18\n" +
 	"\adropped\x18\x05 \x01(\x03R\adropped\x12N\n" +
 	"\x11dropped_revocable\x18\x06 \x03(\v2!.estimatord.recording.v1.QuantityR\x10droppedRevocable\"\x8e\x04\n" +
 	"\bExecutor\x12!\n" +
-	"\fcontainer_id\x18\x01 \x01(\tR\vcontainerId\x12!\n" +
-	"\fframework_id\x18\x02 \x01(\tR\vframeworkId\x12\x1f\n" +
-	"\vexecutor_id\x18\x03 \x01(\tR\n" +
+	"\fcontainer_id\x18\x01 \x01(\fR\vcontainerId\x12!\n" +
+	"\fframework_id\x18\x02 \x01(\fR\vframeworkId\x12\x1f\n" +
+	"\vexecutor_id\x18\x03 \x01(\fR\n" +
 	"executorId\x12\x12\n" +
-	"\x04name\x18\x04 \x01(\tR\x04name\x12\x16\n" +
-	"\x06source\x18\x05 \x01(\tR\x06source\x12\x12\n" +
-	"\x04role\x18\x06 \x01(\tR\x04role\x126\n" +
+	"\x04name\x18\x04 \x01(\fR\x04name\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\fR\x06source\x12\x12\n" +
+	"\x04role\x18\x06 \x01(\fR\x04role\x126\n" +
 	"\x06labels\x18\a \x03(\v2\x1e.estimatord.recording.v1.LabelR\x06labels\x12;\n" +
 	"\aregular\x18\b \x03(\v2!.estimatord.recording.v1.QuantityR\aregular\x12?\n" +
 	"\trevocable\x18\t \x03(\v2!.estimatord.recording.v1.QuantityR\trevocable\x12\x14\n" +
@@ -1657,21 +1659,21 @@ const file_recording_proto_rawDesc = "" +
 	"\x0ehas_statistics\x18\f \x01(\bR\rhasStatistics\x123\n" +
 	"\x03own\x18\r \x03(\v2!.estimatord.recording.v1.QuantityR\x03own\"\xe0\x01\n" +
 	"\x04Task\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x12;\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\fR\x04name\x12;\n" +
 	"\aregular\x18\x03 \x03(\v2!.estimatord.recording.v1.QuantityR\aregular\x12?\n" +
 	"\trevocable\x18\x04 \x03(\v2!.estimatord.recording.v1.QuantityR\trevocable\x126\n" +
 	"\x06labels\x18\x05 \x03(\v2\x1e.estimatord.recording.v1.LabelR\x06labels\"/\n" +
 	"\x05Label\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"@\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"@\n" +
 	"\bQuantity\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12 \n" +
 	"\vthousandths\x18\x02 \x01(\x12R\vthousandths\"\x9d\x01\n" +
 	"\tContainer\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05inode\x18\x02 \x01(\x04R\x05inode\x12\x16\n" +
-	"\x06parent\x18\x03 \x01(\tR\x06parent\x12\x17\n" +
+	"\x06parent\x18\x03 \x01(\fR\x06parent\x12\x17\n" +
 	"\aon_disk\x18\x04 \x01(\bR\x06onDisk\x12\x1d\n" +
 	"\n" +
 	"first_seen\x18\x05 \x01(\x03R\tfirstSeen\x12\x1a\n" +
@@ -1704,7 +1706,7 @@ const file_recording_proto_rawDesc = "" +
 	"\x0fin_flight_after\x18\x06 \x01(\x03R\rinFlightAfter\x124\n" +
 	"\x05start\x18\a \x01(\v2\x1e.estimatord.recording.v1.StartR\x05start\"U\n" +
 	"\x04Kill\x12!\n" +
-	"\fcontainer_id\x18\x01 \x01(\tR\vcontainerId\x12\x14\n" +
+	"\fcontainer_id\x18\x01 \x01(\fR\vcontainerId\x12\x14\n" +
 	"\x05inode\x18\x02 \x01(\x04R\x05inode\x12\x14\n" +
 	"\x05since\x18\x03 \x01(\x03R\x05since\"Y\n" +
 	"\x05Start\x12\x1e\n" +
