@@ -1,10 +1,11 @@
 package config
 
 import (
-	"github.com/estimatord/estimatord/qos/policy"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // The table of keys in docs/reference/policy.md is that of the parser.

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -150,12 +151,12 @@ func parseJSON(entry string) (name string, amount Milli, err error) {
 	var kind string
 	var reservations []message
 	role := anyRole
-	if err := errors.Join(m.required("name", &name), m.required("type", &kind), m.field("role", &role), m.field("reservations", &reservations)); err != nil {
+	if err := cmp.Or(m.required("name", &name), m.required("type", &kind), m.field("role", &role), m.field("reservations", &reservations)); err != nil {
 		return "", 0, err
 	}
 	for _, r := range reservations {
 		var kind string
-		if err := errors.Join(r.required("type", &kind), r.required("role", &role)); err != nil {
+		if err := cmp.Or(r.required("type", &kind), r.required("role", &role)); err != nil {
 			return "", 0, err
 		}
 		if kind != "STATIC" || len(reservations) > 1 {
@@ -178,7 +179,7 @@ func parseJSON(entry string) (name string, amount Milli, err error) {
 	}
 	// The agent also takes a number as a string (stout/protobuf.hpp).
 	var value json.Number
-	if err := errors.Join(m.required("scalar", &scalar), scalar.required("value", &value)); err != nil {
+	if err := cmp.Or(m.required("scalar", &scalar), scalar.required("value", &value)); err != nil {
 		return "", 0, err
 	}
 	amount, err = parseScalar(value.String())

@@ -146,6 +146,7 @@ func TestParse(t *testing.T) {
 		{name: "a long entry is cut", text: strings.Repeat("x", 1000), fails: `xxx"...: missing`},
 		{name: "control characters are escaped", text: "cpus:\x1b[2J", fails: `"cpus:\x1b[2J"`},
 		{name: "the second entry", text: "cpus:1;mem:x", fails: `"mem:x": expecting`},
+		{name: "JSON empty object", text: `[{}]`, fails: `missing "name"`},
 		{name: "JSON empty array", text: `[]`},
 	}
 	for _, r := range rows {

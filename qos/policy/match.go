@@ -26,7 +26,7 @@ var (
 // neverMatches says why no container can ever match word, "" when one can. A
 // protection that protects nothing must not pass for one.
 func neverMatches(m matcher, word string) string {
-	wrong, meant := "", ""
+	var wrong, meant string
 	switch trimmed := strings.TrimSpace(word); {
 	case word == "":
 		return "is empty"
