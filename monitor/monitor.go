@@ -114,7 +114,9 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 		if row.onDisk != nil {
 			m.tree.Read(row.onDisk, out)
 		} else {
-			notOnDisk(row, now, out)
+			// One of the Docker containerizer, or one being launched or destroyed.
+			*out = snapshot.Container{Key: snapshot.Key{ID: row.id}, FirstSeen: row.firstSeen, At: now}
+			out.Unreadable(snapshot.NotOnDisk)
 		}
 		out.Executor = row.executor
 	}
@@ -152,29 +154,6 @@ func (m *Monitor) Close() error {
 	m.tree.Close()
 	m.host.Close()
 	return nil
-}
-
-// notOnDisk is a container that only the agent knows: one of the Docker
-// containerizer, or one being launched or destroyed.
-func notOnDisk(row *row, now time.Time, out *snapshot.Container) {
-	count, value := snapshot.Count{Why: snapshot.NotOnDisk}, snapshot.Value{Why: snapshot.NotOnDisk}
-	*out = snapshot.Container{
-		Key:       snapshot.Key{ID: row.id},
-		FirstSeen: row.firstSeen,
-		At:        now,
-		CPU: snapshot.CPU{
-			UsageNanos: count, Cores: value,
-			Periods: count, ThrottledPeriods: count, ThrottledNanos: count,
-			QuotaCores: value, RunDelay: value,
-		},
-		Memory: snapshot.Memory{
-			UsageBytes: count, AnonBytes: count, ReclaimableBytes: count, UnreclaimableBytes: count,
-		},
-		Pids: count,
-		Pressure: snapshot.Pressure{
-			CPUSome: value, MemorySome: value, MemoryFull: value, IOSome: value, IOFull: value, CPUSomeMicros: count,
-		},
-	}
 }
 
 // bounds says where limits on what the agent's containers can use are looked

@@ -48,12 +48,10 @@ type delays struct {
 	mono   func() time.Duration
 	limit  int
 	reader *threadReader
-	// known: this kernel tells of waiting.
-	known, asked bool
+	known  bool // this kernel tells of waiting
 
 	busyUntil uint64 // tick
 	followed  map[*cgroup.Container]*followed
-	spare     []*followed
 	tids      []int32
 	// from is the id at which the turn begins; rest is the first that did not
 	// fit, "" when all did; termEnds is when it is its turn.
@@ -81,14 +79,12 @@ func (d *delays) read(tick uint64, h *snapshot.Host, rows []row, out []snapshot.
 		d.forgetAll()
 		return
 	}
-	if !d.asked {
-		d.asked, d.known = true, d.reader.hasSchedstat()
-	}
 	if d.rest != "" && tick >= d.termEnds {
 		d.from = d.rest
 		d.forgetAll()
 	}
 	if len(d.followed) == 0 {
+		d.known = d.reader.hasSchedstat()
 		d.termEnds = tick + delayTerm
 	}
 	d.rest = ""
@@ -151,7 +147,8 @@ func (d *delays) one(tick uint64, c *cgroup.Container, cores snapshot.Value, lef
 		return snapshot.Value{}
 	}
 	if f == nil {
-		f = d.follow(c)
+		f = &followed{}
+		d.followed[c] = f
 	}
 	left.threads -= len(tids)
 	f.tick = tick
@@ -188,21 +185,21 @@ func (d *delays) rate(f *followed, c *cgroup.Container, at time.Duration) snapsh
 	if at <= f.at {
 		return snapshot.Value{Why: snapshot.NoTime}
 	}
-	// What was held back is read before the threads the first time, and after
+	// The throttled time is read before the threads the first time, and after
 	// them the second time, so that no part of it is missing.
-	held, was := d.tree.Throttled(c), f.throttled
-	if held.Why == snapshot.NoQuota && was.Why == snapshot.NoQuota {
+	now, was := d.tree.Throttled(c), f.throttled
+	if now.Why == snapshot.NoQuota && was.Why == snapshot.NoQuota {
 		return f.waited(at-f.at, 0)
 	}
 	switch {
-	case !held.OK():
-		return snapshot.Value{Why: held.Why}
+	case !now.OK():
+		return snapshot.Value{Why: now.Why}
 	case !was.OK():
 		return snapshot.Value{Why: snapshot.FirstSample} // it had no quota then
-	case held.N < was.N:
+	case now.N < was.N:
 		return snapshot.Value{Why: snapshot.Backwards}
 	}
-	return f.waited(at-f.at, held.N-was.N)
+	return f.waited(at-f.at, now.N-was.N)
 }
 
 // waits notes that c is for the next turn.
@@ -212,19 +209,9 @@ func (d *delays) waits(c *cgroup.Container) {
 	}
 }
 
-func (d *delays) follow(c *cgroup.Container) *followed {
-	f := &followed{}
-	if n := len(d.spare); n > 0 {
-		f, d.spare = d.spare[n-1], d.spare[:n-1]
-	}
-	d.followed[c] = f
-	return f
-}
-
 func (d *delays) forget(c *cgroup.Container, f *followed) {
 	d.reader.forget(&f.threads)
 	delete(d.followed, c)
-	d.spare = append(d.spare, f)
 }
 
 func (d *delays) forgetAll() {

@@ -108,6 +108,23 @@ func (c *Container) Class() Class {
 	return c.Executor.Class
 }
 
+// Unreadable makes all readings of the container absent for that reason.
+func (c *Container) Unreadable(why Absence) {
+	count, value := Count{Why: why}, Value{Why: why}
+	c.CPU = CPU{
+		UsageNanos: count, Cores: value,
+		Periods: count, ThrottledPeriods: count, ThrottledNanos: count,
+		QuotaCores: value, RunDelay: value,
+	}
+	c.Memory = Memory{
+		UsageBytes: count, AnonBytes: count, ReclaimableBytes: count, UnreclaimableBytes: count, StatAt: c.Memory.StatAt,
+	}
+	c.Pids = count
+	c.Pressure = Pressure{
+		CPUSome: value, MemorySome: value, MemoryFull: value, IOSome: value, IOFull: value, CPUSomeMicros: count,
+	}
+}
+
 // Age is how long this daemon has known the container at time now.
 func (c *Container) Age(now time.Time) time.Duration { return now.Sub(c.FirstSeen) }
 

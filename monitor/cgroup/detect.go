@@ -126,29 +126,25 @@ func Detect(root, procRoot string) (Layout, error) {
 	return detectTree(clean)
 }
 
-// checkRoot tells the ways in which root can be unusable apart.
+// checkRoot tells the ways in which root can be unusable apart, and returns it
+// without symbolic links.
 func checkRoot(root string) (string, error) {
-	info, err := os.Stat(root)
+	_, err := os.ReadDir(root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("%w: %q: is the cgroup file system mounted?", ErrNoRoot, root)
 	case errors.Is(err, fs.ErrPermission):
 		return "", fmt.Errorf("%w: %w", ErrDenied, err)
-	case err != nil:
-		return "", fmt.Errorf("%w: %w", ErrNoRoot, err)
-	case !info.IsDir():
+	case errors.Is(err, unix.ENOTDIR):
 		return "", fmt.Errorf("%w: %q is not a directory", ErrNotCgroup, root)
-	}
-	if _, err := os.ReadDir(root); errors.Is(err, fs.ErrPermission) {
-		return "", fmt.Errorf("%w: %w", ErrDenied, err)
-	} else if err != nil {
+	case err != nil:
 		return "", fmt.Errorf("%w: %w", ErrNoRoot, err)
 	}
 	clean, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoRoot, err)
 	}
-	return filepath.Clean(clean), nil
+	return clean, nil
 }
 
 // detectMounts uses the mounts below root.

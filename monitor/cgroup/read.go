@@ -18,7 +18,7 @@ const settleTicks = 3
 const interrupted = time.Millisecond
 
 // A usage that moved by this share and this much makes memory.stat worth
-// reading before its turn: the working set is the difference of the two.
+// reading before its turn: what is unreclaimable is the difference of the two.
 const (
 	earlyShare = 8       // 1/8 of the usage
 	earlyBytes = 8 << 20 // the kernel charges in batches of 256 KiB per CPU
@@ -43,26 +43,8 @@ func (t *Tree) Read(c *Container, out *snapshot.Container) {
 	t.readPressure(c, slow, &out.Pressure)
 	c.slow.everFilled = true
 	if out.CPU.UsageNanos.Why == snapshot.Vanished {
-		vanish(out)
-	}
-}
-
-// vanish overwrites what is carried from earlier ticks, once the kernel said
-// that the cgroup is gone.
-func vanish(out *snapshot.Container) {
-	count, value := snapshot.Count{Why: snapshot.Vanished}, snapshot.Value{Why: snapshot.Vanished}
-	out.CPU = snapshot.CPU{
-		UsageNanos: count, Cores: value,
-		Periods: count, ThrottledPeriods: count, ThrottledNanos: count,
-		QuotaCores: value, RunDelay: value,
-	}
-	out.Memory = snapshot.Memory{
-		UsageBytes: count, AnonBytes: count, ReclaimableBytes: count,
-		UnreclaimableBytes: count, StatAt: out.Memory.StatAt,
-	}
-	out.Pids = count
-	out.Pressure = snapshot.Pressure{
-		CPUSome: value, MemorySome: value, MemoryFull: value, IOSome: value, IOFull: value, CPUSomeMicros: count,
+		// Also what is carried from earlier ticks.
+		out.Unreadable(snapshot.Vanished)
 	}
 }
 
