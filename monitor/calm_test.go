@@ -8,7 +8,7 @@ import (
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
 )
 
-// A container is read seldom while nobody waits, and that it is squeezed is
+// A container is read seldom while nobody waits, and that it is contended is
 // noticed at the first look after that all the same, whenever it was read last.
 func TestFastAfterCalm(t *testing.T) {
 	for _, shape := range []cgrouptest.Shape{cgrouptest.Split, cgrouptest.UnifiedV2} {

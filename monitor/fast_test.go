@@ -21,8 +21,8 @@ import (
 // step is how far apart polls are here.
 const step = 100 * time.Millisecond
 
-// lane is a fast sampler on a copied tree and a stepped clock.
-type lane struct {
+// fastNode is a fast sampler on a copied tree and a stepped clock.
+type fastNode struct {
 	*cgrouptest.Copied
 	t     *testing.T
 	n     *node
@@ -32,9 +32,9 @@ type lane struct {
 	host  int // the host's total, in µs
 }
 
-func newFastSampler(t *testing.T, shape cgrouptest.Shape, maxWakes int, ids ...string) *lane {
+func newFastSampler(t *testing.T, shape cgrouptest.Shape, maxWakes int, ids ...string) *fastNode {
 	t.Helper()
-	l := &lane{t: t, Copied: cgrouptest.NewCopied(t, t.TempDir(), shape), proc: t.TempDir(), usage: &snapshot.Usage{}}
+	l := &fastNode{t: t, Copied: cgrouptest.NewCopied(t, t.TempDir(), shape), proc: t.TempDir(), usage: &snapshot.Usage{}}
 	l.MakeRoot()
 	if err := os.Mkdir(filepath.Join(l.proc, "pressure"), 0o755); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func newFastSampler(t *testing.T, shape cgrouptest.Shape, maxWakes int, ids ...s
 }
 
 // regular makes containers of that class, and follows them.
-func (l *lane) regular(ids ...string) {
+func (l *fastNode) regular(ids ...string) {
 	l.t.Helper()
 	for _, id := range ids {
 		l.Make(id)
@@ -57,10 +57,10 @@ func (l *lane) regular(ids ...string) {
 	l.follow()
 }
 
-func (l *lane) follow() { l.fast.Follow(l.n.tick(0, l.usage)) }
+func (l *fastNode) follow() { l.fast.Follow(l.n.tick(0, l.usage)) }
 
 // cpus is how many processors are online, 0: that cannot be told.
-func (l *lane) cpus(n int) {
+func (l *fastNode) cpus(n int) {
 	l.t.Helper()
 	text := "intr 1\n"
 	for i := range n {
@@ -75,7 +75,7 @@ func (l *lane) cpus(n int) {
 }
 
 // busy adds to the time in which tasks of the host waited.
-func (l *lane) busy(d time.Duration) {
+func (l *fastNode) busy(d time.Duration) {
 	l.t.Helper()
 	l.host += int(d.Microseconds())
 	text := fmt.Sprintf("some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", l.host)
@@ -85,20 +85,20 @@ func (l *lane) busy(d time.Duration) {
 }
 
 // waited and used set the counters of one container.
-func (l *lane) waited(id string, total time.Duration) {
+func (l *fastNode) waited(id string, total time.Duration) {
 	l.Write("cpu", id, "cpu.pressure", fmt.Sprintf("some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", total.Microseconds()))
 }
 
-func (l *lane) used(id string, total time.Duration) {
+func (l *fastNode) used(id string, total time.Duration) {
 	l.Write("cpuacct", id, "cpuacct.usage", fmt.Sprintln(total.Nanoseconds()))
 }
 
-func (l *lane) poll() snapshot.Contention {
+func (l *fastNode) poll() snapshot.Contention {
 	l.n.clock.mono += step
 	return l.fast.Poll(epoch.Add(l.n.clock.mono))
 }
 
-func (l *lane) expect(what string, want snapshot.Contention) {
+func (l *fastNode) expect(what string, want snapshot.Contention) {
 	l.t.Helper()
 	got := l.poll()
 	want.At, want.Every = got.At, max(1, want.Every)
@@ -119,14 +119,14 @@ func TestFastOnV2(t *testing.T) {
 	l.waited("hog", time.Hour)
 	l.expect("the revocable one waits", calm)
 	l.waited("web", 1050*time.Millisecond)
-	squeezed := calm
-	squeezed.State, squeezed.Why, squeezed.Container = snapshot.ContentionContended, snapshot.ContentionStalled, "web"
-	squeezed.Degree, squeezed.Since = 0.5, epoch.Add(l.n.clock.mono+step)
-	news := squeezed
+	contended := calm
+	contended.State, contended.Why, contended.Container = snapshot.ContentionContended, snapshot.ContentionStalled, "web"
+	contended.Degree, contended.Since = 0.5, epoch.Add(l.n.clock.mono+step)
+	news := contended
 	news.Wake = true
 	l.expect("half of the time", news)
 	l.waited("web", 1100*time.Millisecond)
-	l.expect("it goes on", squeezed)
+	l.expect("it goes on", contended)
 	l.expect("it is over", calm)
 	l.Write("cpu", "web", "cpu.pressure", "some\n")
 	l.expect("what cannot be understood", watch)
@@ -144,7 +144,7 @@ func TestTickTellsWhatWasSeen(t *testing.T) {
 	db, web := time.Second, time.Second
 	var since time.Time
 	for i := range 5 {
-		db += 30 * time.Millisecond // is squeezed all the time
+		db += 30 * time.Millisecond // is contended all the time
 		l.waited("db", db)
 		if i%2 == 0 {
 			web += 60 * time.Millisecond // and this one more, at times
@@ -214,10 +214,10 @@ func TestFastOnV1(t *testing.T) {
 				l.expect("a core each again", calm)
 			}
 			run(-50*time.Millisecond, -110*time.Millisecond, 50*time.Millisecond)
-			squeezed := calm
-			squeezed.State, squeezed.Why, squeezed.Container, squeezed.Wake = snapshot.ContentionContended, snapshot.ContentionSlowed, "web", true
-			squeezed.Degree, squeezed.Since = 0.6, epoch.Add(l.n.clock.mono+step)
-			l.expect("less, on a busy host", squeezed)
+			contended := calm
+			contended.State, contended.Why, contended.Container, contended.Wake = snapshot.ContentionContended, snapshot.ContentionSlowed, "web", true
+			contended.Degree, contended.Since = 0.6, epoch.Add(l.n.clock.mono+step)
+			l.expect("less, on a busy host", contended)
 		})
 	}
 }

@@ -19,9 +19,9 @@ import (
 // stepsEnv is how many steps are measured; two are enough to see that it works.
 const stepsEnv = "ESTIMATORD_TEST_STEPS"
 
-// squeezed is a regular container with a spinner, and one with a revocable
+// contended is a regular container with a spinner, and one with a revocable
 // spinner on the same processor, which is stopped.
-type squeezed struct {
+type contended struct {
 	r     *cgrouptest.Real
 	m     *monitor.Monitor
 	fast  *monitor.FastSampler
@@ -29,9 +29,9 @@ type squeezed struct {
 	usage *snapshot.Usage
 }
 
-func newSqueezed(t *testing.T, maxWakes int) *squeezed {
+func newContended(t *testing.T, maxWakes int) *contended {
 	t.Helper()
-	s := &squeezed{r: cgrouptest.NewReal(t), usage: &snapshot.Usage{Executors: []snapshot.Executor{
+	s := &contended{r: cgrouptest.NewReal(t), usage: &snapshot.Usage{Executors: []snapshot.Executor{
 		{ContainerID: "web", Class: snapshot.ClassRegular}, {ContainerID: "hog", Class: snapshot.ClassRevocable},
 	}}}
 	for _, id := range []string{"web", "hog"} {
@@ -45,7 +45,7 @@ func newSqueezed(t *testing.T, maxWakes int) *squeezed {
 		}
 	}
 	s.signal(t, unix.SIGSTOP)
-	// Whatever else runs here shall not be what squeezes.
+	// Whatever else runs here shall not be what contends.
 	name, weight := "cpu.shares", "262144"
 	if s.r.Layout.Mode == cgroup.V2 {
 		name, weight = "cpu.weight", "10000"
@@ -93,7 +93,7 @@ func pin(t *testing.T, pid int) {
 	}
 }
 
-func (s *squeezed) signal(t *testing.T, sig unix.Signal) {
+func (s *contended) signal(t *testing.T, sig unix.Signal) {
 	t.Helper()
 	if err := unix.Kill(s.hog, sig); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func (s *squeezed) signal(t *testing.T, sig unix.Signal) {
 // A spinner that starts beside a regular one is noticed, and so is that it
 // stopped. How fast is logged: it depends on the machine.
 func TestRealFastNoticesAStep(t *testing.T) {
-	s := newSqueezed(t, 1000)
+	s := newContended(t, 1000)
 	if q := s.fast.Poll(time.Now()); q.Why == snapshot.ContentionNoPressure {
 		t.Skip("this kernel has no pressure")
 	}
