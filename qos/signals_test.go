@@ -135,7 +135,7 @@ func TestFaults(t *testing.T) {
 		"below zero":   func(v *snapshot.Value) { v.V = -3 },
 		"huge":         func(v *snapshot.Value) { v.V = 1e18 },
 	}
-	for why := snapshot.NotRead; why <= snapshot.NoQuota; why++ {
+	for why := snapshot.NotRead; int(why) < snapshot.NumAbsences; why++ {
 		if why != snapshot.Present {
 			faults[why.String()] = func(v *snapshot.Value) { v.Why = why }
 		}
