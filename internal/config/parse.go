@@ -12,16 +12,17 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // The parsers say what is wrong with a text. They quote no more of it than a
 // line can hold, and nothing that would garble a terminal.
-var quote = resources.Quote
+var quote = printable.Quote
 
 // noControl refuses what cannot be part of a name, and would garble a log.
 func noControl(s string) error {
-	if strings.ContainsFunc(s, unicode.IsControl) {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return fmt.Errorf("%s holds a control character", quote(s))
 	}
 	return nil

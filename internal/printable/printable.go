@@ -8,6 +8,7 @@ package printable
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,6 +23,16 @@ func Text(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// Quote quotes text for a message, with what is not printed escaped, and no more
+// of it than a reader needs.
+func Quote(text string) string {
+	const most = 60 // bytes
+	if len(text) > most {
+		return strconv.Quote(text[:most]) + "..."
+	}
+	return strconv.Quote(text)
 }
 
 // JSON is a writer to w that writes such characters of JSON texts as escape

@@ -36,3 +36,14 @@ func TestJSONSaysTheSameWithPrintedCharactersOnly(t *testing.T) {
 	check(t, hostile)
 	rapid.Check(t, func(t *rapid.T) { check(t, rapid.String().Draw(t, "s")) })
 }
+
+func TestQuote(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain": `"plain"`, "a\x1b[2J\n\u202e\u0085": `"a\x1b[2J\n\u202e\u0085"`,
+		strings.Repeat("x", 61): `"` + strings.Repeat("x", 60) + `"...`,
+	} {
+		if got := Quote(text); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", text, got, want)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/estimatord/estimatord/internal/printable"
 )
 
 // ErrInvalid is the class of all errors of Parse.
@@ -24,21 +26,11 @@ type Error struct {
 
 // Error quotes the entry.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%v: %s: %s", ErrInvalid, Quote(e.Text), e.Reason)
+	return fmt.Sprintf("%v: %s: %s", ErrInvalid, printable.Quote(e.Text), e.Reason)
 }
 
 // Is makes every Error an ErrInvalid.
 func (e *Error) Is(target error) bool { return target == ErrInvalid }
-
-// Quote quotes text for a message, with what does not print escaped, and no
-// more of it than a reader needs.
-func Quote(text string) string {
-	const most = 60 // bytes
-	if len(text) > most {
-		return strconv.Quote(text[:most]) + "..."
-	}
-	return strconv.Quote(text)
-}
 
 // space is what the agent trims from names and roles (stout/strings.hpp).
 const space = " \t\n\r"

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/resources"
 )
 
@@ -31,7 +32,7 @@ func neverMatches(m matcher, word string) string {
 	case word == "":
 		return "is empty"
 	case trimmed == "":
-		return resources.Quote(word) + " is blank"
+		return printable.Quote(word) + " is blank"
 	case trimmed != word:
 		wrong, meant = "no "+m.noun+" begins or ends with blanks", trimmed
 		if w, better := m.find(trimmed); w != "" {
@@ -46,9 +47,9 @@ func neverMatches(m matcher, word string) string {
 	case wrong == "":
 		return ""
 	case meant == "" || meant == word:
-		return resources.Quote(word) + " can never match: " + wrong
+		return printable.Quote(word) + " can never match: " + wrong
 	}
-	return fmt.Sprintf("%s can never match: %s; did you mean %s?", resources.Quote(word), wrong, resources.Quote(meant))
+	return fmt.Sprintf("%s can never match: %s; did you mean %s?", printable.Quote(word), wrong, printable.Quote(meant))
 }
 
 const noPatterns = "patterns are not supported"

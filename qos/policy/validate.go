@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/printable"
 )
 
 // FieldError is one fault of a policy: where, in the notation of the policy file,
@@ -72,7 +72,7 @@ const (
 
 func (r *Rule) validate(l *Ladder, signals Specs, bad func(field, reason string)) {
 	if !isName(r.Name) {
-		bad("name", resources.Quote(r.Name)+" is not a name: 1 to 63 letters, digits, - and _")
+		bad("name", printable.Quote(r.Name)+" is not a name: 1 to 63 letters, digits, - and _")
 	}
 	wait(bad, "for", r.For)
 	wait(bad, "settle", r.Settle)
@@ -84,7 +84,7 @@ func (r *Rule) validate(l *Ladder, signals Specs, bad func(field, reason string)
 	}
 	s := signals.Of(r.Signal)
 	if s == nil {
-		bad("signal", fmt.Sprintf("%s is not a signal (known: %s)", resources.Quote(string(r.Signal)), signals.names()))
+		bad("signal", fmt.Sprintf("%s is not a signal (known: %s)", printable.Quote(string(r.Signal)), signals.names()))
 	} else {
 		if s.threshold(bad, "above", r.Above) && !(r.Clear >= 0 && r.Clear <= r.Above) {
 			bad("clear", fmt.Sprintf("%v is not between 0 and above, which is %v", r.Clear, r.Above))
@@ -97,7 +97,7 @@ func (r *Rule) validate(l *Ladder, signals Specs, bad func(field, reason string)
 		return
 	}
 	if w := signals.Of(r.While.Signal); w == nil {
-		bad("while.signal", fmt.Sprintf("%s is not a signal (known: %s)", resources.Quote(string(r.While.Signal)), signals.names()))
+		bad("while.signal", fmt.Sprintf("%s is not a signal (known: %s)", printable.Quote(string(r.While.Signal)), signals.names()))
 	} else {
 		w.threshold(bad, "while.above", r.While.Above)
 	}
