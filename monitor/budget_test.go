@@ -18,6 +18,8 @@ type priced struct {
 	// price is what a tick costs at the cadence it has.
 	price func(statEvery, pressureEvery int) time.Duration
 	begun bool
+	// stretch is that of the last tick.
+	stretch int
 }
 
 func newPriced(tb testing.TB, root string, budget float64, price func(statEvery, pressureEvery int) time.Duration) *priced {
@@ -26,8 +28,7 @@ func newPriced(tb testing.TB, root string, budget float64, price func(statEvery,
 	cfg := monitor.Config{CgroupRoot: root, StatEvery: 10, CostBudget: budget}
 	cfg.ThreadCPU = func() time.Duration { // asked at the start and at the end of each tick
 		if p.begun = !p.begun; !p.begun {
-			now := p.Layout()
-			p.cpu += p.price(now.StatEvery, min(now.CostStretch, 8))
+			p.cpu += p.price(10*max(1, p.stretch), min(max(1, p.stretch), 8))
 		}
 		return p.cpu
 	}
@@ -39,6 +40,7 @@ func newPriced(tb testing.TB, root string, budget float64, price func(statEvery,
 func (p *priced) settle() monitor.Stats {
 	for range 600 {
 		p.tick(time.Second, nil)
+		p.stretch = p.Stats().CostStretch
 	}
 	return p.Stats()
 }
@@ -73,7 +75,7 @@ func TestBudget(t *testing.T) {
 			if !s.CostShare.OK() || s.CostShare.V < share*0.999 || s.CostShare.V > share*1.001 || s.CostBudget != 0.015 {
 				t.Errorf("share %+v of %v, want %v", s.CostShare, s.CostBudget, share)
 			}
-			text := p.Layout().String()
+			text := p.Layout()
 			if says := strings.Contains(text, fmt.Sprintf("memory.stat every %d ticks", s.StatEvery)); says != (tc.stretch > 1) {
 				t.Errorf("layout %q", text)
 			}

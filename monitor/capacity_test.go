@@ -32,7 +32,7 @@ func TestRealQuotaOfTheRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeMonitor(t, m)
-	if text := m.Layout().String(); !strings.Contains(text, "within a quota of 0.40 CPUs in "+r.Dir("cpu", "")) {
+	if text := m.Layout(); !strings.Contains(text, "within a quota of 0.40 CPUs in "+r.Dir("cpu", "")) {
 		t.Errorf("layout %q", text)
 	}
 	first := m.Sample(time.Now(), nil).Containers[0].CPU.UsageNanos.N
@@ -104,7 +104,7 @@ func TestRealCPUSetOfTheRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeMonitor(t, m)
-	if text := m.Layout().String(); !strings.Contains(text, "within a cpuset of 1 CPUs in "+dir) {
+	if text := m.Layout(); !strings.Contains(text, "within a cpuset of 1 CPUs in "+dir) {
 		t.Errorf("layout %q", text)
 	}
 	m.Sample(time.Now(), nil)

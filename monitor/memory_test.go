@@ -61,7 +61,7 @@ func TestRealMemoryLimit(t *testing.T) {
 	if h.MemTotalBytes.N <= limit {
 		t.Errorf("the machine has %+v", h.MemTotalBytes)
 	}
-	if text := m.Layout().String(); !strings.Contains(text, "a memory limit of 256 MiB in ") {
+	if text := m.Layout(); !strings.Contains(text, "a memory limit of 256 MiB in ") {
 		t.Errorf("layout %q", text)
 	}
 }

@@ -102,7 +102,7 @@ func (d *Daemon) announce() {
 	for _, v := range d.origins.Changed(cfg) {
 		log.Info("setting", "key", v.Key, "value", v.Value, "from", v.Where)
 	}
-	log.Info("sampling", "layout", d.parts.layout.String(), "interval", cfg.Interval.String())
+	log.Info("sampling", "layout", d.parts.layout, "interval", cfg.Interval.String())
 	log.Info("offering", "mode", string(cfg.Mode), "what", estimator.Brief(string(cfg.Mode)))
 	switch {
 	case policy.File != "":

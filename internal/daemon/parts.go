@@ -21,7 +21,6 @@ import (
 	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
 	"github.com/estimatord/estimatord/internal/metrics"
 	"github.com/estimatord/estimatord/internal/tick"
-	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 )
@@ -37,7 +36,7 @@ type parts struct {
 	checkpoint *checkpoint
 	containers *metrics.Containers // nil when nobody can ask for it
 	registry   *prometheus.Registry
-	layout     monitor.Layout
+	layout     string
 	loop       *tick.Loop
 
 	// services run from open to the end; closers give back what assemble took, the

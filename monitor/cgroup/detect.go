@@ -91,17 +91,6 @@ func (l Layout) Mount(controller string) string {
 	return ""
 }
 
-// Missing are the controllers that were not found, of those that are read.
-func (l Layout) Missing() []string {
-	var names []string
-	for i, at := range l.Mounts {
-		if at == "" {
-			names = append(names, controllerNames[i])
-		}
-	}
-	return names
-}
-
 // Detect finds out how cgroups are mounted below root. procRoot is where its
 // own mounts are read from; without it, the directories' names decide, as they
 // do for a copied tree.
