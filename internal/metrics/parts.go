@@ -5,8 +5,8 @@ import (
 
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/internal/config"
-	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
 	"github.com/estimatord/estimatord/internal/recording"
+	"github.com/estimatord/estimatord/internal/rotate"
 	"github.com/estimatord/estimatord/internal/throttle"
 )
 
@@ -51,22 +51,22 @@ func NewAgentAPI(status func() agentapi.Status) prometheus.Collector {
 }
 
 // NewDecisions shows how the decision log goes.
-func NewDecisions(stats func() decisionlog.Stats) prometheus.Collector {
-	return newCollector(always(stats), []family[decisionlog.Stats]{
+func NewDecisions(stats func() rotate.Stats) prometheus.Collector {
+	return newCollector(always(stats), []family[rotate.Stats]{
 		number("decisions_logged_total", "Ticks written to the decision log.",
-			func(st decisionlog.Stats) float64 { return float64(st.Lines) }),
-		{name: "decisions_dropped_total", help: "Ticks missing from the decision log: the disk was too slow (behind), or refused a write or was given time after that (error).", labels: []string{"reason"}, read: func(st decisionlog.Stats, show show) {
+			func(st rotate.Stats) float64 { return float64(st.Written) }),
+		{name: "decisions_dropped_total", help: "Ticks missing from the decision log: the disk was too slow (behind), or refused a write or was given time after that (error).", labels: []string{"reason"}, read: func(st rotate.Stats, show show) {
 			show(float64(st.Behind), "behind")
 			show(float64(st.Lost), "error")
 		}},
 		number("decisions_bytes_total", "Bytes written to the decision log, before compression.",
-			func(st decisionlog.Stats) float64 { return float64(st.Bytes) }),
-		{name: "decisions_files_total", help: "Files of the decision log by what was done to them: begun, or removed for the total.", labels: []string{"event"}, read: func(st decisionlog.Stats, show show) {
+			func(st rotate.Stats) float64 { return float64(st.Bytes) }),
+		{name: "decisions_files_total", help: "Files of the decision log by what was done to them: begun, or removed for the total.", labels: []string{"event"}, read: func(st rotate.Stats, show show) {
 			show(float64(st.Files), "begun")
 			show(float64(st.Removed), "removed")
 		}},
 		number("decisions_working", "1 while the decision log is written, 0 from an error to the next line that could be written.",
-			func(st decisionlog.Stats) float64 { return boolean(st.Err == nil) }),
+			func(st rotate.Stats) float64 { return boolean(st.Err == nil) }),
 	})
 }
 

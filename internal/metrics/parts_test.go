@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/estimatord/estimatord/internal/config"
-	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/rotate"
 	"github.com/estimatord/estimatord/internal/throttle"
@@ -49,8 +48,8 @@ estimatord_throttle_settings{setting="weight",state="in_force"} 2
 }
 
 func TestDecisionsShowWhatIsMissing(t *testing.T) {
-	c := NewDecisions(func() decisionlog.Stats {
-		return decisionlog.Stats{Lines: 100, Behind: 3, Lost: 4, Bytes: 6000, Files: 7, Removed: 2, Err: errors.New("full")}
+	c := NewDecisions(func() rotate.Stats {
+		return rotate.Stats{Written: 100, Behind: 3, Lost: 4, Bytes: 6000, Files: 7, Removed: 2, Err: errors.New("full")}
 	})
 	const want = `
 # HELP estimatord_decisions_logged_total Ticks written to the decision log.

@@ -38,6 +38,9 @@ type Options struct {
 	RetryAfter time.Duration
 	// Queue is the number of items that wait for the disk at most.
 	Queue int
+	// Prepare, when set, clears up what a daemon left that was killed. It is called
+	// once nobody else writes into the directory, before its files are listed.
+	Prepare func() error
 	// Ended, when set, is called with each file that has ended, on the Writer's
 	// goroutine, and returns what it has become.
 	Ended func(File) (File, error)
@@ -107,7 +110,12 @@ func create(dir string, opts Options) (*Writer, *disk, error) {
 		return nil, nil, err
 	}
 	d := &disk{Options: opts, w: w, dir: dir, lock: lock}
-	d.ended, err = List(dir, append(opts.Others, opts.Extension)...)
+	if opts.Prepare != nil {
+		err = opts.Prepare()
+	}
+	if err == nil {
+		d.ended, err = List(dir, append(opts.Others, opts.Extension)...)
+	}
 	if err == nil {
 		err = Writable(dir)
 	}

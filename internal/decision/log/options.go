@@ -8,8 +8,6 @@ import (
 
 // Classes of errors, for errors.Is.
 var (
-	// ErrInUse: another process logs into the directory.
-	ErrInUse = errors.New("another process logs here")
 	// ErrNoLog: there is no log there.
 	ErrNoLog = errors.New("no decision log")
 	// ErrOptions: the options contradict each other.

@@ -3,96 +3,63 @@ package log
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
-	"sync"
-	"time"
 
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/rotate"
 )
 
 // Writer logs records. Observe is for one goroutine, which never waits; Close
 // is for the same, and does wait. Stats is for any.
-type Writer struct {
-	queue  chan *decision.Record
-	done   chan struct{}
-	closed bool
-
-	mu    sync.Mutex
-	stats Stats
-}
-
-// Stats is what a Writer did since it was made.
-type Stats struct {
-	// Lines were written.
-	Lines uint64
-	// Behind are the lines left out because the disk was too slow, Lost those
-	// that an error of the disk took, the ones of the pause after it included.
-	Behind, Lost uint64
-	// Bytes were written, before compression; Files begun, Removed taken away
-	// for the total.
-	Bytes, Files, Removed uint64
-	// Err is the last error, nil once writing works again.
-	Err error
-}
+type Writer struct{ files *rotate.Writer }
 
 // Create begins to log into dir, which is made where it does not exist (its
 // parent must). What is there already stays, up to MaxBytes.
-//
-// An error of the disk later on is logged once, until writing works again.
 func Create(dir string, opts Options, log *slog.Logger) (*Writer, error) {
-	return create(dir, opts, log, time.Now)
-}
-
-func create(dir string, opts Options, log *slog.Logger, now func() time.Time) (*Writer, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("decision log: %w", err)
-	}
-	w := &Writer{queue: make(chan *decision.Record, opts.Queue), done: make(chan struct{})}
-	d, err := newDisk(w, dir, opts, log, now)
+	files, err := rotate.Create(dir, rotate.Options{
+		Extension: plain, Others: []string{packed}, MaxFileBytes: opts.MaxFileBytes, MaxFileAge: opts.MaxFileAge,
+		// Room for the file that is written and the one that is being compressed.
+		Keep:       rotate.Limits{Bytes: opts.MaxBytes - 2*opts.MaxFileBytes},
+		RetryAfter: opts.RetryAfter, Queue: opts.Queue,
+		Prepare: func() error { return removeLeftovers(dir) }, Ended: pack,
+		What: "decision log", Log: log,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("decision log: %w", err)
 	}
-	go d.run()
-	return w, nil
+	return &Writer{files: files}, nil
+}
+
+// removeLeftovers removes the files that nobody reads.
+func removeLeftovers(dir string) error {
+	list, err := segmentsIn(dir)
+	if err != nil {
+		return err
+	}
+	junk, err := leftovers(dir, list)
+	for _, path := range junk {
+		if gone := os.Remove(path); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
 }
 
 // Observe logs r, which must have its Inputs. It does not wait.
 func (w *Writer) Observe(r *decision.Record) {
-	if w.closed {
-		return
-	}
-	select {
-	case w.queue <- r:
-	default:
-		w.count(func(st *Stats) { st.Behind++ })
-	}
+	line := func(b []byte) []byte { return decision.LineOf(r).Append(b) }
+	_ = w.files.Put(rotate.Item{At: r.At, Count: 1, Append: line}) // what is left out is counted
 }
 
-// Stats is what was done so far.
-func (w *Writer) Stats() Stats {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.stats
-}
-
-func (w *Writer) count(add func(*Stats)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	add(&w.stats)
-}
+// Stats is what was done so far, in lines.
+func (w *Writer) Stats() rotate.Stats { return w.files.Stats() }
 
 // Close writes what is left; it waits for the disk. The error is that of the
 // last writes.
-func (w *Writer) Close() error {
-	if !w.closed {
-		w.closed = true
-		close(w.queue)
-	}
-	<-w.done
-	return w.Stats().Err
-}
+func (w *Writer) Close() error { return w.files.Close() }
