@@ -141,7 +141,7 @@ func TestAKillUnderWaySurvivesAKillOfTheDaemon(t *testing.T) {
 	}
 	text := operate(t, "status", "--operator-socket", filepath.Join(dir, "operator.sock"))
 	if !strings.Contains(text, "DYING") || !strings.Contains(text, victims[0]) || !strings.Contains(text, "9 kills left, 1 used") {
-		t.Errorf("the kill under way and the spent budget are not shown:\n%s", text)
+		t.Fatalf("the kill under way and the spent budget are not shown:\n%s", text)
 	}
 	// Once it has ended, the other one is next.
 	if err := h.containers[victims[0]].Destroy(); err != nil {
