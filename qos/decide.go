@@ -178,7 +178,7 @@ func (t *turn) ask(res policy.Resource) asks {
 		}
 		a.limitRoom(t.room(j))
 		if j.unclear {
-			a.hold = max(a.hold, j.rule.Action)
+			a.unclear = max(a.unclear, j.rule.Action)
 		}
 		if !j.out.Active {
 			continue

@@ -62,11 +62,11 @@ const (
 // asks is what the rules of one resource ask for.
 type asks struct {
 	// push is the highest rung that a rule which is above its threshold asks
-	// for, keep the highest of all that have held and not cleared.
+	// for, keep the highest of all that are active.
 	push, keep policy.Rung
-	// hold is the highest rung of the rules that are not clear: what is in force
-	// stays.
-	hold policy.Rung
+	// unclear is the highest rung of the rules whose reading is above the clear
+	// level: what is in force stays.
+	unclear policy.Rung
 	// immediate: a rule asks for push without the rungs below. settle is the
 	// shortest one of the rules that ask for push: how long it takes until what
 	// is done shows in their readings.
@@ -119,7 +119,7 @@ func (l *ladder) move(p *policy.Policy, now time.Time, a *asks) (moved bool) {
 		// again has to try the others first.
 		l.to(l.below(a), now)
 		l.quiet = now
-	case a.keep >= l.rung, a.hold >= l.rung:
+	case a.keep >= l.rung, a.unclear >= l.rung:
 		l.quiet = time.Time{}
 	case l.quiet.IsZero():
 		l.quiet = now

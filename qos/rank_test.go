@@ -10,46 +10,44 @@ import (
 	"github.com/estimatord/estimatord/qos/signal"
 )
 
-func TestComparators(t *testing.T) {
+// The first is the better victim; what one criterion cannot tell apart is left to
+// the next.
+func TestCompareVictims(t *testing.T) {
 	w := func(usage, allocated float64) weighed {
 		return weighed{c: &snapshot.Container{}, Candidate: Candidate{Usage: usage, Over: usage - allocated}}
 	}
-	born := func(after time.Duration) weighed {
-		return weighed{c: &snapshot.Container{FirstSeen: t0.Add(after)}}
-	}
-	named := func(id string, inode uint64) weighed {
-		return weighed{Candidate: Candidate{Key: snapshot.Key{ID: id, Inode: inode}}}
+	of := func(priority int, id string, inode uint64, born time.Duration) weighed {
+		return weighed{
+			c:         &snapshot.Container{FirstSeen: t0.Add(born)},
+			Candidate: Candidate{Key: snapshot.Key{ID: id, Inode: inode}, Priority: priority},
+		}
 	}
 	for _, tc := range []struct {
 		name          string
-		by            comparator
 		first, second weighed
-		equal         bool
 	}{
-		{"priority: lower first", byPriority, weighed{Candidate: Candidate{Priority: -1}}, weighed{Candidate: Candidate{Priority: 0}}, false},
-		{"priority: same", byPriority, weighed{Candidate: Candidate{Priority: 3}}, weighed{Candidate: Candidate{Priority: 3}}, true},
-		{"over: the one above its own", byOver, w(0.5, 0.25), w(3, 4), false},
-		{"over: the one further above", byOver, w(2, 1), w(2.5, 2), false},
-		{"over: within their own are equal", byOver, w(0.1, 1), w(0.9, 1), true},
-		{"over: 4 % is within", byOver, w(1.04, 1), w(0.9, 1), true},
-		{"over: 6 % is not", byOver, w(1.06, 1), w(0.9, 1), false},
-		{"over: all of it without an allocation", byOver, w(0.01, 0), w(0.9, 1), false},
-		{"relief: the larger", byRelief, w(0.9, 1), w(0.5, 1), false},
-		{"relief: same", byRelief, w(0.5, 2), w(0.5, 1), true},
-		{"youth: seen later", byYouth, born(time.Second), born(0), false},
-		{"youth: same", byYouth, born(0), born(0), true},
-		{"id", byID, named("a", 9), named("b", 1), false},
-		{"id: then inode", byID, named("a", 1), named("a", 2), false},
+		{"priority: lower first", of(-1, "b", 1, 0), of(0, "a", 1, time.Second)},
+		{"priority: the same, so the youngest", of(3, "b", 1, time.Second), of(3, "a", 1, 0)},
+		{"over: the one above its own", w(0.5, 0.25), w(3, 4)},
+		{"over: the one further above", w(2, 1), w(2.5, 2)},
+		{"over: within their own are equal, so the larger", w(0.9, 1), w(0.1, 1)},
+		{"over: 4 % is within, so the larger", w(0.9, 1), w(0.52, 0.5)},
+		{"over: 6 % is not", w(0.53, 0.5), w(0.9, 1)},
+		{"over: all of it without an allocation", w(0.01, 0), w(0.9, 1)},
+		{"relief: the larger", w(0.9, 1), w(0.5, 1)},
+		{"youth: seen later", of(0, "b", 1, time.Second), of(0, "a", 1, 0)},
+		{"youth: the same, so the id", of(0, "a", 9, 0), of(0, "b", 1, 0)},
+		{"id: then inode", of(0, "a", 1, 0), of(0, "a", 2, 0)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			forth, back := tc.by(&tc.first, &tc.second), tc.by(&tc.second, &tc.first)
-			if tc.equal && (forth != 0 || back != 0) {
-				t.Errorf("told apart: %d and %d", forth, back)
-			}
-			if !tc.equal && (forth >= 0 || back <= 0) {
+			if forth, back := compareVictims(&tc.first, &tc.second), compareVictims(&tc.second, &tc.first); forth >= 0 || back <= 0 {
 				t.Errorf("compared %d and %d, want the first one first", forth, back)
 			}
 		})
+	}
+	same := w(0.5, 2)
+	if n := compareVictims(&same, &same); n != 0 {
+		t.Errorf("one and the same compares %d", n)
 	}
 }
 

@@ -1,6 +1,9 @@
 package qos
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
@@ -81,4 +84,47 @@ func (t *turn) unfit(w *weighed, use snapshot.Value) reason.Code {
 		return reason.TooSmall
 	}
 	return ""
+}
+
+// overTolerance is how far above its own allocation, as a share of it, a
+// container may read and still be within it: the samples behind a rate and the
+// quota's 100 ms periods do not line up.
+const overTolerance = 0.05
+
+// over is how far w is above its own allocation, 0 when it is within it.
+func (w *weighed) over() float64 {
+	if w.Over <= overTolerance*(w.Usage-w.Over) {
+		return 0
+	}
+	return w.Over
+}
+
+// rank sorts best victim first: those that may be killed, then the others by id.
+func rank(ws []*weighed) {
+	slices.SortFunc(ws, func(a, b *weighed) int {
+		switch {
+		case a.eligible() && b.eligible():
+			return compareVictims(a, b)
+		case a.eligible():
+			return -1
+		case b.eligible():
+			return 1
+		}
+		return a.Key.Compare(b.Key)
+	})
+}
+
+// compareVictims is below zero when a is the better victim: what the operator
+// values least; what is most above its own allocation, which breaks its own
+// promise; whose end frees most, so that fewer must go; the youngest, which loses
+// the least work. The id settles ties the same way every time, so that a replay
+// agrees.
+func compareVictims(a, b *weighed) int {
+	return cmp.Or(
+		cmp.Compare(a.Priority, b.Priority),
+		cmp.Compare(b.over(), a.over()),
+		cmp.Compare(b.Usage, a.Usage),
+		b.c.FirstSeen.Compare(a.c.FirstSeen),
+		a.Key.Compare(b.Key),
+	)
 }

@@ -8,28 +8,27 @@ import (
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
-// A throttle begins with the weight: revocable containers get the
-// least share of contended CPUs that the kernel knows, and all that is idle, as
-// before. Who waits for a CPU gets it at once, and nothing else is lost: beside
-// hogs of the least weight a service answered 4 to 9 % later than alone (p99),
-// beside hogs that a quota held back 52 to 54 % later, since what has used up its
-// share of 100 ms runs its next one in one piece (docs/evidence/contention.md). A quota
+// A throttle begins with the CPU weight: revocable containers get the least share
+// of contended CPUs that the kernel knows, and all that is idle, as before. Who
+// waits for a CPU gets it at once, and nothing else is lost: beside hogs of the
+// least weight a service answered 4 to 9 % later than alone (p99), beside hogs
+// that a quota throttled 52 to 54 % later, since what has used up its share of
+// 100 ms runs its next one in one piece (docs/evidence/contention.md). A quota
 // follows where the weight is not enough, and at once for rules that read
 // something else than waiting, which a weight does not change.
 //
 // That the weight is not enough has to come from a reading which says how much
-// is missing, or from one for which it is time to go further than a throttle.
-// What the fast sampler sees on cgroup v1, a container that has less CPU than just
-// before, is as well one that has less to do: reason enough to take weight, which
-// costs next to nothing, but beside hogs without weight it is hardly ever more.
+// is missing, or from a rule that asks for more than a throttle: a container that
+// has less CPU than just before (the fast sampler on cgroup v1) may have less to
+// do, which is reason enough for the weight, and not for a quota.
 
-// weightShows is how long a weight is given to show in what is read: the fast
-// lane looks each 100 ms, and what it says counts until its next look.
+// weightShows is how long a weight is given to show in what is read: the answer
+// of the fast sampler counts until its next poll.
 const weightShows = 250 * time.Millisecond
 
-// lowerWeight takes the weight of the revocable containers where the rules that are
-// above ask for no more, and reports whether that is enough for this tick; isNew
-// says that it was taken just now.
+// lowerWeight gives the revocable containers the least weight where the active
+// rules ask for no more, and reports whether that is enough for this tick; isNew
+// says that it was done just now.
 func (l *ladder) lowerWeight(p *policy.Policy, now time.Time, a *asks) (enough, isNew bool) {
 	if !l.lowWeight.IsZero() {
 		unsure := a.waits && !a.known && a.push <= policy.Throttle
@@ -46,8 +45,7 @@ func (l *ladder) lowerWeight(p *policy.Policy, now time.Time, a *asks) (enough, 
 	return true, true
 }
 
-// setLowWeight brings the list of containers without weight up to date: those of
-// ts, while the ladder holds their weight.
+// setLowWeight makes ts the containers with low weight, while the ladder says so.
 func (e *engine) setLowWeight(l *ladder, ts []target) {
 	if l.lowWeight.IsZero() {
 		e.lowWeight = nil
@@ -62,7 +60,7 @@ func (e *engine) setLowWeight(l *ladder, ts []target) {
 	}
 }
 
-// hasLowWeight reports whether the weight of k is taken.
+// hasLowWeight reports whether k has the least weight.
 func (e *engine) hasLowWeight(k snapshot.Key) bool {
 	_, ok := slices.BinarySearchFunc(e.lowWeight, k, snapshot.Key.Compare)
 	return ok

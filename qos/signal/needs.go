@@ -7,7 +7,7 @@ import (
 )
 
 // needs is what regular containers use, want and wait for, from the pass that
-// look makes. Only what runs regular tasks alone counts: of one that the agent
+// Look makes. Only what runs regular tasks alone counts: of one that the agent
 // does not list, or that runs revocable tasks as well, it is not known who of
 // it waits.
 //
@@ -28,7 +28,7 @@ type needs struct {
 	why snapshot.Absence
 	// pressed and delayed are shares of time and of demand for which one waited
 	// for a CPU; stalled is a share of time for which all of one waited for
-	// memory; filled is working set ÷ allocation.
+	// memory; filled is memory that cannot be dropped ÷ allocation.
 	pressed, delayed, stalled, filled worst
 	// fast is what the fast sampler's last poll says of the container that it
 	// found contended.

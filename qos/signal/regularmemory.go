@@ -12,10 +12,9 @@ const RegularMemory policy.Signal = "regular_memory"
 
 // regularMemory is the highest over regular containers of
 //
-//	working set / allocated memory
+//	memory that the kernel cannot drop at need / allocated memory
 //
-// with the working set as cAdvisor defines it (snapshot.Memory): what it cannot
-// give up without notice. A container without an allocation of memory is
+// (snapshot.Memory.UnreclaimableBytes): page cache is no need. A container without an allocation of memory is
 // skipped.
 //
 // A container that needs its allocation takes back what was handed out on the
@@ -25,7 +24,7 @@ const RegularMemory policy.Signal = "regular_memory"
 var regularMemory = Signal{
 	Spec: policy.Spec{
 		Name:     RegularMemory,
-		Brief:    "Highest share of its memory allocation that is in one regular container's working set (memory usage less inactive page cache); containers without an allocation of memory are skipped.",
+		Brief:    "Highest share of its memory allocation that one regular container needs (memory usage less what the kernel drops at need: page cache and reclaimable slab); containers without an allocation of memory are skipped.",
 		V1:       "the same",
 		V2:       "the same",
 		NoPSI:    "the same",

@@ -23,7 +23,7 @@ const RegularMemoryPressure policy.Signal = "regular_memory_pressure"
 // doubt.
 //
 // As with CPU, what its own limit withholds does not count: a container whose
-// working set has reached 95 % of its allocation stands still because of that,
+// need has reached 95 % of its allocation stands still because of that,
 // and so does one on a node with plenty of memory.
 var regularMemoryPressure = Signal{
 	Spec: policy.Spec{
