@@ -11,11 +11,11 @@ type Mode string
 
 // The modes.
 const (
-	// ModeFixed offers Resources less what is held as revocable: Mesos's own
-	// fixed estimator.
+	// ModeFixed offers Resources less what is allocated as revocable: Mesos's
+	// own fixed estimator.
 	ModeFixed Mode = "fixed"
-	// ModeUsage offers what regular containers hold and are not predicted to
-	// need.
+	// ModeUsage offers what regular containers are allocated and are not
+	// predicted to need.
 	ModeUsage Mode = "usage"
 	// ModeNoop offers nothing.
 	ModeNoop Mode = "noop"
@@ -85,7 +85,7 @@ type Monitor struct {
 	StatEvery int
 	// CostBudget is the share of one CPU that sampling may cost.
 	CostBudget float64
-	// MaxWakes is how many early ticks a second the fast lane may ask for; 0
+	// MaxWakes is how many early ticks a second the fast sampler may ask for; 0
 	// turns it off.
 	MaxWakes int
 }

@@ -31,9 +31,9 @@ func TestExamplePolicy(t *testing.T) {
 	}
 	want := policy.DefaultPolicy()
 	want.Rules = []policy.Rule{
-		{Name: "squeeze", Signal: signal.RegularCPUPressure, Above: 0.1, Clear: 0.05, Settle: 5 * time.Second, Action: policy.Throttle, Immediate: true},
-		{Name: "squeeze-size", Signal: signal.RegularCPUContention, Above: 1.25, Clear: 1.1, For: time.Second, Settle: 5 * time.Second, Action: policy.Throttle},
-		{Name: "squeeze-v1", Signal: signal.RegularRunDelay, Above: 0.2, Clear: 0.15, For: time.Second, Settle: 5 * time.Second, Action: policy.Throttle},
+		{Name: "contention", Signal: signal.RegularCPUPressure, Above: 0.1, Clear: 0.05, Settle: 5 * time.Second, Action: policy.Throttle, Immediate: true},
+		{Name: "contention-size", Signal: signal.RegularCPUContention, Above: 1.25, Clear: 1.1, For: time.Second, Settle: 5 * time.Second, Action: policy.Throttle},
+		{Name: "contention-v1", Signal: signal.RegularRunDelay, Above: 0.2, Clear: 0.15, For: time.Second, Settle: 5 * time.Second, Action: policy.Throttle},
 		{Name: "starved", Signal: signal.RegularCPUPressure, Above: 0.2, Clear: 0.1, For: 10 * time.Second, Settle: 15 * time.Second, Action: policy.Kill},
 		{Name: "starved-v1", Signal: signal.RegularRunDelay, Above: 0.3, Clear: 0.2, While: policy.While{Signal: signal.NodeCPU, Above: 0.95}, For: 10 * time.Second, Settle: 15 * time.Second, Action: policy.Kill},
 		{Name: "full", Signal: signal.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: policy.StopOffering},

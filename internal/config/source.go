@@ -222,7 +222,7 @@ func (s *PolicySource) judge(t sight) error {
 	s.use(f, now)
 	log.Info("policy replaced", "hash", s.status.Hash, "rules", s.status.Rules, "shadow", s.status.Shadow)
 	for _, w := range s.status.Warnings {
-		log.Warn("policy is odd", "what", w)
+		log.Warn("policy warning", "what", w)
 	}
 	return nil
 }

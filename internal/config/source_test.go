@@ -74,7 +74,7 @@ func TestReload(t *testing.T) {
 		t.Fatalf("policy %+v, status %+v", first, s.Status())
 	}
 	if err := s.Reload(); err != nil || s.Current() != first {
-		t.Errorf("the same text is another policy: rules would forget how long they have held; err %v", err)
+		t.Errorf("the same text is another policy: active rules would be forgotten; err %v", err)
 	}
 	hash := s.Status().Hash
 	write(t, path, two)

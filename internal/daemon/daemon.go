@@ -119,7 +119,7 @@ func (d *Daemon) announce() {
 func announcePolicy(log *slog.Logger, policy config.PolicyStatus) {
 	log.Info("policy", "file", policy.File, "hash", policy.Hash, "rules", policy.Rules, "shadow", policy.Shadow)
 	for _, w := range policy.Warnings {
-		log.Warn("policy is odd", "what", w)
+		log.Warn("policy warning", "what", w)
 	}
 }
 

@@ -43,7 +43,7 @@ func (m Milli) Append(b []byte) []byte {
 	return b
 }
 
-// Plus returns m + n, held at the ends of the range instead of wrapping.
+// Plus returns m + n, kept at the ends of the range instead of wrapping.
 func (m Milli) Plus(n Milli) Milli {
 	sum := m + n
 	switch {

@@ -23,9 +23,8 @@ type Quantity struct {
 }
 
 // Quantities are amounts of scalar resources, at most one per name, sorted by
-// name; an absent name counts as zero. The zero value is ready to use. A value
-// that others may hold is changed only through its owner: Add and Sub work in
-// place, Clone first where it is shared.
+// name; an absent name counts as zero. The zero value is ready to use. Add and
+// Set work in place: Clone first what is shared.
 type Quantities []Quantity
 
 // Get returns the amount of name, zero when it is absent.
