@@ -2,6 +2,7 @@ package replay
 
 import (
 	"container/heap"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -79,6 +80,11 @@ func (n *Node) Next(step *Step) (bool, error) {
 // writeRows writes the rows container by container, as a trace has them.
 func (n *Node) writeRows(w io.Writer) error {
 	for _, c := range n.cursors {
+		for _, id := range []string{n.ID, c.container} {
+			if !validID(id) {
+				return fmt.Errorf("%w: %q cannot be an id", ErrRow, id)
+			}
+		}
 		for {
 			if _, err := io.WriteString(w, c.row.text(n.ID, c.container)); err != nil {
 				return err

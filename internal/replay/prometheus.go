@@ -162,7 +162,7 @@ func joinLabels(metric model.Metric, labels []string) (string, error) {
 	parts := make([]string, len(labels))
 	for i, label := range labels {
 		v := string(metric[model.LabelName(label)])
-		if v == "" || strings.ContainsAny(v, ",\r\n") {
+		if !validID(v) {
 			return "", fmt.Errorf("label %s=%q of a series cannot be an id", label, v)
 		}
 		parts[i] = v

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +137,20 @@ func TestARecordingIsATrace(t *testing.T) {
 			trace.Nodes != 1 || trace.Containers != 2 || !trace.HasMemory || trace.Span() != 105*time.Second || trace.Cut != 0 {
 			t.Errorf("trace %+v of node %s with %v cores", trace, node.ID, node.Cores)
 		}
+	}
+}
+
+// What cannot stand in a trace is refused, not written.
+func TestANameThatIsNoIDIsNotExported(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a,b")
+	recordTicks(t, dir, []*snapshot.Snapshot{recordedTick(0, snapshot.ValueOf(1), false)})
+	out := filepath.Join(t.TempDir(), "x.csv")
+	if err := Export(dir, out, 0, nil, io.Discard); !errors.Is(err, ErrRow) || !strings.Contains(err.Error(), `"a,bc8"`) {
+		t.Errorf("%v, want %v that names it", err, ErrRow)
+	}
+	if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file: %v, want none", err)
 	}
 }
 

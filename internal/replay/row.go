@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Header is the first line of a trace. Memory columns may be empty in all rows
@@ -34,6 +35,9 @@ type Row struct {
 	// Used and Allocated are in cores for CPU, MiB for memory.
 	CPU, Memory Amounts
 }
+
+// validID reports whether id can stand in a line of a trace.
+func validID(id string) bool { return id != "" && !strings.ContainsAny(id, ",\r\n") }
 
 // text is the row as a line of a trace.
 func (r *Row) text(node, container string) string {
