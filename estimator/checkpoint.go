@@ -107,7 +107,7 @@ func (u *usage) Save() *Checkpoint {
 	}
 	for _, r := range u.resources {
 		c.Resources = append(c.Resources, ResourceCheckpoint{
-			Name: r.cfg.Name, Governor: r.governor.GovernorState, Predictor: predict.Save(r.predictors[0].predictor),
+			Name: r.cfg.Name, Governor: r.governor.GovernorState, Predictor: predict.Save(r.predictors[0]),
 		})
 	}
 	return c
@@ -149,5 +149,5 @@ func (r *slack) restore(c *Checkpoint) error {
 	case state.Predictor == nil:
 		return nil
 	}
-	return predict.Restore(r.predictors[0].predictor, state.Predictor)
+	return predict.Restore(r.predictors[0], state.Predictor)
 }

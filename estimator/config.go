@@ -43,7 +43,7 @@ type ResourceConfig struct {
 	Predictor string
 	Peak      predict.Config
 	// Shadows are names of further predictors, made from Peak as well. What
-	// they say is only graded beside the one that counts.
+	// they say is only scored beside the one that counts.
 	Shadows []string
 	// Margin is kept back on top of the peak, as a share of what is allocated
 	// to regular containers.
@@ -70,7 +70,7 @@ func DefaultUsage() UsageConfig {
 // DefaultResource is how the resource is estimated when the operator says
 // nothing: tce promises that demand rises above its prediction in 1 % of the
 // time within 5 minutes at most, which is time enough to notice, kill and
-// restart; and for mem, where a broken promise is an OOM kill rather than a
+// restart; and for mem, where a violation is an OOM kill rather than a
 // slow-down, in 0.5 % within an hour. For the first day, when little is known,
 // the target is 0.4 times that: on public traces this kept 2 % everywhere. It
 // needs no margin on top; windowed predictors do (koordlet keeps 10 %, VPA

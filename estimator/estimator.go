@@ -24,6 +24,7 @@ package estimator
 import (
 	"time"
 
+	"github.com/estimatord/estimatord/estimator/predict"
 	"github.com/estimatord/estimatord/internal/demand"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
@@ -73,6 +74,12 @@ type Offer struct {
 	// Scores are how well each predictor has done since the start, shadows
 	// included.
 	Scores []PredictorScore `json:"-"`
+}
+
+// PredictorScore is how well one predictor has done so far.
+type PredictorScore struct {
+	Resource, Predictor string
+	predict.Score
 }
 
 // ResourceOffer is the offer of one resource with its terms. All amounts are in

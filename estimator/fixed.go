@@ -16,6 +16,8 @@ import (
 type fixed struct {
 	life
 	total resources.Quantities
+	// why is Fixed or Noop.
+	why reason.Code
 	// kept is what another mode has learned, for when it is chosen again.
 	kept []ResourceCheckpoint
 }
@@ -23,7 +25,14 @@ type fixed struct {
 // NewFixed makes the Estimator that promises total, whatever the node does. It
 // needs no report and no sample: before the agent's first report nothing counts
 // as allocated.
-func NewFixed(total resources.Quantities) Estimator { return &fixed{total: total.Clone()} }
+func NewFixed(total resources.Quantities) Estimator {
+	return &fixed{total: total.Clone(), why: reason.Fixed}
+}
+
+// NewNoop makes the Estimator that promises nothing: the daemon watches only.
+func NewNoop() Estimator {
+	return &fixed{total: resources.Quantities{{Name: resources.CPUs}}, why: reason.Noop}
+}
 
 // Estimate implements Estimator.
 func (f *fixed) Estimate(s *snapshot.Snapshot, _ []demand.Demand) Offer {
@@ -32,8 +41,8 @@ func (f *fixed) Estimate(s *snapshot.Snapshot, _ []demand.Demand) Offer {
 	allocated := allocatedOf(s.Usage)
 	for _, q := range f.total {
 		r := ResourceOffer{Resource: q.Name, Allocated: allocated(q.Name), Target: q.Amount}
-		total, why := q.Amount, reason.Fixed
-		if feedback.StopOffer {
+		total, why := q.Amount, f.why
+		if feedback.StopOffer && why == reason.Fixed {
 			total, why = min(total, r.revocable()), reason.Stopped
 		}
 		r.promise(total, why)
@@ -58,31 +67,6 @@ func (f *fixed) Restore(c *Checkpoint) error {
 		return err
 	}
 	f.kept = c.Resources
-	return nil
-}
-
-// noop promises nothing. It keeps what another mode has learned.
-type noop struct{ kept *Checkpoint }
-
-// NewNoop makes the Estimator that promises nothing: the daemon watches only.
-func NewNoop() Estimator { return &noop{} }
-
-// Estimate implements Estimator.
-func (*noop) Estimate(s *snapshot.Snapshot, _ []demand.Demand) Offer {
-	r := ResourceOffer{Resource: resources.CPUs, Allocated: allocatedOf(s.Usage)(resources.CPUs)}
-	r.promise(0, reason.Noop)
-	return Offer{At: s.At, Resources: []ResourceOffer{r}}
-}
-
-// Feedback implements Estimator. Nothing is never less.
-func (*noop) Feedback(Feedback) {}
-
-// Save implements Estimator.
-func (n *noop) Save() *Checkpoint { return n.kept }
-
-// Restore implements Estimator.
-func (n *noop) Restore(c *Checkpoint) error {
-	n.kept = c
 	return nil
 }
 

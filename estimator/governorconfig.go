@@ -11,8 +11,8 @@ import (
 // ErrConfig is the class of errors of a configuration that cannot be used.
 var ErrConfig = errors.New("invalid estimator configuration")
 
-// GovernorConfig says how fast what is promised may follow the slack. A cut is
-// never held back.
+// GovernorConfig says how fast what is promised may follow the slack. A cut
+// never waits.
 type GovernorConfig struct {
 	// Quantum is what a promise is a multiple of. Coarser means fewer changes
 	// for the master, and up to one quantum that is not offered.
@@ -23,7 +23,7 @@ type GovernorConfig struct {
 	Step      resources.Milli
 	StepShare float64
 	// RaiseEvery is the time between two raises. Longer is calmer, and slower
-	// to offer what has become free.
+	// to offer what has become slack.
 	RaiseEvery time.Duration
 	// DeadBand: a rise by less is left alone. As a share of what is allocated
 	// it is BandFactor times the slack's volatility, from BandLeast to BandMost; the
@@ -42,7 +42,7 @@ type GovernorConfig struct {
 	// a fleet do not rise, and have their offers rescinded, all at once.
 	Seed uint64
 	// HoldOff is for how long nothing is raised after an action has taken
-	// capacity back, doubled by each further squeeze up to HoldOffMax; each
+	// capacity back, doubled by each further contention up to HoldOffMax; each
 	// HoldOffDecay without an action takes one doubling back. 0: no hold-off.
 	HoldOff, HoldOffMax, HoldOffDecay time.Duration
 }

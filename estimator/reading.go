@@ -51,8 +51,8 @@ func memoryOf(c *snapshot.Container) (float64, bool) {
 // leaves it less than the machine has, the rest is none of its own.
 func hostMemory(h *snapshot.Host) (used, size float64, ok bool) {
 	t, a := h.UsableMemory()
-	total, free := float64(t.N), float64(a.N)
-	return max(0, total-free) / resources.MemUnitBytes, total / resources.MemUnitBytes, t.OK() && a.OK()
+	total, available := float64(t.N), float64(a.N)
+	return max(0, total-available) / resources.MemUnitBytes, total / resources.MemUnitBytes, t.OK() && a.OK()
 }
 
 // finite refuses what no use can be, whatever the sampler said of it.

@@ -16,10 +16,10 @@ type usage struct {
 	life
 	cfg       UsageConfig
 	resources []*slack
-	// whole is what the last whole tick led to, at time wholeAt; nil while there
-	// is none to go by.
-	whole   *Offer
-	wholeAt time.Time
+	// report is that of the last tick at which everything was there, at time
+	// whole; nil when the last one lacked something.
+	report *snapshot.Usage
+	whole  time.Time
 }
 
 // slack is the state of one resource.
@@ -27,13 +27,16 @@ type slack struct {
 	cfg  ResourceConfig
 	cap  *resources.Milli
 	read reading
-	// predictors are the predictor that counts, then its shadows.
-	predictors []scored
+	// predictors are the one that counts, then its shadows, with their names.
+	predictors []predict.Predictor
+	names      []string
 	governor   *Governor
 	unmanaged  extreme[float64]
 	// outside is the last value of unmanaged; letOff: that tick had newcomers.
 	outside float64
 	letOff  bool
+	// whole are the terms of the last tick at which everything was there.
+	whole ResourceOffer
 	// containers is what the predictor is shown, kept for its memory.
 	containers []predict.Container
 }
@@ -60,24 +63,27 @@ func NewUsage(cfg UsageConfig) (Estimator, error) {
 }
 
 func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) {
-	var predictors []scored
+	greater := func(a, b float64) bool { return a > b }
+	r := &slack{
+		cfg: rc, read: read, names: append([]string{rc.Predictor}, rc.Shadows...), unmanaged: newExtreme(cfg.UnmanagedWindow, greater),
+	}
 	table := cfg.Predictors
 	if table == nil {
 		table = predict.Predictors()
 	}
-	for _, name := range append([]string{rc.Predictor}, rc.Shadows...) {
-		one, err := newScored(table, name, rc.Peak)
+	peak := rc.Peak
+	peak.Score = true
+	for _, name := range r.names {
+		p, err := table.New(name, peak)
 		if err != nil {
 			return nil, err
 		}
-		predictors = append(predictors, one)
+		r.predictors = append(r.predictors, p)
 	}
-	governor, err := NewGovernor(rc.Governor)
-	if err != nil {
+	var err error
+	if r.governor, err = NewGovernor(rc.Governor); err != nil {
 		return nil, err
 	}
-	greater := func(a, b float64) bool { return a > b }
-	r := &slack{cfg: rc, read: read, predictors: predictors, governor: governor, unmanaged: newExtreme(cfg.UnmanagedWindow, greater)}
 	for _, q := range cfg.Cap {
 		if q.Name == rc.Name {
 			r.cap = &q.Amount
@@ -90,39 +96,51 @@ func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) 
 func (u *usage) Estimate(s *snapshot.Snapshot, demands []demand.Demand) Offer {
 	o := Offer{At: s.At, Report: s.Usage, ValidFor: u.cfg.SampleStaleAfter, Resources: make([]ResourceOffer, len(u.resources))}
 	at, feedback, from := u.advance(s)
-	for _, r := range u.resources {
+	blind := u.cfg.blind(s)
+	early := blind == "" && u.isEarly(at, s)
+	if early {
+		o.Report = u.report
+	}
+	whole := true
+	allocated := allocatedOf(s.Usage)
+	for i, r := range u.resources {
 		if state := r.stateIn(from); state != nil {
 			r.governor.Resume(at, state.Governor)
 		}
 		r.governor.Apply(at, feedback)
-	}
-	blind := u.cfg.blind(s)
-	if blind == "" && u.isEarly(at, s) {
-		return u.again(at, s)
-	}
-	u.whole = nil
-	whole := true
-	allocated := allocatedOf(s.Usage)
-	for i, r := range u.resources {
 		t := &o.Resources[i]
-		t.Resource, t.Cap, t.Allocated = r.cfg.Name, r.cap, allocated(r.cfg.Name)
+		*t = ResourceOffer{Resource: r.cfg.Name, Cap: r.cap, Allocated: allocated(r.cfg.Name)}
 		why := blind
 		if why == "" {
 			why = u.cfg.blindHost(&r.read, s)
 		}
-		if why == "" {
+		switch {
+		case early:
+			// The terms of the last whole tick, with what is allocated as
+			// revocable by now.
+			t.RegularAllocated, t.Estimate, t.Target = r.whole.RegularAllocated, r.whole.Estimate, r.whole.Target
+			r.govern(t, at, false)
+		case why == "":
 			r.estimate(t, at, s, demands, &u.cfg)
-		} else {
+			r.whole = *t
+		default:
 			whole = false
 			// Nothing is shown to the predictor: it counts the gap itself.
 			r.governor.Cut()
 			t.promise(0, why)
 		}
-		o.Scores = r.scores(o.Scores)
+		for k, p := range r.predictors {
+			if score, ok := predict.ScoreOf(p); ok {
+				o.Scores = append(o.Scores, PredictorScore{Resource: r.cfg.Name, Predictor: r.names[k], Score: score})
+			}
+		}
 	}
-	if whole {
-		kept := o
-		u.whole, u.wholeAt = &kept, at
+	switch {
+	case early:
+	case whole:
+		u.report, u.whole = s.Usage, at
+	default:
+		u.report = nil
 	}
 	return o
 }
@@ -132,38 +150,19 @@ func (u *usage) Estimate(s *snapshot.Snapshot, demands []demand.Demand) Offer {
 // in some hundredths of a second is a burst and no use: a service that runs for
 // 30 ms in each 100 ms would count as 1 or 0 CPUs, and its peak as 1. A tick that
 // lacks an input never is: what is blind is cut at once.
+//
+// The offer of such a tick is that of the last whole one, with what has been
+// decided since; Answer compares the report of that one with the newest.
 func (u *usage) isEarly(at time.Time, s *snapshot.Snapshot) bool {
-	if u.whole == nil {
+	if u.report == nil {
 		return false
 	}
-	passed := at.Sub(u.wholeAt)
 	for _, r := range u.resources {
-		if passed >= r.cfg.Peak.Interval/2 || u.cfg.blindHost(&r.read, s) != "" {
+		if at.Sub(u.whole) >= r.cfg.Peak.Interval/2 || u.cfg.blindHost(&r.read, s) != "" {
 			return false
 		}
 	}
 	return true
-}
-
-// again is the offer of the last whole tick, with what has been decided since,
-// and what is allocated as revocable by now. It is of the report of that tick;
-// Answer compares it with the newest.
-func (u *usage) again(at time.Time, s *snapshot.Snapshot) Offer {
-	o := *u.whole
-	o.At = s.At
-	o.Resources = append([]ResourceOffer(nil), o.Resources...)
-	o.Scores = nil
-	allocated := allocatedOf(s.Usage)
-	for i, r := range u.resources {
-		t := &o.Resources[i]
-		t.Allocated = &Allocated{
-			RegularAllocated:   t.RegularAllocated,
-			RevocableAllocated: allocated(t.Resource).RevocableAllocated,
-		}
-		r.govern(t, at, false)
-		o.Scores = r.scores(o.Scores)
-	}
-	return o
 }
 
 // estimate fills in the terms of one resource, all inputs being there.
@@ -178,9 +177,9 @@ func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, d
 	t.Demand = resources.CeilMilli(seen.wanted).Plus(unseen)
 
 	step := predict.Step{At: at, Containers: r.containers}
-	predicted := r.predictors[0].predict(step)
-	for k := range r.predictors[1:] {
-		r.predictors[1+k].predict(step)
+	predicted := r.predictors[0].Predict(step)
+	for _, shadow := range r.predictors[1:] {
+		shadow.Predict(step)
 	}
 	t.Peak = t.RegularAllocated
 	if !math.IsNaN(predicted) {
@@ -311,7 +310,7 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 // nobody can be handed that.
 //
 // A tick with newcomers adds nothing above the value before, or each launch
-// would be held against the node for a whole window; but no two ticks in a row
+// would lower the offer for a whole window; but no two ticks in a row
 // are let off.
 func (r *slack) beyond(at time.Time, seen sums, s *snapshot.Snapshot, allocated float64) resources.Milli {
 	used, size, _ := r.read.host(&s.Host)

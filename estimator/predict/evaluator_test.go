@@ -1,14 +1,13 @@
 package predict_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator/predict"
 )
 
-func TestEvaluator(t *testing.T) {
+func TestScore(t *testing.T) {
 	t.Parallel()
 	type cs = []predict.Container
 	type look struct {
@@ -46,58 +45,74 @@ func TestEvaluator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j, err := predict.NewEvaluator(predict.Config{Interval: time.Second, Horizon: 2 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
+			p, say := saying(t, 2*time.Second)
 			at := epoch
 			for i, l := range story {
 				at = at.Add(l.after)
-				j.Observe(predict.Step{At: at, Containers: l.now}, l.predicted)
-				if g := j.Score(); g.Predictions != l.promises || g.Violations != l.broken {
-					t.Errorf("look %d: %d judged and %d broken, want %d and %d", i, g.Predictions, g.Violations, l.promises, l.broken)
+				*say = l.predicted
+				p.Predict(predict.Step{At: at, Containers: l.now})
+				if s, ok := predict.ScoreOf(p); !ok || s.Predictions != l.promises || s.Violations != l.broken {
+					t.Errorf("look %d: %+v, want %d predictions and %d violations", i, s, l.promises, l.broken)
 				}
 			}
 		})
 	}
 }
 
-func TestEvaluatorSums(t *testing.T) {
-	t.Parallel()
-	j, err := predict.NewEvaluator(predict.Config{Interval: time.Second, Horizon: time.Second})
+// said is a model that predicts what it is told to.
+type said struct{ say float64 }
+
+func (s *said) Predict(*predict.View) float64 { return s.say }
+
+// saying is a scored predictor of such a model.
+func saying(t *testing.T, horizon time.Duration) (p predict.Predictor, say *float64) {
+	t.Helper()
+	var m said
+	table := predict.Table{{Name: "said", Make: func(predict.Config) (predict.Model, error) { return &m, nil }}}
+	p, err := table.New("said", predict.Config{Interval: time.Second, Horizon: horizon, Score: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, &m.say
+}
+
+func TestScoreSums(t *testing.T) {
+	t.Parallel()
+	p, say := saying(t, time.Second)
+	*say = 2
 	for i, demand := range []float64{1, 3, 1} {
-		j.Observe(predict.Step{At: epoch.Add(time.Duration(i) * time.Second), Containers: []predict.Container{running("a", 10, demand)}}, 2)
+		p.Predict(predict.Step{At: epoch.Add(time.Duration(i) * time.Second), Containers: []predict.Container{running("a", 10, demand)}})
 	}
-	// Predicted 2 of 10 twice; 3 came, then 1.
-	if g := j.Score(); g.Slack != 16 || g.Allocated != 20 || !near(g.Excess, 0.1) {
-		t.Errorf("%+v, want slack 16 of 20 and an excess of 0.1", g)
+	// Predicted 2 of 10, and 3 when that was used already; 3 came, then 1.
+	if s, _ := predict.ScoreOf(p); s.Slack != 15 || s.Allocated != 20 || !near(s.Excess, 0.1) {
+		t.Errorf("%+v, want slack 15 of 20 and an excess of 0.1", s)
 	}
 }
 
-func TestEvaluatorNeedsAHorizon(t *testing.T) {
+func TestOnlyWhatIsAskedForIsScored(t *testing.T) {
 	t.Parallel()
-	if _, err := predict.NewEvaluator(predict.Config{Interval: time.Second}); !errors.Is(err, predict.ErrConfig) {
-		t.Errorf("error %v, want %v", err, predict.ErrConfig)
+	for name, cfg := range map[string]predict.Config{
+		"without a horizon": {Interval: time.Second, Score: true},
+		"nobody asks":       {Interval: time.Second, Horizon: time.Second},
+	} {
+		if s, ok := predict.ScoreOf(mustNew(t, "fixed-share", cfg)); ok {
+			t.Errorf("%s: %+v", name, s)
+		}
 	}
 }
 
-func TestEvaluatorDoesNotAllocate(t *testing.T) {
-	j, err := predict.NewEvaluator(predict.Config{Interval: time.Second, Horizon: 5 * time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestScoringDoesNotAllocate(t *testing.T) {
+	p, say := saying(t, 5*time.Minute)
+	*say = 60
 	step := steady(50)
-	look := func() { advance(&step); j.Observe(step, 60) }
+	look := func() { advance(&step); p.Predict(step) }
 	for range 500 {
 		look()
 	}
 	if n := testing.AllocsPerRun(200, look); n != 0 {
 		t.Errorf("%v allocations per step, want 0", n)
 	}
-	if g := j.Score(); g.Predictions == 0 {
-		t.Error("nothing was judged")
+	if s, _ := predict.ScoreOf(p); s.Predictions == 0 {
+		t.Error("nothing was scored")
 	}
 }

@@ -65,6 +65,8 @@ type guard struct {
 	last  time.Time
 	gap   float64
 	view  View
+	// evaluator is nil when nobody asks for a score.
+	evaluator *evaluator
 }
 
 // Predict implements Predictor.
@@ -98,7 +100,11 @@ func (g *guard) Predict(step Step) float64 {
 	}
 	p = max(p, v.Used)
 	p += (v.Allocated - p) * g.missed(v.Elapsed, v.Usual)
-	return min(max(p, v.Used), v.Allocated) + unknown
+	p = min(max(p, v.Used), v.Allocated) + unknown
+	if g.evaluator != nil {
+		g.evaluator.observe(v, p)
+	}
+	return p
 }
 
 // missed updates and returns the weight of missing ticks.

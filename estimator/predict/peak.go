@@ -75,4 +75,7 @@ type Config struct {
 	// EarlyTarget, when above zero, is the target for the first 24 hours of a
 	// predictor that starts from nothing, when it is stricter.
 	EarlyTarget float64
+	// Score: its predictions are compared with what comes, see ScoreOf. It takes
+	// a Horizon.
+	Score bool
 }

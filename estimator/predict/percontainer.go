@@ -27,34 +27,23 @@ type Members[S any] struct {
 // Of is the state of the step's container i.
 func (m Members[S]) Of(i int) *S { return &m.states[m.slots[i]] }
 
-// Match makes r hold exactly the containers, sorted by key.
+// Match makes r hold exactly the containers, which are sorted by key.
 func (r *PerContainer[S]) Match(containers []Sample) Members[S] {
-	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
-	return Members[S]{slots: r.slots, states: r.states}
-}
-
-// matchStep is Match for the containers of a step.
-func (r *PerContainer[S]) matchStep(containers []Container) Members[S] {
-	r.follow(len(containers), func(i int) *snapshot.Key { return &containers[i].Key })
-	return Members[S]{slots: r.slots, states: r.states}
-}
-
-// follow makes r hold the n containers with those keys.
-func (r *PerContainer[S]) follow(n int, key func(int) *snapshot.Key) {
-	same := len(r.keys) == n
-	for i := 0; same && i < n; i++ {
-		same = r.keys[i] == *key(i)
+	same := len(r.keys) == len(containers)
+	for i := 0; same && i < len(containers); i++ {
+		same = r.keys[i] == containers[i].Key
 	}
 	if !same {
-		r.merge(n, key)
+		r.merge(containers)
 	}
+	return Members[S]{slots: r.slots, states: r.states}
 }
 
-func (r *PerContainer[S]) merge(n int, keyOf func(int) *snapshot.Key) {
+func (r *PerContainer[S]) merge(containers []Sample) {
 	keys, slots := r.spareKeys[:0], r.spareSlots[:0]
 	old := 0
-	for i := range n {
-		key := *keyOf(i)
+	for i := range containers {
+		key := containers[i].Key
 		for old < len(r.keys) && r.keys[old].Compare(key) < 0 {
 			r.free = append(r.free, r.slots[old])
 			old++
@@ -67,9 +56,7 @@ func (r *PerContainer[S]) merge(n int, keyOf func(int) *snapshot.Key) {
 		}
 		keys = append(keys, key)
 	}
-	for ; old < len(r.keys); old++ {
-		r.free = append(r.free, r.slots[old])
-	}
+	r.free = append(r.free, r.slots[old:]...)
 	r.keys, r.spareKeys = keys, r.keys
 	r.slots, r.spareSlots = slots, r.slots
 	clear(r.spareKeys) // do not keep the ids of containers that are gone
@@ -111,7 +98,7 @@ func (r *PerContainer[S]) UnmarshalJSON(text []byte) error {
 	}
 	*r = PerContainer[S]{}
 	for i, k := range all {
-		if i > 0 && all[i-1].Key.Compare(k.Key) >= 0 || k.State == nil {
+		if i > 0 && all[i-1].Compare(k.Key) >= 0 || k.State == nil {
 			return fmt.Errorf("container %q is out of order or without a state", k.ID)
 		}
 		r.keys, r.states = append(r.keys, k.Key), append(r.states, *k.State)

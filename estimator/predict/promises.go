@@ -70,8 +70,16 @@ func (p *promises) due(at time.Time) bool {
 	return p.n == 0 || at.Sub(p.at(p.n-1).at) >= p.horizon/labelsPerHorizon
 }
 
-// drop forgets all, when their truth cannot be known any more.
-func (p *promises) drop() { p.n = 0 }
+// follow takes those whose horizon ended before v, unless too much of what came
+// after them was not seen: then all are dropped.
+func (p *promises) follow(v *View, take func(*promise)) {
+	if p.skipped(v.Elapsed, v.Usual) {
+		p.n = 0
+	}
+	for p.n > 0 && v.At.After(p.at(0).at.Add(p.horizon)) {
+		take(p.pop())
+	}
+}
 
 // begin starts a step; observe follows for each container, end at last.
 func (p *promises) begin() { clear(p.late[:p.n]) }

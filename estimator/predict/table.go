@@ -61,5 +61,9 @@ func (t Table) New(name string, cfg Config) (Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &guard{name: name, model: m, pace: pace{interval: cfg.Interval}}, nil
+	g := &guard{name: name, model: m, pace: pace{interval: cfg.Interval}}
+	if cfg.Score && cfg.Horizon > 0 {
+		g.evaluator = &evaluator{promises: promises{horizon: cfg.Horizon}}
+	}
+	return g, nil
 }

@@ -115,10 +115,10 @@ func (t *tce) Predict(v *View) float64 {
 	if t.Began.IsZero() {
 		t.Began = v.At
 	}
-	t.settle(v)
+	t.promises.follow(v, t.learn)
 	s := t.observe(v)
 	for t.promises.over(v.At) {
-		t.Calibrator.learn(t.promises.pop(), t.Horizon)
+		t.learn(t.promises.pop())
 	}
 	if v.Allocated <= 0 {
 		return 0
@@ -138,17 +138,8 @@ func (t *tce) Predict(v *View) float64 {
 	return t.mix(v, f, scale, used) * v.Allocated
 }
 
-// settle learns from the promises that ended before this step, unless too
-// much of what came after them was not seen.
-func (t *tce) settle(v *View) {
-	if t.promises.skipped(v.Elapsed, v.Usual) {
-		t.promises.drop()
-		return
-	}
-	for t.promises.n > 0 && v.At.After(t.promises.at(0).at.Add(t.Horizon)) {
-		t.Calibrator.learn(t.promises.pop(), t.Horizon)
-	}
-}
+// learn takes a promise whose truth is known.
+func (t *tce) learn(o *promise) { t.Calibrator.learn(o, t.Horizon) }
 
 // sums are over the containers that count.
 type sums struct {
@@ -199,7 +190,7 @@ func (t *tce) observe(v *View) (s sums) {
 
 // unseen is the demand that a container which does not count is given in the
 // truths under way: its last known one for a horizon, then none, as if it had
-// left. Meanwhile no promises are made, which could not be judged.
+// left. Meanwhile no promises are made, whose truth could not be known.
 func (t *tce) unseen(m *tceContainer, v *View, s *sums) float64 {
 	if m.joined == 0 {
 		return 0
@@ -213,7 +204,7 @@ func (t *tce) unseen(m *tceContainer, v *View, s *sums) float64 {
 	return t.promises.observe(m.joined, float64(m.last))
 }
 
-// promise keeps what the experts say now, to be judged when the horizon is over.
+// promise keeps what the experts say now, to learn from when the horizon is over.
 func (t *tce) promise(v *View, f [experts]float64, scale float64) {
 	if !t.promises.due(v.At) {
 		return

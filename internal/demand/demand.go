@@ -3,9 +3,9 @@
 //
 //	demand = max(usage, min(limit, usage + waited))
 //
-// A regular container that is squeezed uses less than it wants. Taking its use
-// for its demand would turn the squeeze into slack, and hand out more of what
-// squeezes it. So the time for which its tasks waited for a processor counts as
+// A regular container under contention uses less than it wants. Taking its use
+// for its demand would turn contention into slack, and hand out more of what
+// causes it. So the time for which its tasks waited for a processor counts as
 // wanted, up to what it was allocated; what its own quota made it wait for does
 // not, since it would not get that on an idle node either.
 //
@@ -62,7 +62,7 @@ type Demand struct {
 	// Waited is how much it was seen to want beyond its use, in cores; absent
 	// where the kernel does not tell, or not how much of that was its own quota's.
 	Waited snapshot.Value
-	// Throttled is for how long quotas of its own held it back since the sample
+	// Throttled is for how long quotas of its own throttled it since the sample
 	// before, in s, summed over processors: its own, and those of the containers
 	// nested in it. ThrottledRate is that per second, where there is pressure.
 	Throttled, ThrottledRate snapshot.Value
@@ -82,8 +82,8 @@ const mostThreads = 4 << 20
 const mostPressure = 1.1
 
 // of is the demand of a container that uses used cores and is limited to limit
-// (what it is allocated), with throttled being the rate at which quotas held it
-// back, in cores, absent when it is not known: then nothing is taken off Cores,
+// (what it is allocated), with throttled being the rate at which quotas throttled
+// it, in cores, absent when it is not known: then nothing is taken off Cores,
 // which may be too high, and Waited is absent.
 //
 // A waiting time comes, the first that is there, from
@@ -102,7 +102,7 @@ const mostPressure = 1.1
 //   - run delay, in cores, 0 to the number of its threads: the seconds per
 //     second for which they were runnable and did not run
 //     (Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat), without
-//     what its quota held back; a lower bound, since threads are sampled.
+//     its quota's throttling; a lower bound, since threads are sampled.
 //
 //     waited = delay
 func of(c *snapshot.Container, used, limit float64, throttled snapshot.Value) Demand {

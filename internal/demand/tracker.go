@@ -44,7 +44,7 @@ type Tracker struct {
 	// this tick.
 	before, now []memory
 	demands     []Demand
-	// nested: a container nested in another was held back by a quota.
+	// nested: a container nested in another was throttled by a quota.
 	nested bool
 }
 
@@ -137,7 +137,7 @@ func (t *Tracker) judge(c *snapshot.Container, i int, at time.Time, whole bool) 
 	}
 }
 
-// throttled is for how long, in s, its quota held c back since m. A counter that
+// throttled is for how long, in s, its quota throttled c since m. A counter that
 // never moved needs nothing to be compared with.
 func throttled(m *memory, c *snapshot.Container) snapshot.Value {
 	switch n := c.CPU.ThrottledNanos; {
@@ -173,7 +173,7 @@ func rate(throttled snapshot.Value, m *memory, c *snapshot.Container) snapshot.V
 	return snapshot.ValueOf(throttled.V * p.V / (float64(now.N-m.stalled.N) / 1e6))
 }
 
-// addNested adds what quotas of nested containers held back to the containers
+// addNested adds the throttling by quotas of nested containers to the containers
 // at top level: it is in the pressure of these and not in their own throttled
 // time, since the kernel counts a quota where it is set. Hardly any node has such
 // containers.
@@ -190,7 +190,7 @@ func (t *Tracker) addNested(s *snapshot.Snapshot) {
 	}
 }
 
-// isNested reports whether c is nested and a quota of its own ever held it back.
+// isNested reports whether c is nested and a quota of its own ever throttled it.
 func isNested(c *snapshot.Container) bool {
 	return c.Parent != "" && c.CPU.ThrottledNanos.OK() && c.CPU.ThrottledNanos.N > 0
 }
