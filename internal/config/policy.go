@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,7 +55,11 @@ func parsePolicyFile(name string, data []byte, trusted func(name string) error) 
 	}
 	p.semantics()
 	if h := p.hook.Command; len(p.faults) == 0 && len(h) > 0 {
-		if err := trusted(h[0]); err != nil {
+		err := trusted(h[0])
+		if errors.Is(err, fs.ErrNotExist) { // it may come yet, but from whom?
+			err = trusted(filepath.Dir(h[0]))
+		}
+		if errors.Is(err, ErrUntrusted) {
 			p.faultAt("hook.command[0]", err.Error(), err)
 		}
 	}

@@ -77,6 +77,19 @@ func TestUntrustedFilesAreRefused(t *testing.T) {
 	if err := s.Reload(); err != nil || s.File().Hook == nil {
 		t.Errorf("hook that is trusted: %v", err)
 	}
+	remove(t, hook)
+	if err := s.Reload(); err != nil {
+		t.Errorf("hook that is not there yet: %v", err)
+	}
+	theirs := filepath.Join(t.TempDir(), "theirs")
+	if err := os.Mkdir(theirs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	chmod(t, theirs, 0o777)
+	write(t, path, one+"hook:\n  command: ["+theirs+"/hook]\n")
+	if err := s.Reload(); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("hook that anybody may put there: %v", err)
+	}
 }
 
 func chmod(t *testing.T, path string, mode os.FileMode) {
