@@ -11,13 +11,13 @@ import (
 	"github.com/estimatord/estimatord/qos"
 )
 
-// resumeFor is how long after its decision a kill of an earlier run counts as in
-// flight. A container that is told to end is gone within seconds; one that lives
-// on is judged anew.
+// resumeFor is how long after a start a kill of an earlier run counts as under
+// way. A container that is told to end is gone within seconds; one that lives on
+// is judged anew.
 const resumeFor = 2 * time.Minute
 
 // agent is the agent's side of the loop that also remembers the kills of an
-// earlier run: they count as in flight until their containers are gone. It is a
+// earlier run: they are under way until their containers are gone. It is a
 // tick.Agent.
 type agent struct {
 	*agentapi.Server
@@ -26,19 +26,21 @@ type agent struct {
 	// dying are the kills of an earlier run that its agent was told of, made anew
 	// from what the agent reports now.
 	dying []qos.Victim
+	// began is the time of the first tick.
+	began time.Time
 
 	mu sync.Mutex
 	// earlier are the kills of an earlier run whose containers are not gone.
-	earlier []killInFlight
+	earlier []qos.InFlight
 }
 
 func newAgent(srv *agentapi.Server, c *checkpoint, log *slog.Logger) *agent {
-	return &agent{Server: srv, checkpoint: c, log: log, earlier: slices.Clone(c.restored.InFlight)}
+	return &agent{Server: srv, checkpoint: c, log: log, earlier: slices.Clone(c.restored.Decisions.UnderWay)}
 }
 
 // Kill implements tick.Agent.
 func (a *agent) Kill(v qos.Victim) error {
-	a.checkpoint.kill(v, time.Now())
+	a.checkpoint.save()
 	return a.Server.Kill(v)
 }
 
@@ -49,7 +51,7 @@ func (a *agent) InFlight() []qos.InFlight {
 	all := a.Server.InFlight()
 	for _, k := range a.earlier {
 		if !slices.ContainsFunc(all, func(f qos.InFlight) bool { return f.Key == k.Key }) {
-			all = append(all, qos.InFlight{Key: k.Key, Since: k.Since})
+			all = append(all, k)
 		}
 	}
 	return all
@@ -62,23 +64,25 @@ func (a *agent) Dying() []qos.Victim { return append(a.Server.Dying(), a.dying..
 func (a *agent) Observe(s *snapshot.Snapshot) {
 	a.Server.Observe(s)
 	a.dying = a.dying[:0]
+	if a.began.IsZero() {
+		a.began = s.At
+	}
 	a.mu.Lock()
-	a.earlier = slices.DeleteFunc(a.earlier, func(k killInFlight) bool {
+	defer a.mu.Unlock()
+	a.earlier = slices.DeleteFunc(a.earlier, func(k qos.InFlight) bool {
 		i := slices.IndexFunc(s.Containers, func(c snapshot.Container) bool { return c.OnDisk && c.Key == k.Key })
 		switch {
 		case i < 0 && s.TreeWhy == snapshot.Present:
 			a.log.Info("kill of an earlier run ended", "container", k.ID)
 			return true
-		case s.At.Sub(k.Since) > resumeFor:
+		case s.At.Sub(a.began) > resumeFor:
 			a.log.Warn("kill of an earlier run is not waited for any longer", "container", k.ID)
 			return true
-		case i >= 0 && k.HandedOver:
+		case i >= 0 && slices.Contains(a.checkpoint.restored.HandedOver, k.Key):
 			if v, err := qos.NewVictim(&s.Containers[i], qos.Cause{Text: "killed by an earlier run"}); err == nil {
 				a.dying = append(a.dying, v)
 			}
 		}
 		return false
 	})
-	a.mu.Unlock()
-	a.checkpoint.still(a.InFlight())
 }

@@ -30,7 +30,7 @@ const (
 )
 
 // checkpoint keeps in a file what a restart must not forget: what the estimator
-// has learned, and which containers were killed. It is a tick.Observer and a
+// has learned, which kills count in the budget, and which are under way. It is a tick.Observer and a
 // tick.Watcher.
 type checkpoint struct {
 	file      *statefile.File // nil: nothing is kept
@@ -48,26 +48,18 @@ type checkpoint struct {
 	busy    chan struct{} // holds one while a write is under way
 
 	mu sync.Mutex
-	// inFlight are the kills whose containers are not gone.
-	inFlight []killInFlight
+	// handedOver are the kills under way that the agent was told of.
+	handedOver []snapshot.Key
 	// due: there is something new that a crash should not cost.
 	due bool
 }
 
-// killInFlight is a kill that was decided and whose container is not gone.
-type killInFlight struct {
-	snapshot.Key
-	Since time.Time `json:"since"`
-	// HandedOver: the agent was told.
-	HandedOver bool `json:"handed_over,omitzero"`
-}
-
 // content is what the file holds.
 type content struct {
-	Version   int                   `json:"version"`
-	Estimator *estimator.Checkpoint `json:"estimator,omitempty"`
-	Decisions qos.Resume            `json:"decisions,omitzero"`
-	InFlight  []killInFlight        `json:"kills_in_flight,omitempty"`
+	Version    int                   `json:"version"`
+	Estimator  *estimator.Checkpoint `json:"estimator,omitempty"`
+	Decisions  qos.Resume            `json:"decisions,omitzero"`
+	HandedOver []snapshot.Key        `json:"handed_over,omitempty"`
 
 	number uint64 // see statefile.File.Next
 }
@@ -101,7 +93,7 @@ func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *sl
 		}
 		c.log.Info("goes on from what was learned")
 	}
-	c.resume, c.inFlight = c.restored.Decisions, c.restored.InFlight
+	c.resume, c.handedOver = c.restored.Decisions, c.restored.HandedOver
 	return c, nil
 }
 
@@ -120,39 +112,20 @@ func (c *checkpoint) read() (content, error) {
 	return f, nil
 }
 
-// kill keeps a kill before anybody is told of it: a daemon that ends right after
-// that must not kill more than is allowed. What the disk refuses is in the log;
-// regular tasks wait for the kill, so it goes on.
-func (c *checkpoint) kill(v qos.Victim, at time.Time) {
-	c.mu.Lock()
-	c.inFlight = append(c.inFlight, killInFlight{Key: v.Key(), Since: at})
-	c.mu.Unlock()
+// save saves at once, without waiting for the disk: a daemon that ends right after
+// it has decided on a kill must not kill more than is allowed. What the disk
+// refuses is in the log; regular tasks wait for the kill, so it goes on.
+func (c *checkpoint) save() {
 	if c.file != nil {
 		c.write(c.take(), c.file.Replace)
 	}
 }
 
-// handedOver remembers that the agent was told of a kill. It is for any
-// goroutine.
-func (c *checkpoint) handedOver(v qos.Victim) {
+// tell remembers that the agent was told of a kill. It is for any goroutine.
+func (c *checkpoint) tell(v qos.Victim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range c.inFlight {
-		if c.inFlight[i].Key == v.Key() {
-			c.inFlight[i].HandedOver, c.due = true, true
-		}
-	}
-}
-
-// still drops the kills that are not in flight any more.
-func (c *checkpoint) still(all []qos.InFlight) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before := len(c.inFlight)
-	c.inFlight = slices.DeleteFunc(c.inFlight, func(k killInFlight) bool {
-		return !slices.ContainsFunc(all, func(f qos.InFlight) bool { return f.Key == k.Key })
-	})
-	c.due = c.due || len(c.inFlight) < before
+	c.handedOver, c.due = append(c.handedOver, v.Key()), true
 }
 
 // Observe has a stop of the offer saved at once.
@@ -168,11 +141,13 @@ func (c *checkpoint) Observe(r *decision.Record) {
 // keep takes what the decisions must not have forgotten, at each tick before a
 // kill is handed over.
 func (c *checkpoint) keep(r qos.Resume) {
-	if len(r.Kills) != len(c.resume.Kills) || !r.BreakerOpenSince.Equal(c.resume.BreakerOpenSince) || !r.LastGone.Equal(c.resume.LastGone) {
-		c.mu.Lock()
-		c.due = true
-		c.mu.Unlock()
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.due = c.due || len(r.Kills) != len(c.resume.Kills) || len(r.UnderWay) != len(c.resume.UnderWay) ||
+		!r.BreakerOpenSince.Equal(c.resume.BreakerOpenSince) || !r.LastGone.Equal(c.resume.LastGone)
+	c.handedOver = slices.DeleteFunc(c.handedOver, func(key snapshot.Key) bool {
+		return !slices.ContainsFunc(r.UnderWay, func(k qos.InFlight) bool { return k.Key == key })
+	})
 	c.resume = r
 }
 
@@ -220,8 +195,8 @@ func (c *checkpoint) take() content {
 	defer c.mu.Unlock()
 	c.due = false
 	return content{
-		Version: checkpointVersion, number: c.file.Next(), Decisions: c.resume, InFlight: slices.Clone(c.inFlight),
-		Estimator: c.estimator.Save(),
+		Version: checkpointVersion, number: c.file.Next(),
+		Estimator: c.estimator.Save(), Decisions: c.resume, HandedOver: slices.Clone(c.handedOver),
 	}
 }
 

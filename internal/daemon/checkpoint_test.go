@@ -189,7 +189,7 @@ func TestKillsInTheBudgetSurviveACrash(t *testing.T) {
 	st.keep(resume(at.Add(-time.Minute)))
 	want := resume(at.Add(-time.Minute), at)
 	st.keep(want)
-	st.kill(victimOf(t, snapshot.Key{ID: "hog", Inode: 1}), at)
+	st.save()
 	crash(t, st)
 
 	again := checkpointOf(t, path, estimator.NewNoop(), at.Add(time.Minute), log)
@@ -222,10 +222,12 @@ func TestKillsInFlightSurviveACrash(t *testing.T) {
 	at := time.Now()
 	told, untold := snapshot.Key{ID: "told", Inode: 7}, snapshot.Key{ID: "untold", Inode: 8}
 	first := checkpointOf(t, path, estimator.NewNoop(), at, log)
-	first.kill(victimOf(t, told), at)
-	first.handedOver(victimOf(t, told))
+	first.keep(qos.Resume{UnderWay: []qos.InFlight{{Key: told, Since: at}}})
+	first.save()
+	first.tell(victimOf(t, told))
 	first.Watch(&snapshot.Snapshot{At: at})
-	first.kill(victimOf(t, untold), at.Add(time.Second))
+	first.keep(qos.Resume{UnderWay: []qos.InFlight{{Key: told, Since: at}, {Key: untold, Since: at}}})
+	first.save()
 	crash(t, first)
 
 	second := checkpointOf(t, path, estimator.NewNoop(), at.Add(2*time.Second), log)
@@ -257,15 +259,16 @@ func TestKillsInFlightSurviveACrash(t *testing.T) {
 	}{
 		{3 * time.Second, []snapshot.Key{told, untold}, []string{"told", "untold"}, []string{"told"}},
 		{4 * time.Second, []snapshot.Key{{ID: "told", Inode: 99}, untold}, []string{"untold"}, nil}, // another container of that name
-		{resumeFor + 2*time.Second, []snapshot.Key{untold}, nil, nil},
+		{3*time.Second + resumeFor + time.Second, []snapshot.Key{untold}, nil, nil},
 	} {
 		inFlight, dying := see(step.after, step.there...)
 		if !slices.Equal(inFlight, step.inFlight) || !slices.Equal(dying, step.dying) {
 			t.Errorf("after %s: in flight %v, dying %v; want %v, %v", step.after, inFlight, dying, step.inFlight, step.dying)
 		}
 	}
+	second.keep(qos.Resume{})
 	second.close()
-	if third := checkpointOf(t, path, estimator.NewNoop(), at, log); len(third.restored.InFlight) != 0 {
-		t.Errorf("in flight for ever: %v", third.restored.InFlight)
+	if third := checkpointOf(t, path, estimator.NewNoop(), at, log); len(third.restored.HandedOver)+len(third.restored.Decisions.UnderWay) != 0 {
+		t.Errorf("under way for ever: %+v", third.restored)
 	}
 }

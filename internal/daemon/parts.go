@@ -199,7 +199,7 @@ func (p *parts) newAgentServer(cfg *config.Config) (*agentapi.Server, error) {
 	api.Socket, api.ProcRoot = cfg.Socket, cfg.ProcRoot
 	api.HandedOver = func(v qos.Victim) {
 		p.actuator.boost(v)
-		p.checkpoint.handedOver(v)
+		p.checkpoint.tell(v)
 	}
 	api.Warning = (&prekillHook{policies: p.policy, log: p.log}).current
 	if cfg.AgentUser != "" {
