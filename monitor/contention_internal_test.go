@@ -1,10 +1,10 @@
 package monitor
 
 import (
-	"github.com/estimatord/estimatord/internal/kernel"
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 

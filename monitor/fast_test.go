@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -246,7 +247,7 @@ func TestFastTellsAPauseFromContention(t *testing.T) {
 				l.Write("cpuacct", id, "tasks", text)
 			}
 			for tid, state := range tc.states {
-				dir := filepath.Join(l.proc, fmt.Sprint(tid))
+				dir := filepath.Join(l.proc, strconv.Itoa(tid))
 				if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "stat"), fmt.Appendf(nil, "%d (web) %s 1 1\n", tid, state), 0o644)); err != nil {
 					t.Fatal(err)
 				}

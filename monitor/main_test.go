@@ -91,7 +91,7 @@ func sampleWithoutStatx(root string) (err error) {
 		return fmt.Errorf("seccomp: %w", errno)
 	}
 	if err := unix.Statx(unix.AT_FDCWD, root, 0, 0, &unix.Statx_t{}); !errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("statx is not forbidden: %v", err)
+		return errors.New("statx is not forbidden")
 	}
 	m, err := monitor.New(monitor.Config{CgroupRoot: root})
 	if err != nil {

@@ -36,12 +36,15 @@ func CPULimit(processors float64) Limit {
 // each processor may run it for a timer tick too long.
 func QuotaLimit(quota snapshot.Value, processors float64) Limit {
 	l := CPULimit(processors)
-	if most := 2 * quota.V; quota.OK() && most > 0 && (processors == 0 || most < processors) {
+	if most := 2 * max(quota.V, leastQuota); quota.OK() && (processors == 0 || most < processors) {
 		l.PerNano = most
 		l.Late += time.Duration(float64(10*time.Millisecond) * processors / most)
 	}
 	return l
 }
+
+// leastQuota is the kernel's least quota, 1 ms in 1 s (kernel/sched/core.c).
+const leastQuota = 0.001
 
 // StallLimit is that of a total of a pressure file, in µs: nobody waits for
 // more than all of the time.

@@ -234,6 +234,7 @@ func TestMemorySetAside(t *testing.T) {
 		{"huge pages", "MemTotal: 1024000 kB\nMemAvailable: 100 kB\nHugetlb: 819200 kB\n", "", memory{snapshot.CountOf(204800 << 10), snapshot.CountOf(100 << 10), snapshot.MemoryMachine}},
 		{"what the kernel keeps free", "MemTotal: 1024000 kB\nMemAvailable: 614400 kB\n", zone, memory{snapshot.CountOf(1024000<<10 - 100*page), snapshot.CountOf(614400 << 10), snapshot.MemoryMachine}},
 		{"which has changed since", "MemTotal: 1024000 kB\nMemAvailable: 1024000 kB\n", zone, memory{snapshot.CountOf(1024000 << 10), snapshot.CountOf(1024000 << 10), snapshot.MemoryMachine}},
+		{"no memory at all", "MemTotal: 0 kB\nMemAvailable: 0 kB\n", "", memory{snapshot.Count{Why: snapshot.Impossible}, snapshot.CountOf(0), snapshot.MemoryUnknown}},
 		{"more than there is", "MemTotal: 1024000 kB\nMemAvailable: 614400 kB\nHugetlb: 4096000 kB\n", "", memory{snapshot.Count{Why: snapshot.Impossible}, snapshot.CountOf(614400 << 10), snapshot.MemoryUnknown}},
 		{"more available than there is", "MemTotal: 1024000 kB\nMemAvailable: 6144000 kB\n", "", memory{snapshot.CountOf(1024000 << 10), snapshot.Count{Why: snapshot.Impossible}, snapshot.MemoryMachine}},
 	} {

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 
+	"github.com/estimatord/estimatord/internal/kernel"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -35,6 +36,9 @@ func fixed(field []byte) snapshot.Value {
 	c, okCents := decimal(cents)
 	if !ok || !okWhole || !okCents || len(cents) != 2 {
 		return snapshot.Value{Why: snapshot.Malformed}
+	}
+	if n > kernel.MaxTID { // there are no more tasks than that
+		return snapshot.Value{Why: snapshot.Impossible}
 	}
 	return snapshot.ValueOf(float64(n*100+c) / 100)
 }

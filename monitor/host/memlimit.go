@@ -109,7 +109,7 @@ var noLimit = []byte("max\n")
 // can.
 func (r *Reader) usableMemory(h *snapshot.Host, setAside uint64) {
 	h.MemoryFrom = snapshot.MemoryMachine
-	if h.MemTotalBytes.OK() && setAside > h.MemTotalBytes.N {
+	if h.MemTotalBytes.OK() && setAside >= h.MemTotalBytes.N {
 		h.MemTotalBytes = snapshot.Count{Why: snapshot.Impossible}
 	}
 	h.MemAvailableBytes = kernel.AtMost(h.MemAvailableBytes, h.MemTotalBytes.N)

@@ -129,6 +129,7 @@ func TestParseLoad(t *testing.T) {
 	}{
 		{"a quiet node", "0.27 0.28 0.26 5/100 23156\n", [3]snapshot.Value{ok(0.27), ok(0.28), ok(0.26)}},
 		{"a busy one", "1024.00 99.99 10.05 5/100 23156\n", [3]snapshot.Value{ok(1024), ok(99.99), ok(10.05)}},
+		{"more than there can be tasks", "4194305.00 4194304.00 0.26 5/100 1\n", [3]snapshot.Value{no(snapshot.Impossible), ok(4194304), ok(0.26)}},
 		{"empty", "", [3]snapshot.Value{no(snapshot.Truncated), no(snapshot.Truncated), no(snapshot.Truncated)}},
 		{"cut", "0.27 0.2", [3]snapshot.Value{ok(0.27), no(snapshot.Truncated), no(snapshot.Truncated)}},
 		{"not a number", "0.27 NaN 0.26 5/100 1\n", [3]snapshot.Value{ok(0.27), no(snapshot.Malformed), ok(0.26)}},
