@@ -2,6 +2,7 @@ package agentapi
 
 import (
 	"fmt"
+	"sync"
 
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
@@ -18,10 +19,12 @@ type discardingCodec struct {
 	encoding.CodecV2
 	// failed is told of every message that could not be decoded.
 	failed func(error)
+	// one is decoded at a time: meanwhile it is there twice.
+	one *sync.Mutex
 }
 
 func newCodec(failed func(error)) discardingCodec {
-	return discardingCodec{CodecV2: encoding.GetCodecV2(protocodec.Name), failed: failed}
+	return discardingCodec{CodecV2: encoding.GetCodecV2(protocodec.Name), failed: failed, one: &sync.Mutex{}}
 }
 
 // Unmarshal implements encoding.CodecV2.
@@ -30,6 +33,8 @@ func (c discardingCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return fmt.Errorf("cannot decode into %T", v)
 	}
+	c.one.Lock()
+	defer c.one.Unlock()
 	buf := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buf.Free()
 	err := checkParts(buf.ReadOnlyData(), m.ProtoReflect().Descriptor())

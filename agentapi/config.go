@@ -36,14 +36,18 @@ type Config struct {
 	// MaxMessageBytes bounds one request. The agent sends its executors whole,
 	// command lines, environments and data blobs included: a few KB each.
 	MaxMessageBytes int
+	// MaxConnections bounds the open connections; others are closed at once. An
+	// agent's module has two.
+	MaxConnections int
 	// MaxStreams bounds the calls at a time on one connection.
 	MaxStreams uint32
 	// MaxPolls bounds the Corrections calls at a time over all connections. A
 	// right client has one; the room is for calls that time out on its side
 	// and are not yet seen to be gone.
 	MaxPolls int
-	// HandshakeTimeout is how long a new connection may stay silent.
-	HandshakeTimeout time.Duration
+	// HandshakeTimeout is how long a new connection may stay silent, ArriveTimeout
+	// how long a call may take to send its message.
+	HandshakeTimeout, ArriveTimeout time.Duration
 	// KeepaliveAfter is how long a connection may be idle before it is probed: a
 	// dead peer closes its socket, only a frozen one has to be found so. It is
 	// longer than agents sleep between two estimates, since a client that is not
@@ -90,10 +94,12 @@ func DefaultConfig() Config {
 	return Config{
 		Socket:           DefaultSocket,
 		ProcRoot:         "/proc",
-		MaxMessageBytes:  16 << 20,
+		MaxMessageBytes:  8 << 20,
+		MaxConnections:   32,
 		MaxStreams:       32,
 		MaxPolls:         8,
 		HandshakeTimeout: 10 * time.Second,
+		ArriveTimeout:    10 * time.Second,
 		KeepaliveAfter:   10 * time.Minute,
 		DrainFor:         2 * time.Second,
 		PollCap:          10 * time.Second,
@@ -124,13 +130,13 @@ func (c *Config) validate() error {
 	switch {
 	case c.MaxMessageBytes <= 0:
 		return fmt.Errorf("%w: MaxMessageBytes %d", ErrConfig, c.MaxMessageBytes)
-	case c.MaxStreams == 0 || c.MaxPolls <= 0:
-		return fmt.Errorf("%w: MaxStreams %d, MaxPolls %d", ErrConfig, c.MaxStreams, c.MaxPolls)
+	case c.MaxConnections <= 0 || c.MaxStreams == 0 || c.MaxPolls <= 0:
+		return fmt.Errorf("%w: MaxConnections %d, MaxStreams %d, MaxPolls %d", ErrConfig, c.MaxConnections, c.MaxStreams, c.MaxPolls)
 	case c.PollMin < 0 || c.PollCap <= 0 || c.PollCap < c.PollMin:
 		return fmt.Errorf("%w: PollMin %s, PollCap %s", ErrConfig, c.PollMin, c.PollCap)
 	case c.RetryAfter <= 0 || c.RetryCap < c.RetryAfter:
 		return fmt.Errorf("%w: RetryAfter %s, RetryCap %s", ErrConfig, c.RetryAfter, c.RetryCap)
-	case c.KillValidFor <= 0 || c.OwnerTimeout <= 0 || c.HandshakeTimeout <= 0 || c.KeepaliveAfter <= 0:
+	case c.KillValidFor <= 0 || c.OwnerTimeout <= 0 || c.HandshakeTimeout <= 0 || c.ArriveTimeout <= 0 || c.KeepaliveAfter <= 0:
 		return fmt.Errorf("%w: a timeout is not above zero", ErrConfig)
 	case c.Answer == nil || c.ProcRoot == "":
 		return fmt.Errorf("%w: Answer and ProcRoot are required", ErrConfig)

@@ -14,26 +14,46 @@ import (
 	"github.com/estimatord/estimatord/internal/unixsocket"
 )
 
-// admitPeer refuses callers of other users. It runs before anything of the
-// call's message is read.
-func (s *Server) admitPeer(ctx context.Context, info *tap.Info) (context.Context, error) {
+// admit refuses callers of other users, and calls that there is no room for. It
+// runs before anything of the call's message is read.
+func (s *Server) admit(ctx context.Context, info *tap.Info) (context.Context, error) {
+	method := methodOf(info.FullMethodName)
 	c := unixsocket.PeerOf(ctx)
 	if c != nil && (c.UID == 0 || c.UID == s.cfg.AgentUID || c.UID == euid) {
-		return ctx, nil
+		arriving, err := s.arrivals.begin(ctx, s.groupOf(connOf(ctx), method), s.cfg.ArriveTimeout)
+		if err != nil {
+			s.tally.refusedCall(s.now(), method, err)
+		}
+		return arriving, err
 	}
 	err := fmt.Errorf("%s may not call: this socket is for root, uid %d and uid %d", c, euid, s.cfg.AgentUID)
-	s.tally.refusedPeer(s.now(), methodOf(info.FullMethodName), err)
+	s.tally.refusedPeer(s.now(), method, err)
 	s.warn.Warn(warnPeer, "a caller was refused", "err", err)
 	return nil, status.Error(codes.PermissionDenied, err.Error())
 }
 
+// groupOf is the group of a call on c.
+func (s *Server) groupOf(c *conn, method string) group {
+	if method != "Estimate" && method != "Corrections" {
+		return ofHealth
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owner.has(c) {
+		return ofOwner
+	}
+	return ofOthers
+}
+
 func (s *Server) recoverUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 	defer s.recovered(&err)
+	arrived(ctx)
 	return next(ctx, req)
 }
 
 func (s *Server) recoverStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer s.recovered(&err)
+	arrived(ss.Context())
 	return next(srv, ss)
 }
 
@@ -131,6 +151,7 @@ func (h *statsHandler) HandleRPC(ctx context.Context, e stats.RPCStats) {
 	if !ok {
 		return
 	}
+	arrived(ctx).end()
 	c, ok := ctx.Value(callKey{}).(*call)
 	if !ok {
 		return

@@ -78,11 +78,17 @@ func (o *owner) leave(id string, now time.Time) {
 // closed forgets a connection and reports whether it was the owner's last.
 func (o *owner) closed(c *conn) (last bool) {
 	c.closed = true
-	if _, ok := o.conns[c]; !ok {
+	if !o.has(c) {
 		return false
 	}
 	delete(o.conns, c)
 	return len(o.conns) == 0
+}
+
+// has reports whether c is an open connection of the owner.
+func (o *owner) has(c *conn) bool {
+	_, ok := o.conns[c]
+	return ok
 }
 
 func (o *owner) connected() bool { return len(o.conns) > 0 }

@@ -40,8 +40,10 @@ func TestPartsOfAMessageAreLimited(t *testing.T) {
 	}{
 		"nothing":                         {nil, false},
 		"a recorded request":              {recording(t, "one-regular-one-revocable.bin"), false},
-		"as many as may be":               {emptyExecutors(maxParts - 1), false}, // the usage is one, too
-		"one more":                        {emptyExecutors(maxParts), true},
+		"as many executors as may be":     {emptyExecutors(maxExecutors), false},
+		"one more":                        {emptyExecutors(maxExecutors + 1), true},
+		"half a million":                  {emptyExecutors(500_000), true},
+		"as many parts as may be":         {request(bytes.Repeat([]byte{0x12, 0x00}, maxParts-1)), false}, // the usage is one, too
 		"the agent's total":               {request(bytes.Repeat([]byte{0x12, 0x00}, maxParts)), true},
 		"tasks of one executor":           {request(protowire.AppendBytes([]byte{0x0a}, bytes.Repeat([]byte{0x2a, 0x00}, maxParts))), true},
 		"fields that are dropped anyway":  {request(bytes.Repeat([]byte{0x7a, 0x00}, 2*maxParts)), false},

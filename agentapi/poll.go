@@ -20,6 +20,7 @@ func (v *service) Corrections(ctx context.Context, req *agentv1.CorrectionsReque
 	if err != nil {
 		return nil, err
 	}
+	req.Usage = nil // the call may wait for long
 	defer s.leave(report.Agent)
 	batch, err := s.poll(ctx, report)
 	if err != nil {
@@ -68,6 +69,7 @@ func (s *Server) poll(ctx context.Context, report *snapshot.Usage) ([]*kill, err
 
 // poll is one waiting Corrections call.
 type poll struct {
+	// report is nil when it is superseded.
 	report  *snapshot.Usage
 	started time.Time
 	// superseded: a newer call of the same agent took its place.
@@ -84,7 +86,7 @@ func (s *Server) enterPoll(report *snapshot.Usage) (*poll, error) {
 	}
 	for _, old := range s.polls {
 		if !old.superseded {
-			old.superseded = true
+			old.superseded, old.report = true, nil
 			s.tally.superseded()
 		}
 	}

@@ -42,6 +42,8 @@ type Server struct {
 	grpc   *grpc.Server
 	health *health.Server
 	tally  *tally
+	// arrivals are the calls whose message is not decoded yet.
+	arrivals arrivals
 	// closing is closed when Serve stops; long polls end then.
 	closing chan struct{}
 
@@ -80,7 +82,7 @@ func New(cfg Config, logger *slog.Logger, clock func() time.Time) (*Server, erro
 	}
 	s.grpc = grpc.NewServer(
 		grpc.Creds(unixsocket.Credentials{ProcRoot: cfg.ProcRoot}),
-		grpc.InTapHandle(s.admitPeer),
+		grpc.InTapHandle(s.admit),
 		grpc.StatsHandler(&statsHandler{s}),
 		grpc.UnaryInterceptor(s.recoverUnary),
 		grpc.StreamInterceptor(s.recoverStream),
@@ -132,6 +134,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if l == nil {
 		return ErrNotListening
 	}
+	l.MaxConns = s.cfg.MaxConnections
 	stopped, remains := l.Serve(ctx, unixsocket.Serving{Server: s.grpc, DrainFor: s.cfg.DrainFor, Stopping: func() {
 		close(s.closing)
 		s.health.Shutdown()

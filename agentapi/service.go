@@ -75,6 +75,7 @@ func readableName(name string) bool {
 // accept takes a report in: from then on Usage is what it says. After a nil
 // error, leave is to be called.
 func (s *Server) accept(ctx context.Context, m *wire.ResourceUsage) (*snapshot.Usage, error) {
+	defer arrived(ctx).end()
 	now := s.now()
 	c := connOf(ctx)
 	id, err := agentID(ctx, c.caller)

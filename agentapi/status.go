@@ -47,6 +47,8 @@ type Status struct {
 type Counts struct {
 	// RefusedPeers: calls of users that may not call.
 	RefusedPeers uint64
+	// RefusedCalls: calls that there was no room for.
+	RefusedCalls uint64
 	// RefusedAgents: calls of a second agent.
 	RefusedAgents uint64
 	// Takeovers: agents that got the socket, the first included.
@@ -149,6 +151,11 @@ func (t *tally) add(n *uint64, by uint64, at time.Time, err error) {
 func (t *tally) refusedPeer(at time.Time, method string, err error) {
 	t.add(&t.counts.RefusedPeers, 1, at, err)
 	t.call(method, codes.PermissionDenied) // the stats handler does not see it
+}
+
+func (t *tally) refusedCall(at time.Time, method string, err error) {
+	t.add(&t.counts.RefusedCalls, 1, at, err)
+	t.call(method, codes.ResourceExhausted)
 }
 
 func (t *tally) refusedAgent(at time.Time, err error) { t.add(&t.counts.RefusedAgents, 1, at, err) }

@@ -24,10 +24,11 @@ func NewAgentAPI(status func() agentapi.Status) prometheus.Collector {
 				show(float64(c.N), c.Method, c.Code)
 			}
 		}},
-		{name: "agent_refused_total", help: "Calls refused, by whom: a user that may not call (peer), a second agent (agent), a message that could not be used (report).", labels: []string{"what"}, read: func(st agentapi.Status, show show) {
+		{name: "agent_refused_total", help: "Calls refused, by whom: a user that may not call (peer), a second agent (agent), a message that could not be used (report), too many calls at a time (room).", labels: []string{"what"}, read: func(st agentapi.Status, show show) {
 			show(float64(st.RefusedPeers), "peer")
 			show(float64(st.RefusedAgents), "agent")
 			show(float64(st.BadReports), "report")
+			show(float64(st.RefusedCalls), "room")
 		}},
 		number("agent_takeovers_total", "Agents that the socket came to serve, the first included.",
 			func(st agentapi.Status) float64 { return float64(st.Takeovers) }),

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/credentials"
@@ -72,8 +73,8 @@ func (p Credentials) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo
 
 // PeerOfConn is the process at the other end of a Unix socket's connection.
 func PeerOfConn(c net.Conn, procRoot string) (*Peer, error) {
-	uc, ok := c.(*net.UnixConn)
-	if !ok {
+	uc, ok := c.(syscall.Conn)
+	if !ok || c.LocalAddr().Network() != "unix" {
 		return nil, fmt.Errorf("no Unix socket: %T", c)
 	}
 	raw, err := uc.SyscallConn()
