@@ -12,6 +12,7 @@ import (
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/statefile"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/qos"
@@ -71,9 +72,16 @@ func newThrottled(t *testing.T) *throttled {
 		t.Fatal(err)
 	}
 	th.journal = filepath.Join(t.TempDir(), "agent.sock.throttles")
-	a := throttle.New(throttle.Config{Layout: layout, MesosRoot: tr.Root(), ProcRoot: "/proc", JournalPath: th.journal})
+	journal, err := statefile.Open(th.journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := throttle.New(throttle.Config{Layout: layout, MesosRoot: tr.Root(), ProcRoot: "/proc", Journal: journal})
 	a.Apply(time.Now(), qos.Actions{Throttles: []qos.Throttle{{Victim: v, Cores: 0.5, LowWeight: true}}}, nil)
-	if !th.applied() { // and no Close, as after kill -9
+	if err := journal.Close(); err != nil { // and nothing else is, as after kill -9
+		t.Fatal(err)
+	}
+	if !th.applied() {
 		t.Skip("the kernel has no CPU weight or quota of cgroups")
 	}
 	return th

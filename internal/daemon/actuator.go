@@ -66,7 +66,7 @@ func (a *actuator) open(cfg *config.Config) error {
 		return errors.Join(err, a.close())
 	}
 	a.actor = throttle.New(throttle.Config{
-		Layout: layout, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot, JournalPath: path, Log: a.log,
+		Layout: layout, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot, Journal: a.journal, Log: a.log,
 	})
 	return nil
 }

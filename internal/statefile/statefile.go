@@ -147,5 +147,11 @@ func (f *File) Remove() error {
 	return nil
 }
 
+// SetAside renames the file, for people: this process can make nothing of it.
+func (f *File) SetAside() (name string, err error) {
+	name = f.path + ".unreadable"
+	return name, os.Rename(f.path, name)
+}
+
 // Close unlocks the file.
 func (f *File) Close() error { return f.lock.Close() }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/statefile"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -26,10 +27,10 @@ type Config struct {
 	MesosRoot string
 	// ProcRoot is where /proc is; the boot id is read there.
 	ProcRoot string
-	// JournalPath is the file that says what is in force, for a start after a
-	// crash. Its directory has to exist. Without one ("") nothing is throttled
-	// or frozen: only a dying container is boosted.
-	JournalPath string
+	// Journal is the file that says what is applied, for a start after a crash.
+	// Without one (nil) nothing is throttled or frozen: only a dying container is
+	// boosted.
+	Journal *statefile.File
 	// BoostFor is how long a container may take to die; 10 s if 0.
 	BoostFor time.Duration
 	// Log is told of journals; nil discards that.
@@ -38,10 +39,11 @@ type Config struct {
 
 // Actor keeps cgroups as they are wanted. It is safe for concurrent use.
 type Actor struct {
-	cfg      Config
-	log      *slog.Logger
-	specs    [numKinds]spec
-	identity string
+	cfg   Config
+	log   *slog.Logger
+	specs [numKinds]spec
+	// root is the directory in which containers have the inodes of their keys.
+	root, bootID string
 
 	mu sync.Mutex
 	// closed: nothing is applied any more.
@@ -49,10 +51,11 @@ type Actor struct {
 	known  map[snapshot.Key]*container
 	sorted []*container
 	roots  roots
-	// journal is the file; stale: it does not say what is held.
-	journal  *journal
-	stale    bool
-	counters Counters
+	// stale: the journal does not say what is applied. journalErr is the last error
+	// of writing it, nil when that went well.
+	stale      bool
+	journalErr error
+	counters   Counters
 	// now is the time of the call.
 	now time.Time
 	// step is called before each change on disk, by tests that end the process
@@ -63,13 +66,11 @@ type Actor struct {
 // container is one container for as long as there is something to do about it.
 type container struct {
 	snapshot.Key
-	// identity is the directory in which it has its inode.
-	identity string
-	want     want
-	held     [numKinds]held
-	done     [numKinds]Setting
-	todo     [numKinds]verdict
-	// seen is what the file held when the verdict was given.
+	want  want
+	files [numKinds]file
+	done  [numKinds]Setting
+	todo  [numKinds]decision
+	// seen is what the file had in it when it was decided about.
 	seen [numKinds]string
 	// listed: the last Apply had it among the dying.
 	listed bool
@@ -81,7 +82,7 @@ type container struct {
 	gone reason.Code
 }
 
-// New makes an Actor, and gives back at once all that the journal of an earlier
+// New makes an Actor, and undoes at once all that the journal of an earlier
 // process names. It never fails: a journal that cannot be read is moved aside
 // and said to the log.
 func New(cfg Config) *Actor {
@@ -99,23 +100,23 @@ func newActor(cfg Config) *Actor {
 	if a.cfg.BoostFor <= 0 {
 		a.cfg.BoostFor = defaultBoostFor
 	}
-	a.specs, a.identity = specsOf(cfg.Layout, cfg.MesosRoot)
-	a.journal = &journal{path: cfg.JournalPath, bootID: bootID(cfg.ProcRoot), written: func() { a.step() }}
+	a.specs, a.root = specsOf(cfg.Layout, cfg.MesosRoot)
+	a.bootID = bootID(cfg.ProcRoot)
 	return a
 }
 
-// recover gives back what the journal names.
+// recover undoes what the journal names.
 func (a *Actor) recover() {
-	entries, err := a.journal.load()
+	entries, err := a.load()
 	if err == nil {
 		err = a.adopt(entries)
 	}
 	if err != nil {
 		clear(a.known)
 		a.sorted = nil
-		aside, moveErr := a.journal.moveAside()
+		aside, moveErr := a.cfg.Journal.SetAside()
 		a.log.Error("The journal of throttles cannot be read: containers that an earlier run throttled may stay so.",
-			"error", err, "journal", a.cfg.JournalPath, "moved_to", aside, "move_error", moveErr)
+			"error", err, "moved_to", aside, "move_error", moveErr)
 		return
 	}
 	if len(entries) == 0 {
@@ -123,14 +124,13 @@ func (a *Actor) recover() {
 	}
 	a.run(time.Time{})
 	a.forget()
-	a.log.Warn("An earlier run did not end in order; what it had throttled was given back.",
+	a.log.Warn("An earlier run did not end in order; what it had throttled was undone.",
 		"files", len(entries), "restored", a.counters.Restored, "left", len(a.entries()))
 }
 
 // Apply brings every container to what actions want of it, and those in dying
 // to what lets them end: to be called at each tick, since agents rewrite what
-// is set here. What an earlier call applied and this one does not want is given
-// back.
+// is set here. What an earlier call applied and this one does not want is undone.
 func (a *Actor) Apply(now time.Time, actions qos.Actions, dying []qos.Victim) Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -141,7 +141,7 @@ func (a *Actor) Apply(now time.Time, actions qos.Actions, dying []qos.Victim) Re
 		a.collect(now, actions, dying)
 	}
 	for _, c := range a.sorted {
-		a.mourn(c, now)
+		a.settleBoost(c, now)
 	}
 	a.run(now)
 	r := a.report(now)
@@ -181,9 +181,9 @@ func (a *Actor) collect(now time.Time, actions qos.Actions, dying []qos.Victim) 
 	}
 }
 
-// mourn settles whether c is dying. One that was said to die is until the boost
-// expires, even if the caller of Apply does not know yet.
-func (a *Actor) mourn(c *container, now time.Time) {
+// settleBoost decides whether c is boosted: from when it was said to die until
+// the boost expires, even if the caller of Apply does not know yet.
+func (a *Actor) settleBoost(c *container, now time.Time) {
 	switch {
 	case c.boosted.IsZero():
 	case now.Sub(c.boosted) < a.cfg.BoostFor:
@@ -210,8 +210,8 @@ func (a *Actor) Boost(now time.Time, v qos.Victim) {
 	a.runOn(now, []*container{c})
 }
 
-// Close gives everything back; the Actor does nothing more. Its error, of class
-// ErrLeft, names each file that could not be given back: those stay in the
+// Close undoes everything; the Actor does nothing more. Its error, of class
+// ErrLeft, names each file that could not be restored: those stay in the
 // journal, and Close may be called again.
 func (a *Actor) Close() error {
 	a.mu.Lock()
@@ -237,7 +237,7 @@ func (a *Actor) byKey(key snapshot.Key) *container {
 	if c := a.known[key]; c != nil {
 		return c
 	}
-	c := &container{Key: key, identity: a.identity}
+	c := &container{Key: key}
 	a.known[key] = c
 	at, _ := slices.BinarySearchFunc(a.sorted, c, compareContainers)
 	a.sorted = slices.Insert(a.sorted, at, c)
@@ -256,8 +256,8 @@ func isName(id string) bool {
 
 // idle reports whether there is nothing left to know about c.
 func (c *container) idle() bool {
-	for k := range c.held {
-		if c.held[k].on {
+	for k := range c.files {
+		if c.files[k].applied {
 			return false
 		}
 	}

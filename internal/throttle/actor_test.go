@@ -537,7 +537,7 @@ func TestControllerNotMounted(t *testing.T) {
 	key := n.add(one)
 	cfg := n.config()
 	cfg.Layout.Freezer = ""
-	r := New(cfg).Apply(start, whole(victim(t, key)), nil)
+	r := n.start(cfg).Apply(start, whole(victim(t, key)), nil)
 	if s := setting(r, key, freeze); s.Why != NoController {
 		t.Errorf("%+v", s)
 	}

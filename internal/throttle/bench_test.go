@@ -1,6 +1,8 @@
 package throttle
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,7 +49,7 @@ func BenchmarkDeath(b *testing.B) {
 			r := &realContainer{Container: regular, tb: b}
 			begin := r.spin(runtime.NumCPU())
 			begin()
-			a := New(n.cfg)
+			a := n.actor()
 			var took []time.Duration
 			for range b.N {
 				c := n.add(one)
@@ -159,7 +161,7 @@ func BenchmarkApply(b *testing.B) {
 		actions.Throttles = append(actions.Throttles, qos.Throttle{Victim: c.victim, Cores: 0.5, LowWeight: true})
 	}
 	b.Run("again", func(b *testing.B) {
-		a := New(n.cfg)
+		a := n.actor()
 		a.Apply(time.Now(), actions, nil)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -171,7 +173,7 @@ func BenchmarkApply(b *testing.B) {
 		}
 	})
 	b.Run("apply and give back", func(b *testing.B) {
-		a := New(n.cfg)
+		a := n.actor()
 		b.ReportAllocs()
 		for b.Loop() {
 			a.Apply(time.Now(), actions, nil)
@@ -180,7 +182,7 @@ func BenchmarkApply(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/containers, "µs/container")
 	})
 	b.Run("nothing wanted", func(b *testing.B) {
-		a := New(n.cfg)
+		a := n.actor()
 		b.ReportAllocs()
 		for b.Loop() {
 			a.Apply(time.Now(), qos.Actions{}, nil)
@@ -191,26 +193,21 @@ func BenchmarkApply(b *testing.B) {
 // BenchmarkJournal measures one writing of a journal of 100 files, and what
 // syncing it would add.
 func BenchmarkJournal(b *testing.B) {
-	entries := make([]entry, 100)
-	for i := range entries {
-		entries[i] = entry{ID: one, Inode: 1 << 40, Identity: "/sys/fs/cgroup/cpuacct/mesos", Root: "/sys/fs/cgroup/cpu/mesos", DirInode: 1 << 40, File: "cpu.shares", Before: "1024", Wrote: []string{"2"}}
+	d := document{Entries: make([]entry, 100)}
+	for i := range d.Entries {
+		d.Entries[i] = entry{ID: one, Inode: 1 << 40, DirInode: 1 << 40, File: "cpu.shares", Before: "1024", Wrote: []string{"2"}}
 	}
 	dir, err := os.MkdirTemp(".", "journal") // on a disk, where /tmp may not be
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = os.RemoveAll(dir) })
-	for name, sync := range map[string]bool{"as it is": false, "synced": true} {
+	f := openJournal(b, nil, filepath.Join(dir, "journal"))
+	for name, write := range map[string]func(uint64, []byte) error{"as it is": f.Replace, "synced": f.ReplaceSynced} {
 		b.Run(name, func(b *testing.B) {
-			j := &journal{path: filepath.Join(dir, "journal")}
-			j.written = func() {
-				if f, err := os.Open(j.path + ".new"); sync && err == nil {
-					_ = f.Sync()
-					_ = f.Close()
-				}
-			}
 			for b.Loop() {
-				if err := j.save(entries); err != nil {
+				text, err := json.Marshal(d)
+				if err := errors.Join(err, write(f.Next(), text)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -13,34 +13,24 @@ import (
 	"github.com/estimatord/estimatord/qos"
 )
 
-// asNobody runs f with the rights of nobody to files, which this thread alone
-// has meanwhile (setfsuid(2)).
-func asNobody(t *testing.T, f func()) {
+// asOwner runs f with the rights to files that an owner has without root's
+// power to override their modes (capabilities(7)). They are this thread's alone.
+func asOwner(t *testing.T, f func()) {
 	t.Helper()
-	if os.Geteuid() == 0 {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		if err := unix.Setfsuid(65534); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = unix.Setfsuid(0) }()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var all [2]unix.CapUserData
+	if err := unix.Capget(&header, &all[0]); err != nil {
+		t.Fatal(err)
 	}
+	fewer := all
+	fewer[0].Effective &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+	if err := unix.Capset(&header, &fewer[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Capset(&header, &all[0]) }()
 	f()
-}
-
-// openTo lets nobody write all of a copied tree and its journal.
-func openTo(t *testing.T, n *node) {
-	t.Helper()
-	dir := filepath.Dir(n.root)
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	for rel := range n.all() {
-		chmod(t, n, rel, 0o666)
-	}
 }
 
 func chmod(t *testing.T, n *node, rel string, mode os.FileMode) {
@@ -55,7 +45,6 @@ func TestDenied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bothLayouts(t, func(t *testing.T, n *node) {
 				key := n.add(one)
-				openTo(t, n)
 				weightAt := n.names(one)[weight]
 				chmod(t, n, weightAt, mode)
 				was := n.all()
@@ -63,7 +52,7 @@ func TestDenied(t *testing.T) {
 				delete(want, weightAt)
 				var a *Actor
 				var r Report
-				asNobody(t, func() {
+				asOwner(t, func() {
 					a = n.actor()
 					r = a.Apply(start, whole(victim(t, key)), nil)
 				})
@@ -76,9 +65,9 @@ func TestDenied(t *testing.T) {
 				}
 				// Once it is allowed, it is done.
 				chmod(t, n, weightAt, 0o666)
-				asNobody(t, func() { a.Apply(start, whole(victim(t, key)), nil) })
+				asOwner(t, func() { a.Apply(start, whole(victim(t, key)), nil) })
 				n.expect(was, inForce(n, one))
-				asNobody(t, func() {
+				asOwner(t, func() {
 					if err := a.Close(); err != nil {
 						t.Error(err)
 					}
@@ -93,18 +82,13 @@ func TestDenied(t *testing.T) {
 func TestGivingBackDenied(t *testing.T) {
 	bothLayouts(t, func(t *testing.T, n *node) {
 		key := n.add(one)
-		openTo(t, n)
 		was := n.all()
 		weightAt := n.names(one)[weight]
 		left := map[string]string{weightAt: inForce(n, one)[weightAt]}
-		asNobody(t, func() {
+		asOwner(t, func() {
 			a := n.actor()
 			a.Apply(start, whole(victim(t, key)), nil)
-			chmodErr := unix.Setfsuid(os.Geteuid())
 			chmod(t, n, weightAt, 0o444)
-			if err := errors.Join(chmodErr, unix.Setfsuid(65534)); err != nil {
-				t.Fatal(err)
-			}
 			r := a.Apply(start, qos.Actions{}, nil)
 			if s := setting(r, key, weight); s.Why != Denied || s.Wanted || s.Value != left[weightAt] {
 				t.Errorf("%+v", s)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,61 +16,47 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
+// The journal says what is applied, for the next process after this one was
+// killed, on the same kernel: what a reboot does to cgroups, it does to all of
+// them. So nothing waits for a disk that the containers keep busy: the page
+// cache outlives any process.
+//
+// It is not trusted more than it has to be. Package statefile refuses what
+// others could have written. An entry is confined to the control files of this
+// package below the agent's cgroup root, to a cgroup of the inode it names, and
+// to values that this package writes; and undoing it never takes anything from
+// a container but the boost of a dying one.
+
 // journalVersion is that of the file's format. Another one is not understood.
 const journalVersion = 1
 
 // mostJournal bounds what is read: 10 000 entries are 4 MB.
 const mostJournal = 16 << 20
 
-// journal is the file that says what is in force.
-//
-// It is for the next process after this one was killed, on the same kernel:
-// what a reboot does to cgroups, it does to all of them. So it is not synced,
-// and nothing waits for a disk that the containers keep busy: the page cache
-// outlives any process. After a power failure there may be an old or a broken
-// file, whose boot id is another one if it can be read at all.
-type journal struct {
-	path, bootID string
-	// broken is the last error of saving, nil when it went well.
-	broken error
-	// written is called before a written file takes its name.
-	written func()
-}
-
 // document is the file.
 type document struct {
-	Version int     `json:"version"`
-	BootID  string  `json:"boot_id"`
+	Version int    `json:"version"`
+	BootID  string `json:"boot_id"`
+	// Root is the directory that containers are in.
+	Root    string  `json:"root"`
 	Entries []entry `json:"entries"`
 }
 
 // entry is one control file that holds, or may hold, what we wrote.
 type entry struct {
-	// ID and Inode are the container's; Identity is the directory in which it
-	// has that inode.
-	ID       string `json:"container"`
-	Inode    uint64 `json:"inode"`
-	Identity string `json:"identity"`
-	// Root, Leaf and DirInode are the directory that File is in.
-	Root     string `json:"root"`
-	Leaf     bool   `json:"leaf,omitempty"`
+	// ID and Inode are the container's.
+	ID    string `json:"container"`
+	Inode uint64 `json:"inode"`
+	// DirInode is that of the directory that File is in.
 	DirInode uint64 `json:"dir_inode"`
 	File     string `json:"file"`
-	// Before is given back if the file holds one of Wrote.
+	// Before is restored if the file holds one of Wrote.
 	Before string    `json:"before"`
 	Wrote  []string  `json:"wrote"`
 	Since  time.Time `json:"since,omitzero"`
 }
 
 func (e *entry) key() snapshot.Key { return snapshot.Key{ID: e.ID, Inode: e.Inode} }
-
-// path is the file in full.
-func (e *entry) path() string {
-	if e.Leaf {
-		return filepath.Join(e.Root, e.ID, leafName, e.File)
-	}
-	return filepath.Join(e.Root, e.ID, e.File)
-}
 
 // bootID names the run of the kernel, "" if that cannot be told.
 func bootID(procRoot string) string {
@@ -84,29 +71,25 @@ func bootID(procRoot string) string {
 }
 
 // load reads the entries; none without a file, or with one of before a reboot.
-func (j *journal) load() ([]entry, error) {
-	if j.path == "" {
+func (a *Actor) load() ([]entry, error) {
+	if a.cfg.Journal == nil {
 		return nil, nil
 	}
-	info, err := os.Lstat(j.path)
+	b, err := a.cfg.Journal.Read(mostJournal)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrJournal, err)
-	case !info.Mode().IsRegular() || info.Size() > mostJournal:
-		return nil, fmt.Errorf("%w: %s: mode %s, %d bytes", ErrJournal, j.path, info.Mode(), info.Size())
-	}
-	b, err := os.ReadFile(j.path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrJournal, err)
 	}
 	d, err := parseJournal(b)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, j.path)
-	}
-	if d.BootID != "" && j.bootID != "" && d.BootID != j.bootID {
-		return nil, j.remove()
+	switch {
+	case err != nil:
+		return nil, err
+	case d.BootID != "" && a.bootID != "" && d.BootID != a.bootID:
+		return nil, a.cfg.Journal.Remove()
+	case d.Root != a.root:
+		return nil, fmt.Errorf("%w: it is about containers in %q, not in %q", ErrJournal, d.Root, a.root)
 	}
 	return d.Entries, nil
 }
@@ -139,110 +122,59 @@ func parseJournal(b []byte) (*document, error) {
 
 // check refuses what this package would not have written.
 func (e *entry) check() error {
-	if !isName(e.ID) {
+	switch {
+	case !isName(e.ID):
 		return fmt.Errorf("container %q", e.ID)
-	}
-	for _, path := range []string{e.Identity, e.Root} {
-		if !filepath.IsAbs(path) || filepath.Clean(path) != path {
-			return fmt.Errorf("directory %q", path)
-		}
-	}
-	if len(e.Wrote) == 0 {
-		return errors.New("nothing was written")
+	case e.Inode == 0 || e.DirInode == 0:
+		return fmt.Errorf("container %q has no inode", e.ID)
+	case len(e.Wrote) == 0 || len(e.Wrote) > 2:
+		return fmt.Errorf("%d values were written", len(e.Wrote))
 	}
 	for _, value := range append([]string{e.Before}, e.Wrote...) {
 		if canon, _, ok := canonical(e.File, value); !ok || canon != value {
 			return fmt.Errorf("%s %q", e.File, value)
 		}
 	}
-	return nil
-}
-
-// save replaces the file whole or not at all; without entries there is none.
-func (j *journal) save(entries []entry) error {
-	if len(entries) == 0 {
-		return j.remove()
-	}
-	b, err := json.Marshal(document{journalVersion, j.bootID, entries})
-	if err != nil {
-		return fmt.Errorf("write the journal: %w", err)
-	}
-	temporary := j.path + ".new"
-	if err := os.WriteFile(temporary, b, 0o600); err != nil {
-		return fmt.Errorf("write the journal: %w", errors.Join(err, removeFile(temporary)))
-	}
-	j.written()
-	if err := os.Rename(temporary, j.path); err != nil {
-		return fmt.Errorf("write the journal: %w", errors.Join(err, removeFile(temporary)))
+	for _, value := range e.Wrote {
+		if !mayHaveWritten(e.File, e.Before, value) {
+			return fmt.Errorf("%s would never be %q instead of %q", e.File, value, e.Before)
+		}
 	}
 	return nil
-}
-
-func (j *journal) remove() error {
-	if err := removeFile(j.path); err != nil {
-		return fmt.Errorf("remove the journal: %w", err)
-	}
-	return nil
-}
-
-func removeFile(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// moveAside keeps a journal that cannot be read, for people.
-func (j *journal) moveAside() (string, error) {
-	aside := j.path + ".unreadable"
-	return aside, os.Rename(j.path, aside)
 }
 
 // adopt makes the containers that entries name.
 func (a *Actor) adopt(entries []entry) error {
 	for i := range entries {
 		e := &entries[i]
-		k := numKinds
-		for kk, s := range a.specs {
-			if s.file != "" && s.file == e.File && s.leaf == e.Leaf {
-				k = kind(kk)
-			}
+		k := slices.IndexFunc(a.specs[:], func(s spec) bool { return s.root != "" && s.file == e.File })
+		if k < 0 {
+			return fmt.Errorf("%w: entries[%d]: this node has no %q", ErrJournal, i, e.File)
 		}
-		if k == numKinds || !a.inside(e.Root) || !a.inside(e.Identity) {
-			return fmt.Errorf("%w: %s is not of this node's layout", ErrJournal, e.path())
-		}
-		c := a.byKey(e.key())
-		c.identity = e.Identity
-		h := held{on: true, root: e.Root, inode: e.DirInode, base: e.Before, since: e.Since, ours: e.Wrote[0]}
+		f := file{applied: true, inode: e.DirInode, base: e.Before, since: e.Since, ours: e.Wrote[0]}
 		if len(e.Wrote) > 1 {
-			h.was = e.Wrote[1]
+			f.was = e.Wrote[1]
 		}
-		c.held[k] = h
+		a.byKey(e.key()).files[k] = f
 	}
 	return nil
-}
-
-// inside reports whether path is where cgroups are.
-func (a *Actor) inside(path string) bool {
-	return path == a.cfg.Layout.Root || strings.HasPrefix(path, a.cfg.Layout.Root+"/")
 }
 
 // entries are what the journal has to say.
 func (a *Actor) entries() []entry {
 	var entries []entry
 	for _, c := range a.sorted {
-		for k := range c.held {
-			h := &c.held[k]
-			if !h.on {
+		for k := range c.files {
+			f := &c.files[k]
+			if !f.applied {
 				continue
 			}
 			e := entry{
-				ID: c.ID, Inode: c.Inode, Identity: c.identity,
-				Root: h.root, Leaf: a.specs[k].leaf, DirInode: h.inode, File: a.specs[k].file,
-				Before: h.base, Wrote: []string{h.ours}, Since: h.since,
+				ID: c.ID, Inode: c.Inode, DirInode: f.inode, File: a.specs[k].file,
+				Before: f.base, Wrote: []string{f.ours}, Since: f.since,
 			}
-			if h.was != "" {
-				e.Wrote = append(e.Wrote, h.was)
+			if f.was != "" {
+				e.Wrote = append(e.Wrote, f.was)
 			}
 			entries = append(entries, e)
 		}
@@ -253,38 +185,48 @@ func (a *Actor) entries() []entry {
 // save brings the journal up to date. It answers why nothing new may be
 // written, "" if it may.
 func (a *Actor) save() reason.Code {
-	if a.journal.path == "" {
+	if a.cfg.Journal == nil {
 		return NoJournal
 	}
 	if a.stale {
 		a.step()
 		entries := a.entries()
-		err := a.journal.save(entries)
+		err := a.replace(entries)
 		a.step()
-		if err != nil && a.journal.broken == nil {
+		if err != nil && a.journalErr == nil {
 			a.log.Error("The journal of throttles cannot be written: nothing new is throttled.", "error", err)
-		} else if err == nil && a.journal.broken != nil && len(entries) > 0 { // that there is none proves nothing
+		} else if err == nil && a.journalErr != nil && len(entries) > 0 { // that there is none proves nothing
 			a.log.Info("The journal of throttles can be written again.")
 		}
-		a.journal.broken, a.stale = err, err != nil
+		a.journalErr, a.stale = err, err != nil
 	}
-	if a.journal.broken != nil {
+	if a.journalErr != nil {
 		return JournalFailed
 	}
 	return ""
 }
 
-// leftovers is the error of what could not be given back.
+// replace replaces the file whole or not at all; without entries there is none.
+func (a *Actor) replace(entries []entry) error {
+	if len(entries) == 0 {
+		return a.cfg.Journal.Remove()
+	}
+	b, err := json.Marshal(document{journalVersion, a.bootID, a.root, entries})
+	if err != nil {
+		return err
+	}
+	return a.cfg.Journal.Replace(a.cfg.Journal.Next(), b)
+}
+
+// leftovers is the error of what could not be restored.
 func (a *Actor) leftovers() error {
 	var errs []error
-	for _, e := range a.entries() {
-		why := Failed
-		for k, s := range a.specs {
-			if s.file == e.File {
-				why = a.known[e.key()].done[k].Why
+	for _, c := range a.sorted {
+		for k := range c.files {
+			if c.files[k].applied {
+				errs = append(errs, fmt.Errorf("%w: %s: %s", ErrLeft, a.specs[k].path(c.ID), c.done[k].Why))
 			}
 		}
-		errs = append(errs, fmt.Errorf("%w: %s: %s", ErrLeft, e.path(), why))
 	}
-	return errors.Join(append(errs, a.journal.broken)...)
+	return errors.Join(append(errs, a.journalErr)...)
 }

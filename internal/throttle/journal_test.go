@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -101,21 +102,30 @@ func TestUnreadableJournals(t *testing.T) {
 	}
 	was := n.all()
 	for name, text := range map[string][]byte{
-		"empty":                nil,
-		"truncated":            good[:len(good)/2],
-		"not JSON":             []byte("throttled: all\n"),
-		"zeros":                make([]byte, 512),
-		"older version":        change(`"version":1`, `"version":0`),
-		"newer version":        change(`"version":1`, `"version":2`),
-		"unknown field":        change(`"version":1`, `"version":1,"also":2`),
-		"another file":         change(`"cpu.max"`, `"memory.max"`),
-		"another layout":       change(`"file":"cpu.weight","before":"20"`, `"file":"cpu.shares","before":"20"`),
-		"a path upwards":       change(one, "../../etc"),
-		"a relative root":      change(`"root":"/`, `"root":"`),
-		"a root elsewhere":     change(`"root":"`+n.root, `"root":"/etc`),
-		"nothing written":      change(`"wrote":["1"]`, `"wrote":[]`),
-		"a value of no sense":  change(`"before":"20"`, `"before":"20; rm"`),
-		"two values, one good": change(`"wrote":["1"]`, `"wrote":["1",""]`),
+		"empty":            nil,
+		"truncated":        good[:len(good)/2],
+		"not JSON":         []byte("throttled: all\n"),
+		"zeros":            make([]byte, 512),
+		"older version":    change(`"version":1`, `"version":0`),
+		"newer version":    change(`"version":1`, `"version":2`),
+		"unknown field":    change(`"version":1`, `"version":1,"also":2`),
+		"another file":     change(`"cpu.max"`, `"memory.max"`),
+		"another layout":   change(`"file":"cpu.weight","before":"20","wrote":["1"]`, `"file":"cpu.shares","before":"20","wrote":["2"]`),
+		"a path upwards":   change(one, "../../etc"),
+		"a relative root":  change(`"root":"/`, `"root":"`),
+		"a root elsewhere": change(`"root":"`+n.root, `"root":"/etc`),
+		"a root above":     change(`"root":"`+n.root+`/mesos"`, `"root":"`+n.root+`"`),
+		"no inode":         change(fmt.Sprintf(`"inode":%d,`, key.Inode), `"inode":0,`),
+		// Undoing these would take something from the container.
+		"a weight of the agent's": change(`"before":"20","wrote":["1"]`, `"before":"1","wrote":["20"]`),
+		"a weight below":          change(`"before":"20","wrote":["1"]`, `"before":"1","wrote":["1"]`),
+		"a quota of the agent's":  change(`"before":"max 100000","wrote":["49999 100000"]`, `"before":"1000 100000","wrote":["max 100000"]`),
+		"a quota below":           change(`"before":"max 100000","wrote":["49999 100000"]`, `"before":"1001 100000","wrote":["49999 100000"]`),
+		"a limit below":           change(`"before":"max","wrote":["3145728"]`, `"before":"4096","wrote":["max"]`),
+		"a container to freeze":   change(`"before":"0","wrote":["1"]`, `"before":"1","wrote":["0"]`),
+		"nothing written":         change(`"wrote":["1"]`, `"wrote":[]`),
+		"a value of no sense":     change(`"before":"20"`, `"before":"20; rm"`),
+		"two values, one good":    change(`"wrote":["1"]`, `"wrote":["1",""]`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := os.WriteFile(n.journal, text, 0o600); err != nil {
@@ -124,7 +134,7 @@ func TestUnreadableJournals(t *testing.T) {
 			var log strings.Builder
 			cfg := n.config()
 			cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-			a := New(cfg)
+			a := n.start(cfg)
 			n.expect(was, nil)
 			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), ".unreadable") {
 				t.Errorf("the log says %q", log.String())
@@ -140,22 +150,18 @@ func TestUnreadableJournals(t *testing.T) {
 }
 
 func TestWithoutJournalOnlyTheDyingAreBoosted(t *testing.T) {
-	broken := func(n *node) Config {
-		cfg := n.config()
-		cfg.JournalPath = filepath.Join(n.root, "none", "journal")
-		return cfg
+	broken := func(n *node) *Actor {
+		a := n.actor()
+		n.lose(n.journal)
+		return a
 	}
-	none := func(n *node) Config {
-		cfg := n.config()
-		cfg.JournalPath = ""
-		return cfg
-	}
-	for name, config := range map[string]func(*node) Config{"none": none, "broken": broken} {
+	none := func(n *node) *Actor { return New(n.config()) }
+	for name, actor := range map[string]func(*node) *Actor{"none": none, "broken": broken} {
 		t.Run(name, func(t *testing.T) {
 			bothLayouts(t, func(t *testing.T, n *node) {
 				key, other := n.add(one), n.add(two)
 				was := n.all()
-				a := New(config(n))
+				a := actor(n)
 				boosted := map[string]string{n.names(two)[weight]: "10240"}
 				if n.v2 {
 					boosted[n.names(two)[weight]] = "10000"
@@ -189,20 +195,16 @@ func TestJournalRecovers(t *testing.T) {
 	n := newNode(t, t.TempDir(), true)
 	key := n.add(one)
 	was := n.all()
-	cfg := n.config()
-	dir := filepath.Join(filepath.Dir(n.journal), "state")
-	cfg.JournalPath = filepath.Join(dir, "journal")
-	a := New(cfg)
+	a := n.actor()
+	found := n.lose(n.journal)
 	if s := setting(a.Apply(start, whole(victim(t, key)), nil), key, quota); s.Why != JournalFailed {
 		t.Errorf("%+v", s)
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	found()
 	a.Apply(start, whole(victim(t, key)), nil)
 	n.expect(was, inForce(n, one))
-	if err := a.Close(); err != nil || exists(cfg.JournalPath) {
-		t.Errorf("%v, journal: %v", err, exists(cfg.JournalPath))
+	if err := a.Close(); err != nil || exists(n.journal) {
+		t.Errorf("%v, journal: %v", err, exists(n.journal))
 	}
 	n.expect(was, nil)
 }
@@ -213,9 +215,9 @@ func TestAnUnneededJournalIsNotSaidToRecover(t *testing.T) {
 	key := n.add(one)
 	var log bytes.Buffer
 	cfg := n.config()
-	cfg.JournalPath = filepath.Join(n.root, "none", "journal")
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-	a := New(cfg)
+	a := n.start(cfg)
+	n.lose(n.journal)
 	a.Apply(start, whole(victim(t, key)), nil)
 	if err := a.Close(); err != nil {
 		t.Error(err)
@@ -247,7 +249,7 @@ func TestJournalText(t *testing.T) {
 	}
 	root := filepath.Join(n.root, "mesos")
 	for name, want := range map[string]any{
-		"container": one, "inode": float64(key.Inode), "identity": root, "root": root, "leaf": true,
+		"container": one, "inode": float64(key.Inode),
 		"dir_inode": float64(n.inode("mesos/" + one + "/leaf")), "file": "cpu.max", "before": "max 100000",
 		"since": start.Format(time.RFC3339),
 	} {
@@ -259,13 +261,13 @@ func TestJournalText(t *testing.T) {
 	if w, ok := e["wrote"].([]any); !ok || len(w) != 2 || w[0] != "24999 100000" || w[1] != "49999 100000" {
 		t.Errorf("wrote %v", e["wrote"])
 	}
-	if got["version"] != 1.0 || got["boot_id"] != "4f0f6a3e-0000-4000-8000-000000000001" {
+	if got["version"] != 1.0 || got["root"] != root || got["boot_id"] != "4f0f6a3e-0000-4000-8000-000000000001" {
 		t.Errorf("%s", b)
 	}
 }
 
 func FuzzJournal(f *testing.F) {
-	f.Add([]byte(`{"version":1,"boot_id":"b","entries":[{"container":"c","inode":1,"identity":"/r","root":"/r","dir_inode":2,"file":"cpu.weight","before":"20","wrote":["1"]}]}`))
+	f.Add([]byte(`{"version":1,"boot_id":"b","root":"/r","entries":[{"container":"c","inode":1,"dir_inode":2,"file":"cpu.weight","before":"20","wrote":["1"]}]}`))
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(``))
 	f.Add([]byte(`{"version":1,"entries":[{}]}`))
@@ -278,9 +280,50 @@ func FuzzJournal(f *testing.F) {
 			return
 		}
 		for _, e := range d.Entries {
-			if strings.Contains(e.ID, "/") || !filepath.IsAbs(e.Root) || strings.Contains(e.File, "/") {
+			if strings.Contains(e.ID, "/") || strings.Contains(e.File, "/") {
 				t.Errorf("%+v", e)
 			}
 		}
 	})
+}
+
+// A journal that somebody else may have written is not obeyed, whatever it says.
+func TestUntrustedJournals(t *testing.T) {
+	n := newNode(t, t.TempDir(), true)
+	n.actor().Apply(start, whole(victim(t, n.add(one))), nil)
+	good, err := os.ReadFile(n.journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := n.all()
+	elsewhere := filepath.Join(filepath.Dir(n.journal), "elsewhere")
+	for name, make := range map[string]func() error{
+		"a link": func() error {
+			return errors.Join(os.WriteFile(elsewhere, good, 0o600), os.Remove(n.journal), os.Symlink(elsewhere, n.journal))
+		},
+		"writable to others": func() error { return os.Chmod(n.journal, 0o666) },
+		"another user's":     func() error { return os.Chown(n.journal, 65534, 65534) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(n.journal, good, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := make(); errors.Is(err, os.ErrPermission) {
+				t.Skip(err)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			var log strings.Builder
+			cfg := n.config()
+			cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+			a := n.start(cfg)
+			n.expect(was, nil)
+			if !strings.Contains(log.String(), "level=ERROR") || exists(n.journal) || len(a.known) != 0 {
+				t.Errorf("journal: %v, known: %d, the log says %q", exists(n.journal), len(a.known), log.String())
+			}
+			if kept, err := os.ReadFile(elsewhere); name == "a link" && (!bytes.Equal(kept, good) || err != nil) {
+				t.Errorf("%v: what the link leads to became %q", err, kept)
+			}
+		})
+	}
 }

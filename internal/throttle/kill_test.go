@@ -21,8 +21,9 @@ const mortalEnv = "ESTIMATORD_TEST_ACT_MORTAL"
 
 // mortalPlan is what such a daemon does.
 type mortalPlan struct {
-	Config Config
-	Keys   []snapshot.Key
+	Config  Config
+	Journal string
+	Keys    []snapshot.Key
 	// DieAt is the step at which it ends itself, counted from 1; 0: never.
 	DieAt int
 	// Leave: it ends after having applied, without giving back. Forever: it
@@ -43,6 +44,7 @@ func mortal() error {
 		return err
 	}
 	steps := 0
+	p.Config.Journal = openJournal(fatal{}, nil, p.Journal)
 	a := newActor(p.Config)
 	a.step = func() {
 		if steps++; steps == p.DieAt {
@@ -108,7 +110,7 @@ func (p mortalPlan) run(t *testing.T) bool {
 func mortalNode(t *testing.T, purpose string) (mortalPlan, func(what string, at int)) {
 	n := newRealNode(t, purpose)
 	containers := []*realContainer{n.add(one), n.add(two)}
-	plan := mortalPlan{Config: n.cfg}
+	plan := mortalPlan{Config: n.cfg, Journal: n.journal}
 	var was [][numKinds]string
 	for _, c := range containers {
 		plan.Keys = append(plan.Keys, c.key)
@@ -117,14 +119,14 @@ func mortalNode(t *testing.T, purpose string) (mortalPlan, func(what string, at 
 	return plan, func(what string, at int) {
 		t.Helper()
 		var log bytes.Buffer
-		a := New(n.cfg)
+		a := n.actor()
 		for i, c := range containers {
 			if got := c.values(); got != was[i] {
 				t.Fatalf("%s %d: container %d has %q, want %q\n%s", what, at, i, got, was[i], log.Bytes())
 			}
 		}
-		if err := a.Close(); err != nil || exists(n.cfg.JournalPath) {
-			t.Fatalf("%s %d: %v, journal: %v", what, at, err, exists(n.cfg.JournalPath))
+		if err := a.Close(); err != nil || exists(n.journal) {
+			t.Fatalf("%s %d: %v, journal: %v", what, at, err, exists(n.journal))
 		}
 	}
 }
@@ -147,7 +149,7 @@ func TestRealKilledWhileGivingBack(t *testing.T) {
 	left := plan
 	left.Leave = true
 	for plan.DieAt = 1; ; plan.DieAt++ {
-		if left.run(t) || !exists(plan.Config.JournalPath) {
+		if left.run(t) || !exists(plan.Journal) {
 			t.Fatal("nothing was left")
 		}
 		if !plan.run(t) || plan.DieAt > 12 {
@@ -165,7 +167,7 @@ func TestRealKilledAnytime(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(patience); !exists(plan.Config.JournalPath) && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(patience); !exists(plan.Journal) && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond)

@@ -38,9 +38,17 @@ type spec struct {
 	file string
 }
 
+// path is the control file of a container.
+func (s *spec) path(id string) string {
+	if s.leaf {
+		return filepath.Join(s.root, id, leafName, s.file)
+	}
+	return filepath.Join(s.root, id, s.file)
+}
+
 // specsOf is where each kind is set on this node, and the directory whose
 // inodes identify containers: that of snapshot.Key.
-func specsOf(l cgroup.Layout, mesosRoot string) (specs [numKinds]spec, identity string) {
+func specsOf(l cgroup.Layout, mesosRoot string) (specs [numKinds]spec, root string) {
 	below := func(mount string) string {
 		if mount == "" {
 			return ""
@@ -50,7 +58,7 @@ func specsOf(l cgroup.Layout, mesosRoot string) (specs [numKinds]spec, identity 
 	if l.Mode == cgroup.V2 {
 		// A leaf's weight only competes with that of the nested containers
 		// beside it; what other containers feel is the weight of <id>.
-		root := below(l.Root)
+		root = below(l.Root)
 		return [numKinds]spec{
 			weight:     {root: root, file: "cpu.weight"},
 			quota:      {root: root, file: "cpu.max", leaf: true},
@@ -58,14 +66,14 @@ func specsOf(l cgroup.Layout, mesosRoot string) (specs [numKinds]spec, identity 
 			freeze:     {root: root, file: "cgroup.freeze"},
 		}, root
 	}
-	identity = below(l.Mounts[cgroup.CPUAcct])
-	if identity == "" {
-		identity = below(l.Mounts[cgroup.Memory])
+	root = below(l.Mounts[cgroup.CPUAcct])
+	if root == "" {
+		root = below(l.Mounts[cgroup.Memory])
 	}
 	return [numKinds]spec{
 		weight:     {root: below(l.Mounts[cgroup.CPU]), file: "cpu.shares"},
 		quota:      {root: below(l.Mounts[cgroup.CPU]), file: "cpu.cfs_quota_us"},
 		memoryHigh: {root: below(l.Mounts[cgroup.Memory])},
 		freeze:     {root: below(l.Freezer), file: "freezer.state"},
-	}, identity
+	}, root
 }

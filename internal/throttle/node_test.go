@@ -13,6 +13,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/statefile"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -57,12 +58,15 @@ type node struct {
 	layout cgroup.Layout
 	// procRoot has the boot id.
 	procRoot, journal string
+	// file is the journal of the last Actor.
+	file *statefile.File
 }
 
 // newNode makes an empty one below dir.
 func newNode(t fataler, dir string, v2 bool) *node {
 	t.Helper()
-	n := &node{t: t, root: filepath.Join(dir, "cgroup"), v2: v2, procRoot: filepath.Join(dir, "proc"), journal: filepath.Join(dir, "journal")}
+	n := &node{t: t, root: filepath.Join(dir, "cgroup"), v2: v2, procRoot: filepath.Join(dir, "proc"), journal: filepath.Join(dir, "state", "journal")}
+	n.mkdir("../state")
 	if v2 {
 		n.put("cgroup.controllers", "cpu memory pids")
 		n.mkdir("mesos")
@@ -85,10 +89,27 @@ func (n *node) boot(id string) {
 	n.put("../proc/sys/kernel/random/boot_id", id+"\n")
 }
 
-func (n *node) mkdir(rel string) {
+func (n *node) mkdir(rel string) (path string) {
 	n.t.Helper()
-	if err := os.MkdirAll(filepath.Join(n.root, rel), 0o755); err != nil {
+	path = filepath.Join(n.root, rel)
+	if err := os.MkdirAll(path, 0o755); err != nil {
 		n.t.Fatal(err)
+	}
+	return path
+}
+
+// lose has the directory of path gone until found is called.
+func (n *node) lose(path string) (found func()) {
+	n.t.Helper()
+	dir := filepath.Dir(path)
+	if err := os.Rename(dir, dir+".lost"); err != nil {
+		n.t.Fatal(err)
+	}
+	return func() {
+		n.t.Helper()
+		if err := os.Rename(dir+".lost", dir); err != nil {
+			n.t.Fatal(err)
+		}
 	}
 }
 
@@ -205,10 +226,31 @@ func (n *node) expect(was, changes map[string]string) {
 }
 
 func (n *node) config() Config {
-	return Config{Layout: n.layout, MesosRoot: "mesos", ProcRoot: n.procRoot, JournalPath: n.journal}
+	return Config{Layout: n.layout, MesosRoot: "mesos", ProcRoot: n.procRoot}
 }
 
-func (n *node) actor() *Actor { return New(n.config()) }
+// actor is a daemon's; that of an earlier call is as good as killed.
+func (n *node) actor() *Actor { return n.start(n.config()) }
+
+func (n *node) start(cfg Config) *Actor {
+	n.t.Helper()
+	n.file = openJournal(n.t, n.file, n.journal)
+	cfg.Journal = n.file
+	return New(cfg)
+}
+
+// openJournal opens a journal that the process of before has had open.
+func openJournal(t fataler, before *statefile.File, path string) *statefile.File {
+	t.Helper()
+	if before != nil {
+		_ = before.Close()
+	}
+	f, err := statefile.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
 
 // setting is that of a report, zero if it has none.
 func setting(r Report, key snapshot.Key, k kind) Setting {

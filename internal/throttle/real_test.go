@@ -15,6 +15,7 @@ import (
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/statefile"
 	"github.com/estimatord/estimatord/monitor/cgroup"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -28,6 +29,18 @@ type realNode struct {
 	tb   testing.TB
 	tree *tree.Tree
 	cfg  Config
+	// journal is where that of the last Actor is, file that file.
+	journal string
+	file    *statefile.File
+}
+
+// actor is a daemon's; that of an earlier call is as good as killed.
+func (n *realNode) actor() *Actor {
+	n.tb.Helper()
+	n.file = openJournal(n.tb, n.file, n.journal)
+	cfg := n.cfg
+	cfg.Journal = n.file
+	return New(cfg)
 }
 
 func newRealNode(tb testing.TB, purpose string) *realNode {
@@ -48,9 +61,10 @@ func newRealNode(tb testing.TB, purpose string) *realNode {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &realNode{tb: tb, tree: tr, cfg: Config{
-		Layout: layout, MesosRoot: tr.Root(), ProcRoot: "/proc", JournalPath: filepath.Join(tb.TempDir(), "journal"),
-	}}
+	return &realNode{
+		tb: tb, tree: tr, journal: filepath.Join(tb.TempDir(), "journal"),
+		cfg: Config{Layout: layout, MesosRoot: tr.Root(), ProcRoot: "/proc"},
+	}
 }
 
 // realContainer is a container with its files, as the kernel has them.
@@ -70,8 +84,8 @@ func (n *realNode) add(id string) *realContainer {
 	if err != nil {
 		n.tb.Fatal(err)
 	}
-	specs, identity := specsOf(n.cfg.Layout, n.cfg.MesosRoot)
-	info, err := os.Stat(filepath.Join(identity, id))
+	specs, root := specsOf(n.cfg.Layout, n.cfg.MesosRoot)
+	info, err := os.Stat(filepath.Join(root, id))
 	if err != nil {
 		n.tb.Fatal(err)
 	}
@@ -174,7 +188,7 @@ func TestRealApplyAndGiveBack(t *testing.T) {
 	c, other := n.add(one), n.add(two)
 	c.run("while :; do :; done")
 	was, wasOther := c.values(), other.values()
-	a := New(n.cfg)
+	a := n.actor()
 	r := until(t, a, c, c.everything())
 	if got, want := c.values(), c.wanted(n.tree.V2()); got != want {
 		t.Errorf("in force: %q, want %q", got, want)
@@ -212,7 +226,7 @@ func TestRealAgentWritesOften(t *testing.T) {
 	n := newRealNode(t, "actoften")
 	c := n.add(one)
 	was := c.values()
-	a := New(n.cfg)
+	a := n.actor()
 	var writing sync.WaitGroup
 	stop := make(chan struct{})
 	writing.Go(func() {
@@ -258,7 +272,7 @@ func TestRealDestroyWhileFrozen(t *testing.T) {
 	n := newRealNode(t, "actdestroy")
 	c := n.add(one)
 	c.run("while :; do :; done")
-	a := New(n.cfg)
+	a := n.actor()
 	until(t, a, c, c.everything())
 	a.Boost(time.Now(), c.victim)
 	got := c.values()
@@ -275,8 +289,8 @@ func TestRealDestroyWhileFrozen(t *testing.T) {
 	if s := setting(r, c.key, weight); s.Why != Vanished {
 		t.Errorf("%+v", r.Containers)
 	}
-	if err := a.Close(); err != nil || exists(n.cfg.JournalPath) {
-		t.Errorf("%v, journal: %v", err, exists(n.cfg.JournalPath))
+	if err := a.Close(); err != nil || exists(n.journal) {
+		t.Errorf("%v, journal: %v", err, exists(n.journal))
 	}
 }
 
@@ -284,7 +298,7 @@ func TestRealDestroyWhileFrozen(t *testing.T) {
 func TestRealRecreated(t *testing.T) {
 	n := newRealNode(t, "actagain")
 	c := n.add(one)
-	a := New(n.cfg)
+	a := n.actor()
 	a.Apply(time.Now(), c.everything(), nil)
 	if err := c.Destroy(); err != nil {
 		t.Fatal(err)
@@ -316,7 +330,7 @@ func TestRealKernelRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	was := c.values()
-	a := New(n.cfg)
+	a := n.actor()
 	r := a.Apply(time.Now(), qos.Actions{Throttles: []qos.Throttle{{Victim: c.victim, Cores: 0.5}}}, nil)
 	if s := setting(r, c.key, quota); s.Why != Refused || s.Value != "" || r.Counters.Failed != 1 {
 		t.Errorf("%+v, %+v", s, r.Counters)

@@ -8,10 +8,10 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// Report is what is in force after an Apply, and what is not.
+// Report is what is applied after an Apply, and what is not.
 type Report struct {
 	At time.Time
-	// Containers are those of which anything is wanted or in force, sorted by
+	// Containers are those to which anything is wanted or applied, sorted by
 	// id and inode.
 	Containers []Container
 	// Counters count since the Actor was made.
@@ -24,7 +24,7 @@ type Report struct {
 
 // Counters count files, not containers.
 type Counters struct {
-	// Applied counts values written, Restored values given back.
+	// Applied counts values written, Restored earlier values written again.
 	Applied, Restored uint64
 	// Overwritten counts how often a file no longer held what we wrote.
 	Overwritten uint64
@@ -37,7 +37,7 @@ type Container struct {
 	snapshot.Key
 	// Dying: it has been said to die, and is boosted since then.
 	Dying bool
-	// Settings are those that are wanted or in force, in a fixed order.
+	// Settings are those that are wanted or applied, in a fixed order.
 	Settings []Setting
 }
 
@@ -46,12 +46,12 @@ type Setting struct {
 	// Name is weight, quota, memory_high or freeze; File the control file, ""
 	// where the kernel has none.
 	Name, File string
-	// Wanted: it was asked for at this call. If not, it should be given back.
+	// Wanted: it was asked for at this call. If not, it should be undone.
 	Wanted bool
-	// Value is what the file holds that we wrote, "" if it holds none of ours;
-	// Before what is given back in its stead.
+	// Value is what is in the file that we wrote, "" if that is none of ours;
+	// Before what is restored in its stead.
 	Value, Before string
-	// Since is when something of ours came into force, zero if it is not.
+	// Since is when something of ours was applied, zero if it is not.
 	Since time.Time
 	// Why is a code of this package.
 	Why reason.Code
@@ -61,10 +61,10 @@ type Setting struct {
 func (a *Actor) report(now time.Time) Report {
 	r := Report{At: now, Counters: a.counters, Journal: InForce}
 	switch {
-	case a.journal.path == "":
+	case a.cfg.Journal == nil:
 		r.Journal = NoJournal
-	case a.journal.broken != nil:
-		r.Journal, r.JournalErr = JournalFailed, a.journal.broken
+	case a.journalErr != nil:
+		r.Journal, r.JournalErr = JournalFailed, a.journalErr
 	}
 	if len(a.sorted) > 0 {
 		r.Containers = make([]Container, 0, len(a.sorted))
@@ -83,7 +83,7 @@ func (a *Actor) report(now time.Time) Report {
 	return r
 }
 
-// forget drops the containers of which nothing is wanted or held.
+// forget drops the containers to which nothing is wanted or applied.
 func (a *Actor) forget() {
 	a.sorted = slices.DeleteFunc(a.sorted, func(c *container) bool {
 		if !c.idle() {

@@ -12,7 +12,7 @@ import (
 )
 
 // run looks at all containers, writes the journal, and then the cgroups: in
-// this order, so that at each moment the journal names whatever is in force.
+// this order, so that at each moment the journal names whatever is applied.
 func (a *Actor) run(now time.Time) { a.runOn(now, a.sorted) }
 
 // runOn is run for some containers.
@@ -31,10 +31,10 @@ func (a *Actor) runOn(now time.Time, containers []*container) {
 			a.carryOut(c, k, saved)
 		}
 	}
-	_ = a.save() // what was given back; if not now, then with the next one
+	_ = a.save() // what was restored; if not now, then with the next one
 }
 
-// look judges each file of c.
+// look decides about each file of c.
 func (a *Actor) look(c *container) {
 	c.gone = ""
 	where := a.whereabouts(c)
@@ -43,17 +43,17 @@ func (a *Actor) look(c *container) {
 	}
 	nested := where == "" && a.specs[quota].leaf && (c.want.of(quota) || c.want.of(memoryHigh)) && a.hasNested(c)
 	for k := range numKinds {
-		h := &c.held[k]
-		c.todo[k] = verdict{}
+		h := &c.files[k]
+		c.todo[k] = decision{}
 		if k == weight && c.expired() {
 			c.todo[k].why = BoostExpired
 		}
 		switch {
-		case !h.on && !c.want.of(k):
+		case !h.applied && !c.want.of(k):
 			continue
 		case c.gone != "":
-			a.stale = a.stale || h.on
-			*h = held{}
+			a.stale = a.stale || h.applied
+			*h = file{}
 			c.todo[k].why = where
 			continue
 		case where != "":
@@ -78,27 +78,27 @@ func (a *Actor) look(c *container) {
 	}
 }
 
-// lookAt judges one file.
-func (a *Actor) lookAt(c *container, k kind) verdict {
-	h, s := &c.held[k], &a.specs[k]
+// lookAt decides about one file.
+func (a *Actor) lookAt(c *container, k kind) decision {
+	h, s := &c.files[k], &a.specs[k]
 	w := c.want
 	if c.handedOver != "" {
 		w.frozen = false
 	}
 	switch {
-	case h.on:
+	case h.applied:
 	case s.file == "":
-		return verdict{why: NoFile}
+		return decision{why: NoFile}
 	case s.root == "":
-		return verdict{why: NoController}
+		return decision{why: NoController}
 	case k == freeze && c.handedOver != "":
-		return verdict{why: c.handedOver}
+		return decision{why: c.handedOver}
 	}
-	if !h.on && a.specs[quota].leaf && !s.leaf {
+	if !h.applied && a.specs[quota].leaf && !s.leaf {
 		// Without a leaf this is a layout that nobody described.
 		leaf, why := a.open(c, quota)
 		if leaf < 0 {
-			return verdict{why: why}
+			return decision{why: why}
 		}
 		unix.Close(leaf)
 	}
@@ -113,56 +113,56 @@ func (a *Actor) lookAt(c *container, k kind) verdict {
 	}
 	value, freezing, ok := canonical(s.file, text)
 	if !ok {
-		return verdict{why: Malformed}
+		return decision{why: Malformed}
 	}
 	c.seen[k] = text
-	at := sight{file: s.file, value: value, freezing: freezing}
+	at := reading{name: s.file, value: value, freezing: freezing}
 	switch {
 	case k == quota && !s.leaf && w.of(k):
 		at.period, why = readPeriod(dir)
 		if why != "" {
-			return verdict{why: why}
+			return decision{why: why}
 		}
 	case k == memoryHigh && w.of(k):
 		at.usage = readUsage(dir)
 	case k == freeze && s.file == "cgroup.freeze" && value == "1":
 		at.freezing = !isFrozen(dir)
 	}
-	if !h.on {
+	if !h.applied {
 		inode, errno := inodeAt(dir, "")
 		if errno != 0 {
-			return verdict{why: codeOf(errno)}
+			return decision{why: codeOf(errno)}
 		}
-		*h = held{root: s.root, inode: inode}
+		*h = file{inode: inode}
 	}
 	if k == freeze {
-		if v, ok := unstick(h, at, w, a.now); ok {
+		if v, ok := thawStuck(h, at, w, a.now); ok {
 			return v
 		}
 	}
-	return judge(k, h, at, w)
+	return decide(k, h, at, w)
 }
 
-// lost is the verdict on a file that cannot be looked at.
-func (a *Actor) lost(h *held, why reason.Code) verdict {
-	v := verdict{why: why}
+// lost is the decision on a file that cannot be read.
+func (a *Actor) lost(h *file, why reason.Code) decision {
+	v := decision{why: why}
 	switch why {
 	case NoFile, Vanished, Recreated:
 		// What was written to it went with it.
-		v.journal = h.on
-		*h = held{}
+		v.journal = h.applied
+		*h = file{}
 	}
 	return v
 }
 
 // readPeriod is the period of a v1 quota, in µs.
-func readPeriod(dir int) (int64, reason.Code) {
+func readPeriod(dir int) (uint64, reason.Code) {
 	text, errno := readAt(dir, "cpu.cfs_period_us")
 	if errno != 0 {
 		return 0, codeOf(errno)
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 {
 		return 0, Malformed
 	}
 	return n, ""
@@ -180,7 +180,7 @@ func readUsage(dir int) uint64 {
 
 // carryOut does what was decided about one file, and says so.
 func (a *Actor) carryOut(c *container, k kind, saved reason.Code) {
-	v, h := &c.todo[k], &c.held[k]
+	v, h := &c.todo[k], &c.files[k]
 	failed := false
 	if v.write != "" {
 		if why := a.write(c, k, saved); why != "" {
@@ -193,7 +193,7 @@ func (a *Actor) carryOut(c *container, k kind, saved reason.Code) {
 		a.counters.Failed++
 	}
 	c.done[k] = Setting{Name: kindNames[k], File: a.specs[k].file, Why: v.why, Wanted: c.want.of(k)}
-	if h.on && h.wrote {
+	if h.applied && h.wrote {
 		c.done[k].Value, c.done[k].Before, c.done[k].Since = h.ours, h.base, h.since
 		if failed {
 			c.done[k].Value = c.seen[k]
@@ -201,7 +201,7 @@ func (a *Actor) carryOut(c *container, k kind, saved reason.Code) {
 	}
 }
 
-// write writes what was decided, "" for success. What gives back is always
+// write writes what was decided, "" for success. What restores is always
 // allowed, anything else only if the journal has it, or lets a container die.
 func (a *Actor) write(c *container, k kind, saved reason.Code) reason.Code {
 	v := &c.todo[k]
@@ -233,12 +233,12 @@ func (a *Actor) write(c *container, k kind, saved reason.Code) reason.Code {
 
 // wrote notes a write that succeeded.
 func (a *Actor) wrote(c *container, k kind) {
-	v, h := &c.todo[k], &c.held[k]
+	v, h := &c.todo[k], &c.files[k]
 	switch {
 	case v.restore:
 		a.counters.Restored++
 		a.stale = true
-		*h = held{}
+		*h = file{}
 	case !v.again:
 		a.counters.Applied++
 		h.wrote = true

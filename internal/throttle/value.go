@@ -4,7 +4,9 @@ import (
 	"math"
 	"os"
 	"strconv"
-	"strings"
+
+	"github.com/estimatord/estimatord/internal/kernel"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Formats:
@@ -44,28 +46,24 @@ const mostCores = 1 << 20
 
 // quotaMicros is the quota for cores, never more and never one that an agent
 // would set; ok is false where there is nothing to limit.
-func quotaMicros(cores float64, period int64) (micros int64, ok bool) {
-	if !(cores > 0) || cores >= mostCores || period <= 0 {
+func quotaMicros(cores float64, period uint64) (micros uint64, ok bool) {
+	if !(cores > 0) || cores >= mostCores || period == 0 {
 		return 0, false
 	}
-	micros = int64(cores * float64(period))
-	return max(micros-micros%agentQuotaStep-1, leastQuota+1), true
+	micros = uint64(cores * float64(period))
+	return max(micros-micros%agentQuotaStep, leastQuota+2) - 1, true
 }
 
-// cpuMax is cpu.max of v2; quota is math.MaxInt64 for "max".
-type cpuMax struct{ quota, period int64 }
+// isOurQuota reports whether quotaMicros may have made it.
+func isOurQuota(micros uint64) bool { return micros > leastQuota && micros%agentQuotaStep != 0 }
 
-func parseCPUMax(text string) (cpuMax, bool) {
-	q, p, ok := strings.Cut(text, " ")
-	period, err := strconv.ParseInt(p, 10, 64)
-	if !ok || err != nil || period <= 0 {
-		return cpuMax{}, false
+// parseCPUMax is cpu.max of v2; without a quota Micros is math.MaxUint64.
+func parseCPUMax(text string) (q kernel.Quota, ok bool) {
+	q, why := kernel.ParseCPUMax([]byte(text + "\n"))
+	if why == snapshot.NoQuota {
+		q.Micros, why = math.MaxUint64, snapshot.Present
 	}
-	if q == "max" {
-		return cpuMax{math.MaxInt64, period}, true
-	}
-	quota, err := strconv.ParseInt(q, 10, 64)
-	return cpuMax{quota, period}, err == nil && quota > 0
+	return q, why == snapshot.Present
 }
 
 // parseBytes is memory.high; math.MaxUint64 for "max".
@@ -110,4 +108,41 @@ func canonical(file, text string) (value string, freezing, ok bool) {
 		ok = err == nil && n > 0
 	}
 	return text, false, ok
+}
+
+// mayHaveWritten reports whether this package may have written value where the
+// agent had base; both are canonical. It never may where undoing it would take
+// something from the container, the boost of a dying one apart.
+func mayHaveWritten(file, base, value string) bool {
+	switch file {
+	case "freezer.state":
+		return base == "THAWED" && value == "FROZEN"
+	case "cgroup.freeze":
+		return base == "0" && value == "1"
+	case "cpu.cfs_quota_us":
+		micros, err := strconv.ParseUint(value, 10, 64)
+		return base == "-1" && err == nil && isOurQuota(micros)
+	case "cpu.max":
+		was, _ := parseCPUMax(base)
+		is, _ := parseCPUMax(value)
+		return isOurQuota(is.Micros) && is.Cores() < was.Cores()
+	case "memory.high":
+		was, _ := parseBytes(base)
+		is, _ := parseBytes(value)
+		return is <= was
+	case "cpu.shares", "cpu.weight":
+		least, dying := weightsOf(file)
+		was, _ := strconv.ParseUint(base, 10, 64)
+		is, _ := strconv.ParseUint(value, 10, 64)
+		return is == least && least < was || is == dying && was < dying
+	}
+	return false
+}
+
+// weightsOf are the low weight and that of a dying container.
+func weightsOf(file string) (least, dying uint64) {
+	if file == "cpu.weight" {
+		return leastWeight, dyingWeight
+	}
+	return leastShares, dyingShares
 }

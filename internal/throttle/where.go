@@ -40,7 +40,7 @@ func (r *roots) close() {
 // whereabouts says whether c is still the cgroup that its key names: "", or
 // Vanished, Recreated, or why that cannot be told.
 func (a *Actor) whereabouts(c *container) reason.Code {
-	root, errno := a.roots.at(c.identity)
+	root, errno := a.roots.at(a.root)
 	if errno == 0 {
 		var inode uint64
 		if inode, errno = inodeAt(root, c.ID); errno == 0 {
@@ -59,12 +59,8 @@ func (a *Actor) whereabouts(c *container) reason.Code {
 // open opens the directory of c that k is set in, or says why not with a
 // descriptor of -1.
 func (a *Actor) open(c *container, k kind) (int, reason.Code) {
-	s, h := &a.specs[k], &c.held[k]
-	path := s.root
-	if h.on {
-		path = h.root
-	}
-	root, errno := a.roots.at(path)
+	s, h := &a.specs[k], &c.files[k]
+	root, errno := a.roots.at(s.root)
 	if errno != 0 {
 		return -1, codeOf(errno)
 	}
@@ -72,7 +68,7 @@ func (a *Actor) open(c *container, k kind) (int, reason.Code) {
 	if errno != 0 {
 		return -1, codeOf(errno)
 	}
-	if path == c.identity && !sameInode(dir, c.Inode) {
+	if s.root == a.root && !sameInode(dir, c.Inode) {
 		unix.Close(dir)
 		return -1, Recreated
 	}
@@ -84,7 +80,7 @@ func (a *Actor) open(c *container, k kind) (int, reason.Code) {
 		}
 		dir = leaf
 	}
-	if h.on && !sameInode(dir, h.inode) {
+	if h.applied && !sameInode(dir, h.inode) {
 		unix.Close(dir)
 		return -1, Recreated
 	}
@@ -99,7 +95,7 @@ func sameInode(dir int, inode uint64) bool {
 // hasNested reports whether containers with cgroups of their own may be nested
 // in c.
 func (a *Actor) hasNested(c *container) bool {
-	root, errno := a.roots.at(c.identity)
+	root, errno := a.roots.at(a.root)
 	if errno != 0 {
 		return false
 	}

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -32,45 +33,44 @@ func (w want) of(k kind) bool {
 	return false
 }
 
-// held is one file that is, or may be, as we wrote it.
-type held struct {
-	// on: it stands in the journal.
-	on bool
-	// root and inode say which directory it is in.
-	root  string
+// file is what is known of one control file.
+type file struct {
+	// applied: it is, or may be, as we wrote it, and the journal names it.
+	applied bool
+	// inode is that of the directory it is in.
 	inode uint64
-	// base is what it held last that was not ours, and is given back.
+	// base is the last value in it that was not ours, and is restored.
 	base string
 	// ours is what we write, was what we wrote before that, "" if nothing.
 	ours, was string
-	// wrote: it held ours when it was last looked at.
+	// wrote: ours was in it when it was last read.
 	wrote bool
-	// since is when it came into force.
+	// since is when it was applied.
 	since time.Time
-	// thawing is for freeze.
-	thawing thawing
+	// stuck is for freeze.
+	stuck stuckFreeze
 }
 
-func (h *held) isOurs(value string) bool {
-	return h.on && (value == h.ours || h.was != "" && value == h.was)
+func (f *file) isOurs(value string) bool {
+	return f.applied && (value == f.ours || f.was != "" && value == f.was)
 }
 
-// sight is what one look at a file told.
-type sight struct {
-	file, value string
+// reading is what reading a file told.
+type reading struct {
+	name, value string
 	freezing    bool
 	// period is that of the v1 quota, usage what the leaf's memory is now; 0
 	// where they do not matter or could not be read.
-	period int64
+	period uint64
 	usage  uint64
 }
 
-// verdict is what is to be done about a file.
-type verdict struct {
+// decision is what is to be done about a file.
+type decision struct {
 	why reason.Code
 	// write is what to write, "" for nothing.
 	write string
-	// restore: that gives back the base.
+	// restore: that is the base.
 	restore bool
 	// again: nothing new is written, only asserted once more.
 	again bool
@@ -83,22 +83,22 @@ type verdict struct {
 	handOff reason.Code
 }
 
-// judge decides about one file from what is held of it, what it holds, and what
-// is wanted. It is where all the rules are; it only changes h.
-func judge(k kind, h *held, s sight, w want) verdict {
-	var v verdict
+// decide decides about one file from what is known of it, what is in it, and
+// what is wanted. It is where all the rules are; it only changes h.
+func decide(k kind, h *file, s reading, w want) decision {
+	var v decision
 	mine := h.isOurs(s.value)
 	switch {
 	case mine:
 		h.wrote = true
-	case !h.on:
+	case !h.applied:
 		h.base = s.value
 	default:
 		v.overwritten = h.wrote
 		if k == freeze && h.wrote {
 			// An agent thaws what it destroys: freezing that again would keep
 			// it from ending.
-			*h = held{}
+			*h = file{}
 			v.why, v.handOff, v.journal = ThawedByOther, ThawedByOther, true
 			return v
 		}
@@ -113,11 +113,11 @@ func judge(k kind, h *held, s sight, w want) verdict {
 	case target == "" && mine:
 		v.write, v.restore = h.base, true
 	case target == "":
-		v.journal = h.on
-		*h = held{}
+		v.journal = h.applied
+		*h = file{}
 	case mine && s.value == target:
 		h.ours, h.was = target, ""
-		if s.freezing && s.file == "freezer.state" {
+		if s.freezing && s.name == "freezer.state" {
 			v.write, v.again = target, true
 		}
 	default:
@@ -125,22 +125,22 @@ func judge(k kind, h *held, s sight, w want) verdict {
 		if mine {
 			h.was = s.value
 		}
-		h.on, h.ours = true, target
+		h.applied, h.ours = true, target
 		v.write, v.journal = target, true
 	}
 	return v
 }
 
-// limit is what the file has to hold, "" where its base will do.
-func limit(k kind, h *held, s sight, w want) (string, reason.Code) {
+// limit is what has to be in the file, "" where its base will do.
+func limit(k kind, h *file, s reading, w want) (string, reason.Code) {
 	if !w.of(k) {
 		return "", Released
 	}
 	switch k {
 	case weight:
-		return limitWeight(s.file, h.base, w)
+		return limitWeight(s.name, h.base, w)
 	case quota:
-		if s.file == "cpu.max" {
+		if s.name == "cpu.max" {
 			return limitMax(h.base, w.cores)
 		}
 		return limitQuota(h.base, s.period, w.cores)
@@ -148,7 +148,7 @@ func limit(k kind, h *held, s sight, w want) (string, reason.Code) {
 		return limitMemory(h, s, w.memory)
 	case freeze:
 		frozen := "FROZEN"
-		if s.file == "cgroup.freeze" {
+		if s.name == "cgroup.freeze" {
 			frozen = "1"
 		}
 		switch {
@@ -167,10 +167,7 @@ func limitWeight(file, base string, w want) (string, reason.Code) {
 	if err != nil {
 		return "", Malformed
 	}
-	least, dying := uint64(leastShares), uint64(dyingShares)
-	if file == "cpu.weight" {
-		least, dying = leastWeight, dyingWeight
-	}
+	least, dying := weightsOf(file)
 	switch {
 	case w.dying && n < dying:
 		return strconv.FormatUint(dying, 10), Boosted
@@ -181,7 +178,7 @@ func limitWeight(file, base string, w want) (string, reason.Code) {
 }
 
 // limitQuota is for v1, where a quota of the agent's stands in the same file.
-func limitQuota(base string, period int64, cores float64) (string, reason.Code) {
+func limitQuota(base string, period uint64, cores float64) (string, reason.Code) {
 	if base != "-1" {
 		return "", AgentOwnsQuota
 	}
@@ -189,7 +186,7 @@ func limitQuota(base string, period int64, cores float64) (string, reason.Code) 
 	if !ok {
 		return "", NotNeeded
 	}
-	return strconv.FormatInt(micros, 10), InForce
+	return strconv.FormatUint(micros, 10), InForce
 }
 
 // limitMax is for v2, where the agent's quota is in the directory above, and
@@ -199,11 +196,11 @@ func limitMax(base string, cores float64) (string, reason.Code) {
 	if !ok {
 		return "", Malformed
 	}
-	micros, ok := quotaMicros(cores, at.period)
-	if !ok || at.quota <= micros {
+	micros, ok := quotaMicros(cores, at.PeriodMicros)
+	if !ok || at.Micros <= micros {
 		return "", NotNeeded
 	}
-	return strconv.FormatInt(micros, 10) + " " + strconv.FormatInt(at.period, 10), InForce
+	return fmt.Sprintf("%d %d", micros, at.PeriodMicros), InForce
 }
 
 // memoryStep is how far below its use memory.high is set at once. Before Linux
@@ -212,7 +209,7 @@ func limitMax(base string, cores float64) (string, reason.Code) {
 // (mm/memcontrol.c, mem_cgroup_handle_over_high).
 const memoryStep = 64 << 20
 
-func limitMemory(h *held, s sight, asked uint64) (string, reason.Code) {
+func limitMemory(h *file, s reading, asked uint64) (string, reason.Code) {
 	base, ok := parseBytes(h.base)
 	if !ok {
 		return "", Malformed
@@ -222,12 +219,12 @@ func limitMemory(h *held, s sight, asked uint64) (string, reason.Code) {
 		return "", NotNeeded
 	}
 	now, ok := parseBytes(s.value)
-	held := ok && h.wrote && now >= asked // it is on its way, or there
-	if held && now == asked || s.usage <= memoryStep || s.usage-memoryStep <= asked {
+	ours := ok && h.wrote && now >= asked // it is on its way, or there
+	if ours && now == asked || s.usage <= memoryStep || s.usage-memoryStep <= asked {
 		return strconv.FormatUint(asked, 10), InForce
 	}
 	next := min(wholePages(s.usage-memoryStep), base)
-	if held {
+	if ours {
 		next = min(next, now) // never up again, should its use rise
 	}
 	return strconv.FormatUint(next, 10), Approaching

@@ -17,40 +17,40 @@ const (
 	mostPauses = 3
 )
 
-// thawing is what is known of a freeze that does not come to an end.
-type thawing struct {
+// stuckFreeze is what is known of a freeze that does not come to an end.
+type stuckFreeze struct {
 	// freezingAt is when FREEZING was seen first, pausedAt when it was let go.
 	freezingAt, pausedAt time.Time
 	pauses               int
 }
 
-// unstick is the verdict on a v1 freeze that may have to be let go; ok is false
-// where judge has the word.
-func unstick(h *held, s sight, w want, now time.Time) (v verdict, ok bool) {
-	if !h.on || !w.of(freeze) || s.file != "freezer.state" {
-		return verdict{}, false
+// thawStuck decides about a v1 freeze that may have to be let go; ok is false
+// where decide does.
+func thawStuck(h *file, s reading, w want, now time.Time) (v decision, ok bool) {
+	if !h.applied || !w.of(freeze) || s.name != "freezer.state" {
+		return decision{}, false
 	}
-	t := &h.thawing
+	t := &h.stuck
 	switch {
 	case !t.pausedAt.IsZero() && s.value == h.base:
 		if now.Sub(t.pausedAt) < freezePause {
-			return verdict{why: Freezing}, true
+			return decision{why: Freezing}, true
 		}
 		t.pausedAt, t.freezingAt = time.Time{}, time.Time{}
-		return verdict{}, false
+		return decision{}, false
 	case !s.freezing:
-		*t = thawing{}
-		return verdict{}, false
+		*t = stuckFreeze{}
+		return decision{}, false
 	case t.freezingAt.IsZero():
 		t.freezingAt = now
-		return verdict{}, false
+		return decision{}, false
 	case now.Sub(t.freezingAt) < freezePatience:
-		return verdict{}, false
+		return decision{}, false
 	case t.pauses == mostPauses:
-		return verdict{why: Unfreezable, write: h.base, restore: true, handOff: Unfreezable}, true
+		return decision{why: Unfreezable, write: h.base, restore: true, handOff: Unfreezable}, true
 	}
 	t.pauses++
 	t.pausedAt = now
-	h.wrote = false // what it holds from here on is the base
-	return verdict{why: Freezing, write: h.base, again: true}, true
+	h.wrote = false // what is in it from here on is the base
+	return decision{why: Freezing, write: h.base, again: true}, true
 }
