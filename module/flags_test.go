@@ -65,6 +65,38 @@ func TestMesosFlags(t *testing.T) {
 	}
 }
 
+// What libmesos.so leads to, with autotools and with CMake, must be of the
+// version that the headers say.
+func TestMesosFlagsGoByTheLibrarysVersion(t *testing.T) {
+	for _, tc := range []struct {
+		name, link string
+		also       []string
+		want       string
+	}{
+		{"autotools", "libmesos-1.11.0.so", nil, ""},
+		{"CMake", "libmesos.so.1.11.0", nil, ""},
+		{"autotools, of another version", "libmesos-1.10.0.so", nil, "libmesos.so is libmesos-1.10.0.so, and the headers are of version 1.11.0"},
+		{"CMake, of another version", "libmesos.so.1.12.0", nil, "libmesos.so is libmesos.so.1.12.0, and the headers are of version 1.11.0"},
+		{"another one beside", "libmesos.so.1.12.0", []string{"libmesos-1.11.0.so"}, "libmesos.so is libmesos.so.1.12.0"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			prefix := fakeMesos(t, "lib/libmesos.so", "lib/libmesos-1.11.0.so")
+			for _, file := range append(tc.also, tc.link) {
+				if err := os.WriteFile(filepath.Join(prefix, "lib", file), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink(tc.link, filepath.Join(prefix, "lib", "libmesos.so")); err != nil {
+				t.Fatal(err)
+			}
+			stdout, stderr, ok := mesosFlags(t, prefix)
+			if ok != (tc.want == "") || !strings.Contains(stderr, tc.want) || ok && !strings.Contains(stdout, "MESOS_VERSION := 1.11.0\n") {
+				t.Errorf("%t, %q, %q; want %q", ok, stdout, stderr, tc.want)
+			}
+		})
+	}
+}
+
 // Headers that the machine has anyway are not asked for here.
 func TestMesosFlagsSayWhatIsMissing(t *testing.T) {
 	for _, tc := range []struct {
@@ -76,7 +108,7 @@ func TestMesosFlagsSayWhatIsMissing(t *testing.T) {
 		{"the generated messages", []string{"include/mesos/mesos.pb.h"}, []string{"no <mesos/mesos.pb.h>", "protobuf"}},
 		{"libprocess", []string{"include/process/future.hpp"}, []string{"no <process/future.hpp>"}},
 		{"the library", []string{"lib/libmesos.so"}, []string{"no libmesos.so under "}},
-		{"a library of this version", []string{"lib/libmesos-1.11.0.so"}, []string{"has no libmesos-1.11.0.so: library and headers are of different versions"}},
+		{"a library of this version", []string{"lib/libmesos-1.11.0.so"}, []string{"has neither libmesos-1.11.0.so nor libmesos.so.1.11.0: library and headers are of different versions"}},
 		{"several things, all named", []string{"include/stout/option.hpp", "include/mesos/module/qos_controller.hpp", "lib/libmesos.so"}, []string{"no <stout/option.hpp>", "no <mesos/module/qos_controller.hpp>", "no libmesos.so"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -91,10 +91,20 @@ library=
 for dir in $libraries; do
 	[ -e "$dir/libmesos.so" ] && library=$dir
 done
+# What libmesos.so is says its version: libmesos-1.12.0.so when Mesos was built
+# with autotools, libmesos.so.1.12.0 when it was built with CMake.
 if [ -z "$library" ]; then
 	miss "no libmesos.so$where"
-elif [ -n "$version" ] && [ ! -e "$library/libmesos-$version.so" ]; then
-	miss "$library has no libmesos-$version.so: library and headers are of different versions"
+elif [ -n "$version" ]; then
+	file=$(basename "$(readlink -f "$library/libmesos.so")")
+	case $file in
+	"libmesos-$version.so" | "libmesos.so.$version") ;;
+	libmesos.so)
+		[ -e "$library/libmesos-$version.so" ] || [ -e "$library/libmesos.so.$version" ] ||
+			miss "$library has neither libmesos-$version.so nor libmesos.so.$version: library and headers are of different versions"
+		;;
+	*) miss "$library/libmesos.so is $file, and the headers are of version $version" ;;
+	esac
 fi
 
 [ "$missing" = 0 ] || exit 1

@@ -12,7 +12,7 @@ import (
 
 // allowedLibraries is all that the module may need: a second protobuf, glog or
 // gRPC in the agent's process would end it.
-var allowedLibraries = regexp.MustCompile(`^(libmesos-[^/]+|libcurl|libstdc\+\+|libgcc_s|libc|libm|libpthread|ld-linux-[^/]+)\.so(\.\d+)?$`)
+var allowedLibraries = regexp.MustCompile(`^(libmesos(-[^/]+)?|libcurl|libstdc\+\+|libgcc_s|libc|libm|libpthread|ld-linux-[^/]+)\.so(\.\d+)*$`)
 
 // TestModuleFile looks into every module that was built.
 func TestModuleFile(t *testing.T) {

@@ -128,6 +128,10 @@ func mortalNode(t *testing.T, purpose string) (mortalPlan, func(what string, at 
 		if err := a.Close(); err != nil || exists(n.journal) {
 			t.Fatalf("%s %d: %v, journal: %v", what, at, err, exists(n.journal))
 		}
+		if err := n.file.Close(); err != nil { // for the next daemon
+			t.Fatal(err)
+		}
+		n.file = nil
 	}
 }
 
