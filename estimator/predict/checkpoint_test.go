@@ -39,7 +39,7 @@ func saved(t testing.TB, p predict.Predictor) *predict.Checkpoint {
 
 func TestCheckpointGoesOn(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"tce", "container-max"} {
+	for _, name := range []string{"tce", "container-max", "node-max", "node-percentile"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			load := newNode(11, 6)
@@ -147,6 +147,20 @@ func TestRestoreRefuses(t *testing.T) {
 				t.Errorf("predicted %v after a refusal, %v when fresh", got, want)
 			}
 		})
+	}
+	for name, state := range map[string]string{
+		"node-max":        `{"window":{"block_ns":1,"block":1,"slot":0},"highest":[0,0,0,0,0,0,0,0,0,0,0,0,0]}`,
+		"node-percentile": `{"weight":[1,1],"total":5}`,
+		"container-max":   `{"window":{"block_ns":300000000000,"block":0,"slot":99},"containers":[]}`,
+	} {
+		c := saved(t, trained(t, name, checkpointed, newNode(2, 3), 200))
+		if err := predict.Restore(mustNew(t, name, checkpointed), c); err != nil {
+			t.Errorf("%s: its own checkpoint: %v", name, err)
+		}
+		c.State = []byte(state)
+		if err := predict.Restore(mustNew(t, name, checkpointed), c); !errors.Is(err, predict.ErrCheckpoint) {
+			t.Errorf("%s: restored from %s: %v", name, state, err)
+		}
 	}
 	p := mustNew(t, "latest", predict.Config{})
 	p.Predict(steady(1))

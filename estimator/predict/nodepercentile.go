@@ -2,6 +2,7 @@ package predict
 
 import (
 	"cmp"
+	"encoding/json"
 	"time"
 )
 
@@ -40,4 +41,16 @@ func (m *nodePercentile) Predict(v *View) float64 {
 	}
 	m.shares.Add(v.Used/v.Allocated, 1)
 	return v.Allocated * m.shares.Percentile(m.percentile) * (1 + m.margin)
+}
+
+// state implements learner.
+func (m *nodePercentile) state() any { return &m.shares }
+
+// restored implements learner.
+func (m *nodePercentile) restored(state []byte, _ time.Time) (Model, error) {
+	n := *m
+	if err := json.Unmarshal(state, &n.shares); err != nil {
+		return nil, err
+	}
+	return &n, n.shares.check()
 }
