@@ -62,10 +62,10 @@ type TraceOptions struct {
 func OpenTrace(path string, opts TraceOptions) (*Trace, error) {
 	t := &Trace{Dataset: datasetOf(path), path: path, opts: opts, recording: recordingAt(path)}
 	if t.recording != "" {
-		t.Dataset = nameOf(t.recording)
+		t.Dataset, t.path = nameOf(t.recording), t.recording
 	}
 	if err := t.scan(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", t.path, err)
 	}
 	return t, nil
 }
