@@ -31,7 +31,7 @@ func Decide(p *policy.Policy, st State, in Input) (Decision, State) {
 	}
 	d := st.live.decide(p, live, &v, now)
 	d.StopOffering = d.StopOffering || in.Commands.Paused
-	d.Signals = readAll(&v)
+	d.Signals = v.ReadAll()
 	shadow := func(r *policy.Rule) bool { return !live(r) }
 	if rulesAmong(p, shadow) > 0 {
 		sh := st.shadow.decideShadow(p, shadow, &v, now)
@@ -68,15 +68,6 @@ func rulesAmong(p *policy.Policy, which func(*policy.Rule) bool) (n int) {
 		}
 	}
 	return n
-}
-
-// readAll takes every signal's reading.
-func readAll(v *signal.View) []SignalReading {
-	out := make([]SignalReading, 0, signal.Count)
-	signal.ReadAll(v, func(name policy.Signal, r signal.Reading) {
-		out = append(out, SignalReading{Signal: name, Reading: r})
-	})
-	return out
 }
 
 // turn is one tick of an engine.

@@ -70,7 +70,7 @@ type Decision struct {
 	Rules []RuleState `json:"rules,omitempty"`
 	// Signals is what every signal reads, in the order of the table, whether a
 	// rule asks for it or not: what is absent here no rule can go by.
-	Signals []SignalReading `json:"signals,omitempty"`
+	Signals []signal.Named `json:"signals,omitempty"`
 	// Ladders is the state of each resource's ladder.
 	Ladders []LadderState `json:"ladders,omitempty"`
 	// StopOffering: nothing more may be handed out.
@@ -120,12 +120,6 @@ type RuleState struct {
 	SettlesInSeconds float64 `json:"settles_in_s,omitzero"`
 	// Why is the state as a code: see docs/reference/reasons.md.
 	Why reason.Code `json:"why"`
-}
-
-// SignalReading is one signal at one tick.
-type SignalReading struct {
-	Signal policy.Signal `json:"signal"`
-	signal.Reading
 }
 
 // LadderState is one resource's ladder at one tick.

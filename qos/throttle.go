@@ -143,9 +143,9 @@ func waterLevel(total float64, ss []target) float64 {
 }
 
 // throttle brings the limits by res up to date and returns whether something was
-// taken anew. Limits change only when the total does, a container came, or those
-// that used little before do not any more: a limit that follows every reading is
-// written at every tick.
+// taken anew. Limits change only when the total does, a container is new, or those
+// that used little before do not any more: a limit that follows every reading
+// would be written at every tick.
 func (t *turn) throttle(res policy.Resource, a *asks) (acted bool) {
 	e, l := t.e, &t.e.ladders[res]
 	cut := a.throttle && l.rung >= policy.Throttle

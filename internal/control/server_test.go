@@ -83,7 +83,7 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 				{Resource: policy.CPU, Rung: policy.Throttle, Wanted: policy.Kill, Since: now.Add(-12 * time.Second), Limit: 3.25, Rule: long},
 				{Resource: policy.Memory, Limit: 512 << 20},
 			},
-			Signals: []qos.SignalReading{
+			Signals: []signal.Named{
 				{Signal: signal.NodeCPU, Reading: signal.Reading{Value: snapshot.ValueOf(0.971)}},
 				{Signal: signal.Load5, Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.Malformed}}},
 			},

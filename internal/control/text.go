@@ -12,6 +12,7 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // width is that of a terminal which nobody has made wider.
@@ -191,7 +192,7 @@ func (p *printer) throttlesAndKills(st *Status) {
 	p.table("DYING|FOR", kills)
 }
 
-func (p *printer) signals(signals []qos.SignalReading) {
+func (p *printer) signals(signals []signal.Named) {
 	var known, unknown []string
 	for _, s := range signals {
 		if s.Value.OK() {

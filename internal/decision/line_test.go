@@ -109,7 +109,7 @@ func TestNothingImpossibleIsLogged(t *testing.T) {
 		Dying:      []decision.Dying{{InFlight: qos.InFlight{Key: snapshot.Key{ID: "\xfe"}}, Cores: bad}},
 	}, QoS: qos.Decision{
 		Rules:      []qos.RuleState{{Name: "r", Reading: signal.Reading{Value: bad, Shortfall: bad}, Above: math.Inf(1)}},
-		Signals:    []qos.SignalReading{{Signal: "s", Reading: signal.Reading{Value: bad}}},
+		Signals:    []signal.Named{{Signal: "s", Reading: signal.Reading{Value: bad}}},
 		Candidates: []qos.Candidate{{Usage: math.NaN(), Over: math.Inf(-1)}},
 		Ladders:    []qos.LadderState{{Limit: math.NaN()}},
 	}}

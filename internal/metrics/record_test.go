@@ -19,7 +19,7 @@ func ladderRecord(t *testing.T) *decision.Record {
 	return &decision.Record{QoS: qos.Decision{
 		Why: reason.Throttled, Acted: true, StopOffering: true,
 		Rules:   []qos.RuleState{{Name: "busy", Reading: signal.Reading{Value: snapshot.ValueOf(0.97)}, Above: 0.95, Clear: 0.9, Active: true}},
-		Signals: []qos.SignalReading{{Signal: "node_cpu", Reading: signal.Reading{Value: snapshot.ValueOf(0.97)}}, {Signal: "load5", Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.NoFile}}}},
+		Signals: []signal.Named{{Signal: "node_cpu", Reading: signal.Reading{Value: snapshot.ValueOf(0.97)}}, {Signal: "load5", Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.NoFile}}}},
 		Ladders: []qos.LadderState{{Resource: policy.CPU, Rung: policy.Throttle, Limit: 1.5}, {Resource: policy.Memory}},
 		Actions: qos.Actions{Throttles: []qos.Throttle{{Victim: v, Cores: 1.5}}},
 		Budget:  qos.BudgetState{Left: 7, Used: 3},

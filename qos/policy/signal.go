@@ -10,7 +10,7 @@ type Signal string
 type Spec struct {
 	Name Signal
 	// Brief is one sentence with its unit and its source; V1, V2 and NoPSI say
-	// what it reads on such hosts.
+	// what it reads on such hosts, "" for the same.
 	Brief, V1, V2, NoPSI string
 	// Resource is the one that is scarce when it is high: the ladder it belongs
 	// to, and what victims are ranked by.
@@ -34,14 +34,6 @@ const (
 	Number Unit = iota
 	Share
 )
-
-// String is the word for u, for people.
-func (u Unit) String() string {
-	if u == Share {
-		return "share"
-	}
-	return "number"
-}
 
 // Rule is a rule of signal s with everything set that has a default.
 func (s *Spec) Rule() Rule {

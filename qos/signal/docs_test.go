@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -53,7 +54,7 @@ func docTable(s *Signal) string {
 		threshold = fmt.Sprintf("`above: %.4g`, `clear: %.4g`", s.Default.Above, s.Default.Clear*s.Default.Above)
 	}
 	return fmt.Sprintf("| | |\n|---|---|\n| on cgroup v1 | %s |\n| on cgroup v2 | %s |\n| without PSI | %s |\n| unit | %s |\n| ladder | %s |\n| defaults | %s, `for: %s`, `settle: %s`, `action: %s` |",
-		s.V1, s.V2, s.NoPSI, unit, s.Resource, threshold, s.Default.For, s.Default.Settle, s.Default.Action)
+		cmp.Or(s.V1, "the same"), cmp.Or(s.V2, "the same"), cmp.Or(s.NoPSI, "the same"), unit, s.Resource, threshold, s.Default.For, s.Default.Settle, s.Default.Action)
 }
 
 // What the table says must be true of every row.
@@ -68,8 +69,6 @@ func TestTable(t *testing.T) {
 			t.Errorf("the defaults of %s are of %s", s.Name, s.Default.Signal)
 		case !strings.HasSuffix(s.Brief, ".") || strings.ContainsRune(s.Brief, '\n'):
 			t.Errorf("the brief of %s is no sentence", s.Name)
-		case s.V1 == "" || s.V2 == "" || s.NoPSI == "":
-			t.Errorf("%s does not say what it reads everywhere", s.Name)
 		case !(s.Default.Clear > 0 && s.Default.Clear <= 1):
 			t.Errorf("%s clears at %v of its threshold", s.Name, s.Default.Clear)
 		}

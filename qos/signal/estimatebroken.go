@@ -17,8 +17,8 @@ const EstimateBroken policy.Signal = "estimate_broken"
 //	excess  = Σ demand + overhead − peak − launched
 //
 // with peak the demand that the last offer was made on, margin included, and
-// allocated what regular containers held then. Overhead is what containers that
-// are not regular hold as regular CPUs, which counts as used in full on both
+// allocated what was allocated to regular containers then. Overhead is what is
+// allocated as regular CPUs to containers that are not regular, which counts as used in full on both
 // sides. launched is what was allocated since: the promise was not about that.
 // A container that cannot be read wants nothing here, so that blindness never
 // looks like a broken promise.

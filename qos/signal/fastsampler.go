@@ -7,10 +7,10 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// The fast sampler polls ten times a second whether a regular container is
+// The fast sampler polls every 50 ms whether a regular container is
 // contended (snapshot.Contention) and has the loop tick early when one begins to
 // be. What such a tick reads is an average since the tick before, which hardly
-// shows the contention of the last 100 ms; the poll shows it in full.
+// shows the contention of the last 50 ms; the poll shows it in full.
 
 const (
 	// fastFresh is how old its answer may be.

@@ -44,9 +44,6 @@ func loadSignal(name policy.Signal, span string, of func(h *snapshot.Host) snaps
 		Spec: policy.Spec{
 			Name:     name,
 			Brief:    "Tasks that run or wait for a CPU or a disk, averaged over " + span + " (/proc/loadavg); with `per_cpu`, per CPU of the machine.",
-			V1:       "the same",
-			V2:       "the same",
-			NoPSI:    "the same",
 			Resource: policy.CPU,
 			Unit:     policy.Number,
 			Most:     maxLoad,

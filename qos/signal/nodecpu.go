@@ -33,9 +33,6 @@ var nodeCPU = Signal{
 	Spec: policy.Spec{
 		Name:     NodeCPU,
 		Brief:    "Share of the node's CPUs that is busy with regular containers, revocable containers and everything outside the containers together (/proc/stat; steal counts as busy, iowait as idle).",
-		V1:       "the same",
-		V2:       "the same",
-		NoPSI:    "the same",
 		Resource: policy.CPU,
 		Unit:     policy.Share,
 		Most:     1,

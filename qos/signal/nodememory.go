@@ -23,9 +23,6 @@ var nodeMemory = Signal{
 	Spec: policy.Spec{
 		Name:     NodeMemory,
 		Brief:    "Share of the node's usable memory that is not available, page cache that can be dropped not counted (MemAvailable of /proc/meminfo, or the limit of a cgroup around the containers).",
-		V1:       "the same",
-		V2:       "the same",
-		NoPSI:    "the same",
 		Resource: policy.Memory,
 		Unit:     policy.Share,
 		Most:     1,

@@ -25,9 +25,6 @@ var regularMemory = Signal{
 	Spec: policy.Spec{
 		Name:     RegularMemory,
 		Brief:    "Highest share of its memory allocation that one regular container needs (memory usage less what the kernel drops at need: page cache and reclaimable slab); containers without an allocation of memory are skipped.",
-		V1:       "the same",
-		V2:       "the same",
-		NoPSI:    "the same",
 		Resource: policy.Memory,
 		Unit:     policy.Share,
 		// A v1 agent never lowers a hard limit below the use, so that a container

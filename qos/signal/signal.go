@@ -63,9 +63,6 @@ var table = [...]Signal{
 	load1, load5, load15,
 }
 
-// Count is how many signals there are.
-const Count = len(table)
-
 // Of is the row of a signal, nil when there is none.
 func Of(name policy.Signal) *Signal {
 	for i := range table {
@@ -85,13 +82,21 @@ func Specs() policy.Specs {
 	return specs
 }
 
-// ReadAll takes every signal's reading, at the thresholds of its defaults.
-func ReadAll(v *View, each func(name policy.Signal, r Reading)) {
-	var r policy.Rule
+// Named is the reading of one signal.
+type Named struct {
+	Signal policy.Signal `json:"signal"`
+	Reading
+}
+
+// ReadAll takes every signal's reading, at the threshold of its default, in the
+// order of the table.
+func (v *View) ReadAll() []Named {
+	all := make([]Named, len(table))
 	for i := range table {
-		r = policy.Rule{Signal: table[i].Name, Above: table[i].Default.Above}
-		each(r.Signal, v.Read(&r))
+		r := &table[i].Default
+		all[i] = Named{r.Signal, v.Read(r)}
 	}
+	return all
 }
 
 // Read takes the rule's reading. A policy that has not passed Validate may name
