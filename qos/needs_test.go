@@ -60,8 +60,8 @@ func onV1(delay snapshot.Value) func(*snapshot.Container) {
 // noDelay is a host whose waiting was not read.
 var noDelay = snapshot.Value{}
 
-// squeezed is what the lane says of web at the time of s, since that long ago.
-func squeezed(s *snapshot.Snapshot, degree float64, since time.Duration, why snapshot.ContentionWhy) *snapshot.Snapshot {
+// contended is what the fast sampler says of web at the time of s, since that long ago.
+func contended(s *snapshot.Snapshot, degree float64, since time.Duration, why snapshot.ContentionWhy) *snapshot.Snapshot {
 	s.Contention = snapshot.Contention{
 		At: s.At.Add(-5 * time.Millisecond), State: snapshot.ContentionContended, Why: why, Container: "web",
 		Degree: degree, Since: s.At.Add(-since), Regular: 1, Watched: 1, Judged: 1, Every: 1,
@@ -69,7 +69,7 @@ func squeezed(s *snapshot.Snapshot, degree float64, since time.Duration, why sna
 	return s
 }
 
-// calmFastSampler is a lane that looked and saw nothing.
+// calmFastSampler is a fast sampler that looked and saw nothing.
 func calmFastSampler(s *snapshot.Snapshot) *snapshot.Snapshot {
 	s.Contention = snapshot.Contention{At: s.At, State: snapshot.ContentionCalm, Why: snapshot.ContentionNone, Regular: 1, Watched: 1, Judged: 1, Every: 1}
 	return s

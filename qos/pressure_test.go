@@ -15,11 +15,11 @@ import (
 )
 
 func TestCPUPressure(t *testing.T) {
-	lane := func(busy float64, set func(*snapshot.Container), change func(s *snapshot.Snapshot)) []*snapshot.Snapshot {
+	polled := func(busy float64, set func(*snapshot.Container), change func(s *snapshot.Snapshot)) []*snapshot.Snapshot {
 		return edit(nodeOf(t0, busy, set), change)
 	}
-	stalled := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.ContentionStalled) }
-	slowed := func(s *snapshot.Snapshot) { squeezed(s, 0.5, time.Minute, snapshot.ContentionSlowed) }
+	stalled := func(s *snapshot.Snapshot) { contended(s, 0.5, time.Minute, snapshot.ContentionStalled) }
+	slowed := func(s *snapshot.Snapshot) { contended(s, 0.5, time.Minute, snapshot.ContentionSlowed) }
 	checkAll(t, signal.RegularCPUPressure, []readingCase{
 		{
 			name: "v2, busy", ticks: one(2, onV2(0.5, 0)), want: amount(0.5), missing: amount(1), worst: "web",
@@ -37,69 +37,69 @@ func TestCPUPressure(t *testing.T) {
 		}), want: amount(0)},
 		{name: "a little above one is one", ticks: one(2, onV2(1.05, 0)), want: amount(1), missing: amount(1), worst: "web"},
 		{name: "far above one is no share", ticks: one(2, onV2(1.5, 0)), want: absent(snapshot.Malformed)},
-		{name: "the hog's waiting", ticks: lane(2, onV2(0, 0), func(s *snapshot.Snapshot) { onV2(1, 0)(&s.Containers[0]) }), want: amount(0)},
-		{name: "that of one that also runs a regular task", ticks: lane(2, onV2(0, 0), func(s *snapshot.Snapshot) {
+		{name: "the hog's waiting", ticks: polled(2, onV2(0, 0), func(s *snapshot.Snapshot) { onV2(1, 0)(&s.Containers[0]) }), want: amount(0)},
+		{name: "that of one that also runs a regular task", ticks: polled(2, onV2(0, 0), func(s *snapshot.Snapshot) {
 			onV2(1, 0)(&s.Containers[0])
 			s.Containers[0].Executor.Class = snapshot.ClassShared
 		}), want: amount(0)},
-		{name: "an old sample", ticks: lane(2, onV2(0.5, 0), func(s *snapshot.Snapshot) { s.Containers[1].At = s.At.Add(-11 * time.Second) }), want: absent(snapshot.NotRead)},
-		{name: "the node is unknown", ticks: lane(2, onV2(0.5, 0), func(s *snapshot.Snapshot) { s.Host.CPUs = count(snapshot.Denied) }), want: absent(snapshot.Denied)},
+		{name: "an old sample", ticks: polled(2, onV2(0.5, 0), func(s *snapshot.Snapshot) { s.Containers[1].At = s.At.Add(-11 * time.Second) }), want: absent(snapshot.NotRead)},
+		{name: "the node is unknown", ticks: polled(2, onV2(0.5, 0), func(s *snapshot.Snapshot) { s.Host.CPUs = count(snapshot.Denied) }), want: absent(snapshot.Denied)},
 
-		{name: "v2, the lane saw more", ticks: lane(2, onV2(0.2, 0), stalled), want: amount(0.5), worst: "web", text: "web waited for a CPU just now 50 % of the time above 10 % for 0 s; node 100 % busy; the ladder is at stop_offering"},
-		{name: "v2, the lane saw less", ticks: lane(2, onV2(0.6, 0), stalled), want: amount(0.6), missing: amount(1), worst: "web"},
-		{name: "v2, the lane saw nothing", ticks: lane(2, onV2(0.2, 0), func(s *snapshot.Snapshot) { calmFastSampler(s) }), want: amount(0.2), missing: amount(0.25), worst: "web"},
-		{name: "v2, only the lane", ticks: lane(2, func(web *snapshot.Container) {
+		{name: "v2, the fast sampler saw more", ticks: polled(2, onV2(0.2, 0), stalled), want: amount(0.5), worst: "web", text: "web waited for a CPU just now 50 % of the time above 10 % for 0 s; node 100 % busy; the ladder is at stop_offering"},
+		{name: "v2, the fast sampler saw less", ticks: polled(2, onV2(0.6, 0), stalled), want: amount(0.6), missing: amount(1), worst: "web"},
+		{name: "v2, the fast sampler saw nothing", ticks: polled(2, onV2(0.2, 0), func(s *snapshot.Snapshot) { calmFastSampler(s) }), want: amount(0.2), missing: amount(0.25), worst: "web"},
+		{name: "v2, only the fast sampler", ticks: polled(2, func(web *snapshot.Container) {
 			onV2(0, 0)(web)
 			web.Pressure.CPUSome = absent(snapshot.FirstSample)
 		}, stalled), want: amount(0.5), worst: "web"},
-		{name: "v2, the lane on an idle node", ticks: lane(1, onV2(0, 0), stalled), want: amount(0)},
+		{name: "v2, the fast sampler on an idle node", ticks: polled(1, onV2(0, 0), stalled), want: amount(0)},
 
-		{name: "v1, the lane saw it lose half", ticks: lane(2, onV1(noDelay), slowed), want: amount(0.5), worst: "web", text: "web lost of its CPU just now 50 % above 10 % for 0 s; node 100 % busy; the ladder is at stop_offering"},
-		{name: "v1, it lost half of more than it was allocated", ticks: lane(2, func(web *snapshot.Container) {
+		{name: "v1, the fast sampler saw it lose half", ticks: polled(2, onV1(noDelay), slowed), want: amount(0.5), worst: "web", text: "web lost of its CPU just now 50 % above 10 % for 0 s; node 100 % busy; the ladder is at stop_offering"},
+		{name: "v1, it lost half of more than it was allocated", ticks: polled(2, func(web *snapshot.Container) {
 			onV1(noDelay)(web)
 			web.CPU.Cores = amount(2)
 		}, slowed), want: amount(0)},
-		{name: "v1, the lane is calm", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) { calmFastSampler(s) }), want: amount(0)},
-		{name: "v1, on an idle node", ticks: lane(1, onV1(noDelay), slowed), want: amount(0)},
-		{name: "v1, no lane", ticks: one(2, onV1(noDelay)), want: absent(snapshot.NotRead)},
-		{name: "v1, no lane, idle", ticks: one(0, onV1(noDelay)), want: absent(snapshot.NotRead)},
-		{name: "no PSI at all", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
+		{name: "v1, the fast sampler is calm", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) { calmFastSampler(s) }), want: amount(0)},
+		{name: "v1, on an idle node", ticks: polled(1, onV1(noDelay), slowed), want: amount(0)},
+		{name: "v1, no fast sampler", ticks: one(2, onV1(noDelay)), want: absent(snapshot.NotRead)},
+		{name: "v1, no fast sampler, idle", ticks: one(0, onV1(noDelay)), want: absent(snapshot.NotRead)},
+		{name: "no PSI at all", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			s.Contention = snapshot.Contention{At: s.At, Why: snapshot.ContentionNoPressure}
 		}), want: absent(snapshot.NoFile), text: "not on this host: the regular containers' CPU pressure (no_file)"},
-		{name: "v1, the lane cannot read", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
+		{name: "v1, the fast sampler cannot read", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			s.Contention = snapshot.Contention{At: s.At, Why: snapshot.ContentionUnreadable}
 		}), want: absent(snapshot.Failed)},
-		{name: "v1, the lane has nothing to compare with", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
+		{name: "v1, the fast sampler has nothing to compare with", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			s.Contention = snapshot.Contention{At: s.At, Why: snapshot.ContentionTooSoon}
 		}), want: absent(snapshot.FirstSample)},
-		{name: "v1, the lane stands still", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
+		{name: "v1, the fast sampler stands still", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
 			s.Contention.At = s.At.Add(-1100 * time.Millisecond)
 		}), want: absent(snapshot.NotRead)},
-		{name: "v1, it names one that is gone", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
+		{name: "v1, it names one that is gone", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
 			s.Contention.Container = "gone"
 		}), want: absent(snapshot.NotRead)},
-		{name: "v1, it names one that is not regular", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
+		{name: "v1, it names one that is not regular", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
 			s.Contention.Container = "hog"
 		}), want: absent(snapshot.NotRead)},
-		{name: "v1, a state that is none", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) { s.Contention.At, s.Contention.State = s.At, 9 }), want: absent(snapshot.Malformed)},
-		{name: "v1, a degree that is none", ticks: lane(2, onV1(noDelay), func(s *snapshot.Snapshot) {
+		{name: "v1, a state that is none", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) { s.Contention.At, s.Contention.State = s.At, 9 }), want: absent(snapshot.Malformed)},
+		{name: "v1, a degree that is none", ticks: polled(2, onV1(noDelay), func(s *snapshot.Snapshot) {
 			slowed(s)
 			s.Contention.Degree = math.NaN()
 		}), want: absent(snapshot.Malformed)},
-		{name: "nobody regular", ticks: lane(2, nil, func(s *snapshot.Snapshot) { s.Containers = s.Containers[:1] }), want: amount(0)},
+		{name: "nobody regular", ticks: polled(2, nil, func(s *snapshot.Snapshot) { s.Containers = s.Containers[:1] }), want: amount(0)},
 	})
 }
 
-// A squeeze begins between two ticks, and the fast lane has the loop tick 100 ms
+// Contention begins between two ticks, and the fast sampler has the loop tick 100 ms
 // later: that tick already reads it, although its averages are of a second in
 // which the node was half idle most of the time. One whose own quota or own
-// threads are behind the waiting is not read as squeezed.
+// threads are behind the waiting is not read as contended.
 func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 	// The tick comes 105 ms after the onset and 605 ms after the tick before; the
-	// lane noticed it 5 ms ago.
+	// fast sampler noticed it 5 ms ago.
 	woken := func(before, busy float64, throttled snapshot.Count) []*snapshot.Snapshot {
 		first := nodeOf(t0, before, func(web *snapshot.Container) {
 			onV2(0, 0)(web)
@@ -110,7 +110,7 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 			web.Pressure.CPUSomeMicros = snapshot.CountOf(5e6 + 30e3)
 			web.CPU.ThrottledNanos = throttled
 		})
-		return []*snapshot.Snapshot{first, squeezed(second, 0.6, 5*time.Millisecond, snapshot.ContentionStalled)}
+		return []*snapshot.Snapshot{first, contended(second, 0.6, 5*time.Millisecond, snapshot.ContentionStalled)}
 	}
 	const half, full = 0.8, 2.
 	filled := (0.5*half + 0.105*full) / 0.605 // 50 % of the node, on average
@@ -122,7 +122,7 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 		{name: "its quota explains a part", ticks: woken(half, filled, ms(6)), want: amount(0.4), worst: "web"},
 		{name: "it was full before, and is not any more", ticks: func() []*snapshot.Snapshot {
 			ticks := woken(full, half, ms(0))
-			squeezed(ticks[1], 0.6, time.Minute, snapshot.ContentionStalled)
+			contended(ticks[1], 0.6, time.Minute, snapshot.ContentionStalled)
 			return ticks
 		}(), want: amount(0)},
 		{name: "the quota of a nested container may explain it", ticks: func() []*snapshot.Snapshot {
@@ -138,7 +138,7 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 	})
 	t.Run("throttles at once", func(t *testing.T) {
 		r := signal.Of(signal.RegularCPUPressure).Rule()
-		r.Name, r.Clear, r.Immediate = "squeeze", 0.05, true
+		r.Name, r.Clear, r.Immediate = "contention", 0.05, true
 		p := policyOf(r)
 		var st State
 		var d Decision
@@ -153,7 +153,7 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 }
 
 // The fixture of a container that its own quota holds back: its pressure is the
-// same as that of one which others squeeze (kubernetes/enhancements 5062: 58 %
+// same as that of one which others contention (kubernetes/enhancements 5062: 58 %
 // from one pod with a small quota).
 func TestSelfThrottling(t *testing.T) {
 	// In each second, some task of web waits for 580 ms; its quota held it back
@@ -372,8 +372,8 @@ func TestSignalsAreMonotonous(t *testing.T) {
 				web.CPU.Cores = amount(used)
 			})
 			s.Host.MemAvailableBytes = snapshot.CountOf(0)
-			if rapid.Bool().Draw(t, "lane") {
-				squeezed(s, p, 100*time.Millisecond, snapshot.ContentionStalled)
+			if rapid.Bool().Draw(t, "fast sampler") {
+				contended(s, p, 100*time.Millisecond, snapshot.ContentionStalled)
 			}
 			return s
 		}
@@ -404,14 +404,14 @@ func TestSignalsAreMonotonous(t *testing.T) {
 			}
 		}
 		calm, calmMissing := read(less, little)
-		squeezed, squeezedMissing := read(more, little)
+		contended, contendedMissing := read(more, little)
 		if v1 || little == 0 { // else the first one may have more throttling than pressure
-			higher("more waiting", calm, squeezed)
+			higher("more waiting", calm, contended)
 			for _, sig := range []policy.Signal{signal.RegularCPUContention, signal.RegularRunDelay, signal.EstimateBroken} {
-				higher("more waiting", map[policy.Signal]snapshot.Value{sig: calmMissing[sig]}, map[policy.Signal]snapshot.Value{sig: squeezedMissing[sig]})
+				higher("more waiting", map[policy.Signal]snapshot.Value{sig: calmMissing[sig]}, map[policy.Signal]snapshot.Value{sig: contendedMissing[sig]})
 			}
 		}
 		throttled, _ := read(more, much)
-		higher("less throttling", throttled, squeezed)
+		higher("less throttling", throttled, contended)
 	})
 }

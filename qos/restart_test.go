@@ -131,7 +131,7 @@ func TestTheBreakerStaysOpenOverARestart(t *testing.T) {
 		t.Errorf("after a restart: %+v, stop %v, want open since %s", d.Budget, d.StopOffering, opened)
 	}
 	n.tick += 3600
-	if st = n.step(p, restarted(t, st)); n.last.Budget.Open() {
+	if n.step(p, restarted(t, st)); n.last.Budget.Open() {
 		t.Errorf("an hour later: %+v", n.last.Budget)
 	}
 }

@@ -110,7 +110,7 @@ func rank(ws []*weighed) {
 		case b.eligible():
 			return 1
 		}
-		return a.Key.Compare(b.Key)
+		return a.Compare(b.Key)
 	})
 }
 
@@ -125,6 +125,6 @@ func compareVictims(a, b *weighed) int {
 		cmp.Compare(b.over(), a.over()),
 		cmp.Compare(b.Usage, a.Usage),
 		b.c.FirstSeen.Compare(a.c.FirstSeen),
-		a.Key.Compare(b.Key),
+		a.Compare(b.Key),
 	)
 }

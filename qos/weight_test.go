@@ -21,7 +21,7 @@ func pressed(share float64, hogs ...snapshot.Container) func(at time.Time) *snap
 }
 
 func waitPolicy() *policy.Policy {
-	r := ruleOf("squeeze", signal.RegularCPUPressure, 0.1)
+	r := ruleOf("contention", signal.RegularCPUPressure, 0.1)
 	r.Action, r.For, r.Settle, r.Clear = policy.Throttle, 0, 3*time.Second, 0.05
 	return policyOf(r)
 }
@@ -135,14 +135,14 @@ func TestLimitAboveTheNodeIsNone(t *testing.T) {
 	}
 }
 
-// The lane of cgroup v1 cannot tell a container that is squeezed from one that
+// The fast sampler of cgroup v1 cannot tell a container that is contended from one that
 // has less to do, and not how much is missing. Weight is all that is taken for
 // that, until it is time to kill: before that a quota is tried.
 func TestFastSamplerAloneTakesWeightOnly(t *testing.T) {
 	slowed := func(at time.Time) *snapshot.Snapshot {
 		web, hog := regular("web", 0.9), revocable("hog", 1.1)
 		onV1(snapshot.ValueOf(0))(&web)
-		return squeezed(node(at, 2, web, hog), 0.4, time.Minute, snapshot.ContentionSlowed)
+		return contended(node(at, 2, web, hog), 0.4, time.Minute, snapshot.ContentionSlowed)
 	}
 	p := waitPolicy()
 	d, st := ticks(t, p, State{}, 0, 8, slowed)
