@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -38,7 +39,12 @@ func (c constMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		valid := func(values []string) []string {
 			for i := range values {
-				values[i] = string([]rune(values[i])) // each byte that is not valid becomes U+FFFD
+				values[i] = strings.Map(func(r rune) rune { // which takes a byte that is not valid for U+FFFD
+					if r != '\n' && !unicode.IsPrint(r) {
+						return unicode.ReplacementChar
+					}
+					return r
+				}, values[i])
 			}
 			return values
 		}
@@ -153,7 +159,7 @@ func TestContainersPage(t *testing.T) {
 	rows[0].ID, rows[0].Executor.FrameworkID, rows[0].Executor.ExecutorID = "c1", `fr"\`, "e\n1"
 	rows[0].CPU.UsageNanos = snapshot.CountOf(12_345_678_901_234_567_890)
 	rows[0].CPU.ThrottledNanos = snapshot.Count{N: 5, Why: snapshot.NoQuota}
-	rows[1] = snapshot.Container{Key: snapshot.Key{ID: "c2"}, Parent: "c1", Pids: snapshot.CountOf(3)}
+	rows[1] = snapshot.Container{Key: snapshot.Key{ID: "c\u202e2"}, Parent: "c1", Pids: snapshot.CountOf(3)}
 	watch(c, rows)
 	code, body := page(t, c)
 	if code != http.StatusOK {
@@ -165,7 +171,7 @@ estimatord_container_left_out 0
 # HELP estimatord_container_info Always 1; the labels say whose container it is.
 # TYPE estimatord_container_info gauge
 estimatord_container_info{class="regular",container="c1",executor="e\n1",framework="fr\"\\"} 1
-estimatord_container_info{class="unknown",container="c2",parent="c1"} 1
+estimatord_container_info{class="unknown",container="c�2",parent="c1"} 1
 # HELP estimatord_container_cpu_usage_seconds_total CPU time used since the cgroup was made.
 # TYPE estimatord_container_cpu_usage_seconds_total counter
 estimatord_container_cpu_usage_seconds_total{class="regular",container="c1"} 12345678901.23456789
@@ -176,7 +182,7 @@ estimatord_container_cpu_cores{class="regular",container="c1"} 0.123456789
 	if !strings.HasPrefix(body, want) {
 		t.Errorf("got\n%s\nwant it to begin with\n%s", body, want)
 	}
-	if line := "estimatord_container_threads{class=\"unknown\",container=\"c2\",parent=\"c1\"} 3\n"; !strings.HasSuffix(body, line) {
+	if line := "estimatord_container_threads{class=\"unknown\",container=\"c�2\",parent=\"c1\"} 3\n"; !strings.HasSuffix(body, line) {
 		t.Errorf("got\n%s\nwant it to end with %s", body, line)
 	}
 	if strings.Contains(body, "throttled") {

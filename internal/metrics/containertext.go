@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -148,7 +149,8 @@ func appendLabel(b []byte, name, value string) []byte {
 }
 
 // appendEscaped appends a label's value as the exposition format wants it:
-// backslash, quote and line feed escaped, and valid UTF-8 only.
+// backslash, quote and line feed escaped, and valid UTF-8 only. Ids are chosen by
+// others: a character that would move the cursor of a terminal is U+FFFD, too.
 func appendEscaped(b []byte, s string) []byte {
 	for _, r := range s { // a byte that is not valid UTF-8 is U+FFFD
 		switch r {
@@ -157,6 +159,9 @@ func appendEscaped(b []byte, s string) []byte {
 		case '\n':
 			b = append(b, `\n`...)
 		default:
+			if !unicode.IsPrint(r) {
+				r = utf8.RuneError
+			}
 			b = utf8.AppendRune(b, r)
 		}
 	}
