@@ -159,6 +159,23 @@ func TestCPUUseThatCannotBe(t *testing.T) {
 	}
 }
 
+// What is refused is counted, of containers and of the host.
+func TestImpossibleReadingsAreCounted(t *testing.T) {
+	m := newMachine(t, cgrouptest.UnifiedV2, "a")
+	m.tick()
+	if got := m.n.Stats().Absent[snapshot.Impossible]; got != 0 {
+		t.Errorf("%d before", got)
+	}
+	m.used["a"] += time.Hour
+	m.stalled += time.Hour // cpu, memory, io
+	m.total += time.Hour
+	m.tick()
+	// CPU time and cores, three pressures; the host's busy time.
+	if got := m.n.Stats().Absent[snapshot.Impossible]; got != 2+3+1 {
+		t.Errorf("%d readings, want 6", got)
+	}
+}
+
 // A quota that was raised since it was read explains what was used.
 func TestCPUUseAfterAQuotaWasRaised(t *testing.T) {
 	eachShape(t, func(t *testing.T, shape cgrouptest.Shape) {

@@ -121,6 +121,7 @@ func (m *Monitor) Sample(now time.Time, usage *snapshot.Usage) *snapshot.Snapsho
 		out.Executor = row.executor
 	}
 	m.judge(s, machine)
+	m.stats.countHost(&s.Host)
 	for i := range s.Containers {
 		m.stats.count(&s.Containers[i])
 	}

@@ -33,8 +33,8 @@ type Stats struct {
 	Tree      cgroup.Work
 	// OpenFiles is the number of descriptors kept, FileLimit how many may be.
 	OpenFiles, FileLimit int
-	// Absent counts readings of containers that are absent, by reason. What
-	// only exists as a difference is not counted again.
+	// Absent counts readings of containers and of the host that are absent, by
+	// reason. What only exists as a difference is not counted again.
 	Absent [snapshot.NumAbsences]int
 }
 
@@ -56,12 +56,23 @@ func (s *Stats) count(c *snapshot.Container) {
 	if c.OnDisk {
 		s.OnDisk++
 	}
-	for _, why := range [...]snapshot.Absence{
+	s.absent(
 		c.CPU.UsageNanos.Why, c.CPU.Cores.Why, c.CPU.ThrottledNanos.Why,
 		c.Memory.UsageBytes.Why, c.Memory.AnonBytes.Why, c.Memory.ReclaimableBytes.Why,
 		c.Pids.Why,
 		c.Pressure.CPUSome.Why, c.Pressure.MemorySome.Why, c.Pressure.IOSome.Why,
-	} {
+	)
+}
+
+func (s *Stats) countHost(h *snapshot.Host) {
+	s.absent(
+		h.UsableCPUs.Why, h.BusyCores.Why, h.Load5.Why, h.UsableMemBytes.Why, h.UsableMemAvailableBytes.Why,
+		h.Pressure.CPUSome.Why, h.Pressure.MemorySome.Why, h.Pressure.IOSome.Why,
+	)
+}
+
+func (s *Stats) absent(reasons ...snapshot.Absence) {
+	for _, why := range reasons {
 		if why != snapshot.Present {
 			s.Absent[why]++
 		}

@@ -51,7 +51,7 @@ var samplingFamilies = []family[*monitor.Stats]{
 		func(st *monitor.Stats) float64 { return st.CostBudget }),
 	number("sample_stretch_ratio", "How many times less often than set the expensive files are read, to stay within the budget.",
 		func(st *monitor.Stats) float64 { return float64(st.CostStretch) }),
-	{name: "readings_absent", help: "Readings of containers that were absent in the last sample, by reason.", labels: []string{"reason"}, read: func(st *monitor.Stats, show show) {
+	{name: "readings_absent", help: "Readings of containers and of the host that were absent in the last sample, by reason.", labels: []string{"reason"}, read: func(st *monitor.Stats, show show) {
 		for why, n := range st.Absent {
 			if a := snapshot.Absence(why); a != snapshot.Present {
 				show(float64(n), a.String())
