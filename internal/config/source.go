@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -14,9 +15,6 @@ import (
 
 	"github.com/estimatord/estimatord/qos/policy"
 )
-
-// ErrNoFile says that the daemon was started without a policy file.
-var ErrNoFile = errors.New("there is no policy file: set policy and restart")
 
 // errSlow says that the file system does not answer.
 var errSlow = errors.New("reading takes too long: does its file system hang?")
@@ -46,8 +44,8 @@ type SourceConfig struct {
 // Status say so. No policy at all is something only a restart can bring about:
 // a file that vanishes is rather an accident.
 //
-// The methods are for any goroutine. Current, File, Status and Collect wait for
-// no file: a file system may hang.
+// The methods are for any goroutine. Current, File and Status wait for no file:
+// a file system may hang.
 type PolicySource struct {
 	cfg     SourceConfig
 	current atomic.Pointer[PolicyFile]
@@ -127,10 +125,10 @@ func (s *PolicySource) Status() PolicyStatus {
 }
 
 // Reload judges the file at once and takes it over when it is good. The error
-// is also in the log and in Status.
+// is also in the log and in Status. Without a policy file there is nothing to do.
 func (s *PolicySource) Reload() error {
 	if s.cfg.Path == "" {
-		return ErrNoFile
+		return nil
 	}
 	return s.check(context.Background(), s.judge, true)
 }
@@ -282,8 +280,5 @@ func (t *sight) parse(path string) (*PolicyFile, error) {
 
 // same reports whether u says the same.
 func (t *sight) same(u *sight) bool {
-	if t.err != nil || u.err != nil {
-		return t.err != nil && u.err != nil && t.err.Error() == u.err.Error()
-	}
-	return u.read && bytes.Equal(t.data, u.data)
+	return t.read == u.read && bytes.Equal(t.data, u.data) && fmt.Sprint(t.err) == fmt.Sprint(u.err)
 }

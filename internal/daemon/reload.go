@@ -49,10 +49,7 @@ func (r *reloader) reload() {
 	notify(r.log, systemd.SdNotifyReloading+"\n"+systemd.SdNotifyMonotonicUsec())
 	defer notify(r.log, systemd.SdNotifyReady)
 	err := r.compare()
-	if r.running.Policy != "" {
-		err = errors.Join(err, r.policy.Reload())
-	}
-	if err != nil { // each is in the log
+	if err = errors.Join(err, r.policy.Reload()); err != nil { // each is in the log
 		r.log.Error("not reloaded")
 		return
 	}
