@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -51,9 +52,11 @@ func (f *framer) add(t *Tick) (over frame, err error) {
 	if f.codec.base.IsZero() {
 		f.codec.base = t.At
 	}
-	head, err := f.headOf(t.Snapshot)
-	if err != nil {
-		return f.take(), err
+	head := f.head
+	if !f.continues(t.Snapshot) {
+		if head, err = f.headOf(t.Snapshot); err != nil {
+			return f.take(), err
+		}
 	}
 	if f.ticks == 0 || !bytes.Equal(head, f.head) {
 		over = f.take()
@@ -82,6 +85,14 @@ func (f *framer) add(t *Tick) (over frame, err error) {
 	}
 	f.ticks++
 	return over, nil
+}
+
+// continues reports whether the containers and the report are those of the tick
+// before, nearly always.
+func (f *framer) continues(s *snapshot.Snapshot) bool {
+	return f.ticks > 0 && s.Usage == f.seen && slices.EqualFunc(s.Containers, f.codec.containers, func(a, b snapshot.Container) bool {
+		return a.Key == b.Key && a.Parent == b.Parent && a.OnDisk == b.OnDisk && a.Executor == b.Executor && a.FirstSeen.Equal(b.FirstSeen)
+	})
 }
 
 // take ends the frame and returns it; it has no ticks when none was begun.
