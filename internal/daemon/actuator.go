@@ -21,11 +21,9 @@ type actuator struct {
 	log *slog.Logger
 	// actor is nil until the journal is ours and the cgroups are known.
 	actor *throttle.Actor
-	// journal is the lock of the journal, nil without one; journalErr is why there
-	// is none although there should be.
-	journal    *statefile.File
-	journalErr error
-	report     atomic.Pointer[throttle.Report]
+	// journal is nil without one.
+	journal *statefile.File
+	report  atomic.Pointer[throttle.Report]
 	// state is how the journal stood at the last tick, so that a change is news.
 	state reason.Code
 }
@@ -52,9 +50,13 @@ func (a *actuator) open(cfg *config.Config) error {
 	}
 	path := journalOf(cfg)
 	if path != "" {
-		a.journal, a.journalErr = statefile.Open(path)
-		if errors.Is(a.journalErr, statefile.ErrInUse) {
-			return fmt.Errorf("journal of throttles: %w", a.journalErr)
+		var err error
+		a.journal, err = statefile.Open(path)
+		if errors.Is(err, statefile.ErrInUse) {
+			return fmt.Errorf("journal of throttles: %w", err)
+		}
+		if err != nil {
+			a.journal = statefile.ReadOnly(path, err)
 		}
 	}
 	layout, err := cgroup.Detect(cfg.CgroupRoot, cfg.ProcRoot)
@@ -86,9 +88,6 @@ func journalOf(cfg *config.Config) string {
 // Apply implements tick.Actor.
 func (a *actuator) Apply(now time.Time, wanted qos.Actions, dying []qos.Victim) {
 	r := a.actor.Apply(now, wanted, dying)
-	if a.journalErr != nil {
-		r.Journal, r.JournalErr = throttle.JournalFailed, a.journalErr
-	}
 	a.report.Store(&r)
 	if r.Journal != a.state && (r.Journal == throttle.JournalFailed || a.state == throttle.JournalFailed) {
 		a.log.Warn("the journal of throttles", "state", string(r.Journal), "err", r.JournalErr)

@@ -8,6 +8,7 @@
 package statefile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,8 @@ var (
 type File struct {
 	path string
 	lock *os.File
+	// readOnly, unless nil, is why it cannot be written.
+	readOnly error
 
 	mu sync.Mutex
 	// numbered is the number of the newest content, written that of the one that
@@ -57,6 +60,13 @@ func Open(path string) (*File, error) {
 	}
 	return &File{path: path, lock: lock}, nil
 }
+
+// ReadOnly is a file that Open could not lock, for the reason why, and that is
+// needed all the same: it can be read.
+func ReadOnly(path string, why error) *File { return &File{path: path, readOnly: why} }
+
+// Why is why the file can only be read; nil if it can be written.
+func (f *File) Why() error { return f.readOnly }
 
 // open opens a file that only this user and root can write.
 func open(path string, flags int) (*os.File, error) {
@@ -119,6 +129,9 @@ func (f *File) ReplaceSynced(n uint64, data []byte) error {
 }
 
 func (f *File) replace(n uint64, data []byte, finish func(*os.File) error) error {
+	if f.readOnly != nil {
+		return f.readOnly
+	}
 	name := fmt.Sprintf("%s.new%d", f.path, n)
 	file, err := open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
 	if err != nil {
@@ -141,17 +154,31 @@ func (f *File) Remove() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.written = f.numbered
-	if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if f.readOnly != nil {
+		return f.readOnly
+	}
+	if err := unix.Unlink(f.path); err != nil && err != unix.ENOENT { // not os.Remove: it takes directories away
+		return &os.PathError{Op: "remove", Path: f.path, Err: err}
 	}
 	return nil
 }
 
 // SetAside renames the file, for people: this process can make nothing of it.
 func (f *File) SetAside() (name string, err error) {
+	if info, err := os.Lstat(f.path); err != nil || info.IsDir() {
+		return "", cmp.Or(err, error(&os.PathError{Op: "rename", Path: f.path, Err: unix.EISDIR}))
+	}
+	if f.readOnly != nil {
+		return "", f.readOnly
+	}
 	name = f.path + ".unreadable"
 	return name, os.Rename(f.path, name)
 }
 
 // Close unlocks the file.
-func (f *File) Close() error { return f.lock.Close() }
+func (f *File) Close() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
+}

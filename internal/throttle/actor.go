@@ -102,6 +102,10 @@ func newActor(cfg Config) *Actor {
 	}
 	a.specs, a.root = specsOf(cfg.Layout, cfg.MesosRoot)
 	a.bootID = bootID(cfg.ProcRoot)
+	if cfg.Journal != nil {
+		a.journalErr = cfg.Journal.Why()
+		a.stale = a.journalErr != nil
+	}
 	return a
 }
 
@@ -117,6 +121,9 @@ func (a *Actor) recover() {
 		aside, moveErr := a.cfg.Journal.SetAside()
 		a.log.Error("The journal of throttles cannot be read: containers that an earlier run throttled may stay so.",
 			"error", err, "moved_to", aside, "move_error", moveErr)
+		if moveErr != nil {
+			a.journalErr, a.stale = err, true
+		}
 		return
 	}
 	if len(entries) == 0 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/statefile"
 	"github.com/estimatord/estimatord/qos"
 )
 
@@ -187,6 +188,49 @@ func TestWithoutJournalOnlyTheDyingAreBoosted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A path that cannot be a journal's is said at once, not at the first throttle,
+// and what is there stays.
+func TestAnImpossibleJournalIsReportedAtOnce(t *testing.T) {
+	n := newNode(t, t.TempDir(), true)
+	key := n.add(one)
+	was := n.all()
+	n.journal = n.mkdir("../state/journal")
+	a := n.actor()
+	for range 2 {
+		if r := a.Apply(start, qos.Actions{}, nil); r.Journal != JournalFailed || r.JournalErr == nil {
+			t.Errorf("%+v", r)
+		}
+	}
+	if s := setting(a.Apply(start, whole(victim(t, key)), nil), key, quota); s.Why != JournalFailed {
+		t.Errorf("%+v", s)
+	}
+	n.expect(was, nil)
+	if err := a.Close(); err == nil {
+		t.Error("nothing was said when closing")
+	}
+	if info, err := os.Stat(n.journal); err != nil || !info.IsDir() {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// Where a journal cannot be locked, what it says is undone all the same.
+func TestAReadOnlyJournalIsObeyed(t *testing.T) {
+	n := newNode(t, t.TempDir(), true)
+	key := n.add(one)
+	was := n.all()
+	n.actor().Apply(start, whole(victim(t, key)), nil)
+	cfg := n.config()
+	why := errors.New("read-only file system")
+	cfg.Journal = statefile.ReadOnly(n.journal, why)
+	a := New(cfg)
+	n.expect(was, nil)
+	r := a.Apply(start, whole(victim(t, key)), nil)
+	if r.Journal != JournalFailed || !errors.Is(r.JournalErr, why) {
+		t.Errorf("%+v", r)
+	}
+	n.expect(was, nil)
 }
 
 // TestJournalRecovers: what could not be applied is, once the journal can be
