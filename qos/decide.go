@@ -193,8 +193,8 @@ func (t *turn) ask(res policy.Resource) asks {
 		if r.Action == policy.Throttle || r.Action > policy.Throttle && !r.Immediate {
 			a.waits = j.sig.Waits && (a.waits || !a.throttle)
 			a.throttle = true
-			if m := j.out.Shortfall; m.OK() && (!a.known || m.V > a.missing) {
-				a.missing, a.known = m.V, true
+			if m := j.out.Shortfall; m.OK() && (!a.shortfall.OK() || m.V > a.shortfall.V) {
+				a.shortfall = m
 			}
 		}
 	}

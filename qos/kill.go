@@ -17,9 +17,9 @@ func (t *turn) kill(j *judgement) {
 	settles := t.e.settlesFor(j.rule, t.now)
 	j.out.SettlesInSeconds = settles.Seconds()
 	ws := t.weighed[j.sig.Resource]
-	missing := j.out.Shortfall
+	shortfall := j.out.Shortfall
 	switch {
-	case room == 0, credit > 0 && !missing.OK(), missing.OK() && credit > 0 && credit >= missing.V:
+	case room == 0, credit > 0 && !shortfall.OK(), shortfall.OK() && credit > 0 && credit >= shortfall.V:
 		j.out.Why = reason.KillInFlight
 		return
 	case settles > 0:
@@ -37,11 +37,11 @@ func (t *turn) kill(j *judgement) {
 	}
 	j.out.Why = reason.Preempt
 	most := min(room, left)
-	if !missing.OK() {
+	if !shortfall.OK() {
 		most = 1
 	}
 	for _, w := range ws {
-		if most == 0 || !w.eligible() || credit > 0 && credit >= missing.V {
+		if most == 0 || !w.eligible() || credit > 0 && credit >= shortfall.V {
 			break
 		}
 		if t.isChosen(w.Key) {

@@ -43,17 +43,16 @@ const (
 	// times as long, is where it ends: a throttle that is never tried to be
 	// loosened would be one for ever.
 	maxBackoff = 3
-	// maxDoublings doublings of a cut are 16 times what is missing; five cuts take
+	// maxDoublings doublings of a cut are 16 times the shortfall; five cuts take
 	// back any amount that a reading of 5 % tells of.
 	maxDoublings = 4
 	// shownWithin is by how much throttled containers may use more than their
 	// limit and still keep it: samples and the kernel's 100 ms periods do not
 	// line up.
 	shownWithin = 1.1
-	// beyondMissing is how much more than what is missing is taken: a reading
-	// is an average over the time since the last tick, so what is missing now is
-	// more.
-	beyondMissing = 1.1
+	// beyondShortfall is how much more than the shortfall is taken: a reading is an
+	// average over the time since the last tick, so it is more now.
+	beyondShortfall = 1.1
 	// leastCut is a share of the ceiling: a demand that climbs slowly is followed
 	// in steps, not at each tick.
 	leastCut = 0.02
@@ -73,14 +72,12 @@ type asks struct {
 	immediate bool
 	settle    time.Duration
 	// throttle: a rule that is exceeded asks for a throttle, or for more than that
-	// after one; missing is the most that such a rule says is missing, known
-	// unless none says.
-	throttle bool
+	// after one; shortfall is the largest of such rules, absent when none tells.
+	throttle  bool
+	shortfall snapshot.Value
 	// waits: all those rules read how regular containers wait for a CPU, which
 	// the weight of the others changes.
-	waits   bool
-	missing float64
-	known   bool
+	waits bool
 	// room is how much more may be used until a rule is not clear any more;
 	// absent when no rule can tell.
 	room snapshot.Value
@@ -224,7 +221,7 @@ func (l *ladder) due(now time.Time, a *asks, used float64) bool {
 	return a.push <= l.rung && now.Sub(l.acted) >= max(a.settle, time.Second)
 }
 
-// tighten cuts the limit by what is missing, or by half of what is used where
+// tighten cuts the limit by the shortfall, or by half of what is used where
 // that is not known, and by twice as much as the last time where that was not
 // enough: a reading that stops at "all is busy" never tells of more. It reports
 // whether that is a new throttle, not one that is only tightened further.
@@ -235,8 +232,8 @@ func (l *ladder) tighten(p *policy.Policy, now time.Time, a *asks, t throttled) 
 		l.ceiling = 0
 	}
 	l.ceiling = max(l.ceiling, t.given, t.used, t.most)
-	if a.known {
-		cut = min(t.used, max(a.missing*beyondMissing*float64(int(1)<<min(l.cuts, maxDoublings)), l.ceiling*leastCut))
+	if a.shortfall.OK() {
+		cut = min(t.used, max(a.shortfall.V*beyondShortfall*float64(int(1)<<min(l.cuts, maxDoublings)), l.ceiling*leastCut))
 	}
 	from := t.used
 	if l.limit > 0 {

@@ -49,7 +49,7 @@ func TestThrottleInProportion(t *testing.T) {
 	p := slowPolicy(policy.Throttle)
 	scene := full(revocable("hog", 1), regular("web", 1))
 	d, st := ticks(t, p, State{}, 0, 2, scene)
-	first := 1 - 0.1*beyondMissing // busy 2, allowed 1.9
+	first := 1 - 0.1*beyondShortfall // busy 2, allowed 1.9
 	if got := coresOf(d, "hog"); math.Abs(got-first) > 1e-9 {
 		t.Fatalf("first limit %v, want %v", got, first)
 	}
@@ -57,7 +57,7 @@ func TestThrottleInProportion(t *testing.T) {
 		t.Errorf("cut again to %v although the first cut has not shown", coresOf(d, "hog"))
 	}
 	d, _ = ticks(t, p, st, 4, 1, full(revocable("hog", first), regular("web", 2-first)))
-	if got, want := coresOf(d, "hog"), first-2*0.1*beyondMissing; math.Abs(got-want) > 1e-9 {
+	if got, want := coresOf(d, "hog"), first-2*0.1*beyondShortfall; math.Abs(got-want) > 1e-9 {
 		t.Errorf("second limit %v, want %v", got, want)
 	}
 }

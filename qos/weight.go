@@ -31,7 +31,7 @@ const weightShows = 250 * time.Millisecond
 // says that it was done just now.
 func (l *ladder) lowerWeight(p *policy.Policy, now time.Time, a *asks) (enough, isNew bool) {
 	if !l.lowWeight.IsZero() {
-		unsure := a.waits && !a.known && a.push <= policy.Throttle
+		unsure := a.waits && !a.shortfall.OK() && a.push <= policy.Throttle
 		return l.limit == 0 && (unsure || now.Sub(l.lowWeight) < weightShows), false
 	}
 	if !a.waits || l.limit > 0 {

@@ -62,7 +62,7 @@ func TestWeightComesFirst(t *testing.T) {
 	d, st = ticks(t, p, st, 3, 1, pressed(0.4, hog))
 	th, _ := throttleOf(d, "hog")
 	missing := d.Rules[0].Shortfall
-	if want := 1.1 - missing.V*beyondMissing; !missing.OK() || math.Abs(th.Cores-want) > 1e-9 || !th.LowWeight {
+	if want := 1.1 - missing.V*beyondShortfall; !missing.OK() || math.Abs(th.Cores-want) > 1e-9 || !th.LowWeight {
 		t.Fatalf("when it was not enough: %+v, want %v cores (missing %+v)", th, want, missing)
 	}
 

@@ -19,7 +19,7 @@ import (
 const module = "github.com/estimatord/estimatord/"
 
 // pure are the packages that the daemon and a replay run alike.
-var pure = []string{"internal/snapshot", "internal/enum", "internal/resources", "internal/reason", "estimator", "estimator/predict", "qos", "internal/decision"}
+var pure = []string{"internal/snapshot", "internal/enum", "internal/resources", "internal/reason", "estimator", "internal/demand", "estimator/predict", "qos", "qos/policy", "qos/signal", "internal/decision"}
 
 // banned says why a pure package must not import a package or anything below
 // it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
@@ -20,37 +21,22 @@ func (f *FieldError) Error() string { return f.Path + ": " + f.Reason }
 // Is makes every FieldError an ErrPolicy.
 func (f *FieldError) Is(target error) bool { return target == ErrPolicy }
 
-// Validate returns every fault of p, joined; each is a *FieldError and an
-// ErrPolicy. signals is the table of those that there are (package signal). A
-// Policy does not change any more once it has passed.
-func (p *Policy) Validate(signals Specs) error {
-	var faults []error
-	bad := func(path, reason string) { faults = append(faults, &FieldError{Path: path, Reason: reason}) }
-	names := make(map[string]int, len(p.Rules))
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		at := fmt.Sprintf("rules[%d]", i)
-		r.validate(&p.Ladder, signals, func(field, reason string) { bad(at+"."+field, reason) })
-		if first, twice := names[r.Name]; twice && r.Name != "" {
-			bad(at+".name", fmt.Sprintf("%q is also the name of rules[%d]", r.Name, first))
-		} else {
-			names[r.Name] = i
-		}
+// faults collects those of the part of a policy that path names.
+type faults struct {
+	path string
+	all  *[]error
+}
+
+// in is for a part of the part.
+func (f faults) in(format string, args ...any) faults {
+	return faults{path: f.path + fmt.Sprintf(format, args...), all: f.all}
+}
+
+// need adds the fault of a field unless ok.
+func (f faults) need(ok bool, field, format string, args ...any) {
+	if !ok {
+		*f.all = append(*f.all, &FieldError{Path: f.path + field, Reason: fmt.Sprintf(format, args...)})
 	}
-	p.Ladder.validate(func(field, reason string) { bad("ladder."+field, reason) })
-	p.Budget.validate(func(field, reason string) { bad("budget."+field, reason) })
-	p.Victims.validate(func(field, reason string) { bad("victims."+field, reason) })
-	if p.Fresh.Usage <= 0 {
-		bad("fresh.usage", fmt.Sprintf("%s is not above zero", p.Fresh.Usage))
-	}
-	if p.Fresh.Sample <= 0 {
-		bad("fresh.sample", fmt.Sprintf("%s is not above zero", p.Fresh.Sample))
-	}
-	if len(faults) == 0 {
-		p.hashOf = nil
-		p.hash, p.hashOf = p.Hash(), p
-	}
-	return errors.Join(faults...)
 }
 
 // Limits of what can be set.
@@ -70,102 +56,129 @@ const (
 	MaxKills = 1000
 )
 
-func (r *Rule) validate(l *Ladder, signals Specs, bad func(field, reason string)) {
-	if !isName(r.Name) {
-		bad("name", printable.Quote(r.Name)+" is not a name: 1 to 63 letters, digits, - and _")
+// Validate returns every fault of p, joined; each is a *FieldError and an
+// ErrPolicy. signals is the table of those that there are (package signal). A
+// Policy does not change any more once it has passed.
+func (p *Policy) Validate(signals Specs) error {
+	var all []error
+	f := faults{all: &all}
+	names := make(map[string]int, len(p.Rules))
+	for i := range p.Rules {
+		r, at := &p.Rules[i], f.in("rules[%d].", i)
+		r.validate(at, &p.Ladder, signals)
+		first, twice := names[r.Name]
+		at.need(!twice || r.Name == "", "name", "%q is also the name of rules[%d]", r.Name, first)
+		if !twice {
+			names[r.Name] = i
+		}
 	}
-	wait(bad, "for", r.For)
-	wait(bad, "settle", r.Settle)
-	switch {
-	case r.Action < StopOffering || r.Action > Kill:
-		bad("action", fmt.Sprintf("%q is not an action (known: %s)", r.Action, strings.Join(ActionNames(), ", ")))
-	case r.Action == Freeze && l.FreezeFor == 0:
-		bad("action", "freeze needs ladder.freeze_for above 0s")
+	p.Ladder.validate(f.in("ladder."))
+	p.Budget.validate(f.in("budget."))
+	p.Victims.validate(f.in("victims."))
+	f.need(p.Fresh.Usage > 0, "fresh.usage", "%s is not above zero", p.Fresh.Usage)
+	f.need(p.Fresh.Sample > 0, "fresh.sample", "%s is not above zero", p.Fresh.Sample)
+	if len(all) == 0 {
+		p.hashOf = nil
+		p.hash, p.hashOf = p.Hash(), p
 	}
-	s := signals.Of(r.Signal)
-	if s == nil {
-		bad("signal", fmt.Sprintf("%s is not a signal (known: %s)", printable.Quote(string(r.Signal)), signals.names()))
+	return errors.Join(all...)
+}
+
+// name is the form of a rule's: it is the value of a metric's label and a word in
+// logs.
+var name = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
+
+func (r *Rule) validate(f faults, l *Ladder, signals Specs) {
+	f.need(name.MatchString(r.Name), "name", "%s is not a name: 1 to 63 letters, digits, - and _", printable.Quote(r.Name))
+	f.needWait("for", r.For)
+	f.needWait("settle", r.Settle)
+	f.need(r.Action >= StopOffering && r.Action <= Kill, "action", "%q is not an action (known: %s)", r.Action, strings.Join(ActionNames(), ", "))
+	f.need(r.Action != Freeze || l.FreezeFor != 0, "action", "freeze needs ladder.freeze_for above 0s")
+	const unknown = "%s is not a signal (known: %s)"
+	if s := signals.Of(r.Signal); s == nil {
+		f.need(false, "signal", unknown, printable.Quote(string(r.Signal)), signals.names())
 	} else {
-		if s.threshold(bad, "above", r.Above) && !(r.Clear >= 0 && r.Clear <= r.Above) {
-			bad("clear", fmt.Sprintf("%v is not between 0 and above, which is %v", r.Clear, r.Above))
-		}
-		if r.PerCPU && !s.PerCPU {
-			bad("per_cpu", fmt.Sprintf("is no setting of signal %s", r.Signal))
-		}
+		clears := !s.needThreshold(f, r.Above) || r.Clear >= 0 && r.Clear <= r.Above
+		f.need(clears, "clear", "%v is not between 0 and above, which is %v", r.Clear, r.Above)
+		f.need(!r.PerCPU || s.PerCPU, "per_cpu", "is no setting of signal %s", r.Signal)
 	}
 	if r.While == (While{}) {
 		return
 	}
-	if w := signals.Of(r.While.Signal); w == nil {
-		bad("while.signal", fmt.Sprintf("%s is not a signal (known: %s)", printable.Quote(string(r.While.Signal)), signals.names()))
+	f = f.in("while.")
+	if s := signals.Of(r.While.Signal); s == nil {
+		f.need(false, "signal", unknown, printable.Quote(string(r.While.Signal)), signals.names())
 	} else {
-		w.threshold(bad, "while.above", r.While.Above)
+		s.needThreshold(f, r.While.Above)
 	}
 }
 
-// threshold reports whether x can be compared with readings of s.
-func (s *Spec) threshold(bad func(field, reason string), field string, x float64) bool {
+// needThreshold reports whether x can be compared with readings of s.
+func (s *Spec) needThreshold(f faults, x float64) bool {
+	const field = "above"
+	most, exclusive := s.Limit()
+	ok := x > 0 && (x < most || x == most && !exclusive)
 	switch {
 	case x == 0:
-		bad(field, fmt.Sprintf("is missing: signal %s has no default", s.Name))
-	case s.Unit == Share && s.Most == 1 && !(x > 0 && x < 1):
-		bad(field, fmt.Sprintf("%v is not above 0 and below 1 (0.95 is 95 %%)", x))
-	case !(x > 0 && x <= s.Most):
-		bad(field, fmt.Sprintf("%v is not above 0 and at most %v", x, s.Most))
+		f.need(ok, field, "is missing: signal %s has no default", s.Name)
+	case exclusive:
+		f.need(ok, field, "%v is not above 0 and below 1 (0.95 is 95 %%)", x)
 	default:
-		return true
+		f.need(ok, field, "%v is not above 0 and at most %v", x, most)
 	}
-	return false
+	return ok
 }
 
-func (l *Ladder) validate(bad func(field, reason string)) {
-	wait(bad, "dwell", l.Dwell)
-	if !(l.FloorCores >= MinCores && l.FloorCores <= MaxCores) {
-		bad("floor", fmt.Sprintf("%v is not between %v and %v cores", l.FloorCores, MinCores, MaxCores))
-	}
-	if !(l.Loosen >= 0.01 && l.Loosen <= 10) {
-		bad("loosen", fmt.Sprintf("%v is not a share between 0.01 and 10", l.Loosen))
-	}
-	if l.FreezeFor < 0 || l.FreezeFor > MaxFreeze {
-		bad("freeze_for", fmt.Sprintf("%s is not between 0s and %s", l.FreezeFor, MaxFreeze))
-	}
-	if l.KillsAtOnce < 1 || l.KillsAtOnce > MaxKills {
-		bad("kills_at_once", fmt.Sprintf("%d is not between 1 and %d", l.KillsAtOnce, MaxKills))
-	}
-	if l.IgnoredAfter < time.Second || l.IgnoredAfter > MaxWait {
-		bad("ignored_after", fmt.Sprintf("%s is not between 1s and 24h", l.IgnoredAfter))
-	}
+func (l *Ladder) validate(f faults) {
+	f.needWait("dwell", l.Dwell)
+	f.need(l.FloorCores >= MinCores && l.FloorCores <= MaxCores, "floor", "%v is not between %v and %v cores", l.FloorCores, MinCores, MaxCores)
+	f.need(l.Loosen >= 0.01 && l.Loosen <= 10, "loosen", "%v is not a share between 0.01 and 10", l.Loosen)
+	f.need(l.FreezeFor >= 0 && l.FreezeFor <= MaxFreeze, "freeze_for", "%s is not between 0s and %s", l.FreezeFor, MaxFreeze)
+	f.need(l.KillsAtOnce >= 1 && l.KillsAtOnce <= MaxKills, "kills_at_once", "%d is not between 1 and %d", l.KillsAtOnce, MaxKills)
+	f.need(l.IgnoredAfter >= time.Second && l.IgnoredAfter <= MaxWait, "ignored_after", "%s is not between 1s and 24h", l.IgnoredAfter)
 }
 
-func (b *Budget) validate(bad func(field, reason string)) {
-	if b.Kills < 1 || b.Kills > MaxKills {
-		bad("kills", fmt.Sprintf("%d is not between 1 and %d", b.Kills, MaxKills))
-	}
-	if b.Per < time.Minute || b.Per > MaxWait {
-		bad("per", fmt.Sprintf("%s is not between 1m and 24h", b.Per))
-	}
+func (b *Budget) validate(f faults) {
+	f.need(b.Kills >= 1 && b.Kills <= MaxKills, "kills", "%d is not between 1 and %d", b.Kills, MaxKills)
+	f.need(b.Per >= time.Minute && b.Per <= MaxWait, "per", "%s is not between 1m and 24h", b.Per)
 }
 
-func wait(bad func(field, reason string), field string, d time.Duration) {
-	if d < 0 || d > MaxWait {
-		bad(field, fmt.Sprintf("%s is not between 0s and 24h", d))
-	}
-}
-
-// isName: it is the value of a metric's label and a word in logs.
-func isName(s string) bool {
-	if s == "" || len(s) > 63 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
-		default:
-			return false
+func (v *Victims) validate(f faults) {
+	f.needWait("min_age", v.MinAge)
+	f.need(v.MinUsage >= 0 && !math.IsInf(v.MinUsage, 1), "min_usage", "%v is not a number of cores of at least 0", v.MinUsage)
+	for _, list := range []struct {
+		name  string
+		words []string
+		matcher
+	}{{"frameworks", v.Protect.Frameworks, framework}, {"roles", v.Protect.Roles, role}, {"labels", v.Protect.Labels, label}} {
+		for i, word := range list.words {
+			f.in("protect.%s", list.name).needMatch(list.matcher, fmt.Sprintf("[%d]", i), word)
 		}
 	}
-	return true
+	for i := range v.Priorities {
+		v.Priorities[i].validate(f.in("priorities[%d]", i))
+	}
 }
 
-// finite reports whether v is a number that something can be compared with.
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+func (p *Priority) validate(f faults) {
+	set := 0
+	for _, m := range []struct {
+		field, word string
+		matcher
+	}{{".framework", p.Framework, framework}, {".role", p.Role, role}, {".label", p.Label, label}} {
+		if m.word != "" {
+			set++
+			f.needMatch(m.matcher, m.field, m.word)
+		}
+	}
+	f.need(set == 1, "", "needs exactly one of framework, role and label")
+}
+
+func (f faults) needWait(field string, d time.Duration) {
+	f.need(d >= 0 && d <= MaxWait, field, "%s is not between 0s and 24h", d)
+}
+
+func (f faults) needMatch(m matcher, field, word string) {
+	why := neverMatches(m, word)
+	f.need(why == "", field, "%s", why)
+}

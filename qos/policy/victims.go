@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -37,48 +36,6 @@ type Protect struct {
 type Priority struct {
 	Framework, Role, Label string
 	Priority               int
-}
-
-func (v *Victims) validate(report func(field, reason string)) {
-	bad := func(field, reason string) {
-		if reason != "" {
-			report(field, reason)
-		}
-	}
-	if v.MinAge < 0 || v.MinAge > MaxWait {
-		bad("min_age", fmt.Sprintf("%s is not between 0s and 24h", v.MinAge))
-	}
-	if !finite(v.MinUsage) || v.MinUsage < 0 {
-		bad("min_usage", fmt.Sprintf("%v is not a number of cores of at least 0", v.MinUsage))
-	}
-	for i, s := range v.Protect.Frameworks {
-		bad(fmt.Sprintf("protect.frameworks[%d]", i), neverMatches(framework, s))
-	}
-	for i, s := range v.Protect.Roles {
-		bad(fmt.Sprintf("protect.roles[%d]", i), neverMatches(role, s))
-	}
-	for i, s := range v.Protect.Labels {
-		bad(fmt.Sprintf("protect.labels[%d]", i), neverMatches(label, s))
-	}
-	for i := range v.Priorities {
-		v.Priorities[i].validate(fmt.Sprintf("priorities[%d]", i), bad)
-	}
-}
-
-func (p *Priority) validate(at string, bad func(field, reason string)) {
-	set := 0
-	for _, m := range []struct {
-		field, word string
-		matcher     matcher
-	}{{"framework", p.Framework, framework}, {"role", p.Role, role}, {"label", p.Label, label}} {
-		if m.word != "" {
-			set++
-			bad(at+"."+m.field, neverMatches(m.matcher, m.word))
-		}
-	}
-	if set != 1 {
-		bad(at, "needs exactly one of framework, role and label")
-	}
 }
 
 // Protects reports whether e is on one of the lists.
