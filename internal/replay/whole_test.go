@@ -100,14 +100,14 @@ func TestWholeLoopWithoutRulesKillsNothing(t *testing.T) {
 func TestWholeLoopThrottles(t *testing.T) {
 	t.Parallel()
 	o := wholeOptions()
-	r := policy.Rule{Name: "squeeze", Signal: signal.RegularCPUPressure, Above: 0.1, Clear: 0.05, Action: policy.Throttle, Immediate: true}
+	r := policy.Rule{Name: "pressure", Signal: signal.RegularCPUPressure, Above: 0.1, Clear: 0.05, Action: policy.Throttle, Immediate: true}
 	o.Policy.Rules = []policy.Rule{r}
 	got, err := EvaluateWhole(burst(t), mustParse(t, "latest"), predict.Config{}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.Kills != 0 || got.LostHours != 0 || got.Contentions == 0 {
-		t.Errorf("%d killed, %v hours lost, contended %d times; want none, none, and a squeeze", got.Kills, got.LostHours, got.Contentions)
+		t.Errorf("%d killed, %v hours lost, contended %d times; want none, none, and contention", got.Kills, got.LostHours, got.Contentions)
 	}
 	if got.ReliefMaxSeconds > 10 {
 		t.Errorf("relief after %v s, want it at the tick after the first that sees it", got.ReliefMaxSeconds)

@@ -169,14 +169,14 @@ func checkTurns(t *testing.T, sc *Scenario, rows []Row, want want) {
 // nobody comes while the offer is stopped.
 func checkOffers(t *testing.T, rows []Row) {
 	t.Helper()
-	held := -1
+	heldOff := -1
 	for i := range rows {
 		r := &rows[i]
-		if i > 0 && r.RevocableTotal > rows[i-1].RevocableTotal+1e-9 && r.Second < held {
-			t.Errorf("%d s: promises %.1f after %.1f, nothing before %d s", r.Second, r.RevocableTotal, rows[i-1].RevocableTotal, held)
+		if i > 0 && r.RevocableTotal > rows[i-1].RevocableTotal+1e-9 && r.Second < heldOff {
+			t.Errorf("%d s: offers %.1f in all after %.1f, nothing before %d s", r.Second, r.RevocableTotal, rows[i-1].RevocableTotal, heldOff)
 		}
 		if r.Acted {
-			held = r.Second + int(HoldOff.Seconds())
+			heldOff = r.Second + int(HoldOff.Seconds())
 		}
 		if r.Joined && r.StopOffering {
 			t.Errorf("%d s: somebody came while the offer was stopped", r.Second)
