@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/daemon"
 	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 	"github.com/estimatord/estimatord/qos/signal"
@@ -145,10 +145,9 @@ const checkFor = 1100 * time.Millisecond
 
 // readable warns of the signals of p that say nothing on this host.
 func (c *check) readable(name string, p *policy.Policy) {
-	mon, err := monitor.New(monitor.Config{
-		CgroupRoot: c.settings.CgroupRoot, MesosRoot: c.settings.MesosCgroupsRoot, ProcRoot: c.settings.ProcRoot,
-		StatEvery: 1, CostBudget: 1,
-	})
+	cfg := c.settings
+	cfg.Monitor.StatEvery, cfg.Monitor.CostBudget = 1, 1 // two samples are to read everything
+	mon, err := daemon.NewMonitor(&cfg)
 	if err != nil {
 		c.print("%s: this host cannot be read: %s [warning]", name, err)
 		return

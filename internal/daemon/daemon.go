@@ -150,8 +150,8 @@ func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// newMonitor makes what samples the host that cfg names.
-func newMonitor(cfg *config.Config) (*monitor.Monitor, error) {
+// NewMonitor makes what samples the host that cfg names.
+func NewMonitor(cfg *config.Config) (*monitor.Monitor, error) {
 	return monitor.New(monitor.Config{
 		CgroupRoot: cfg.CgroupRoot, MesosRoot: cfg.MesosCgroupsRoot, ProcRoot: cfg.ProcRoot,
 		StatEvery: cfg.Monitor.StatEvery, CostBudget: cfg.Monitor.CostBudget,

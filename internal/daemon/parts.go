@@ -69,7 +69,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	mon, err := newMonitor(cfg)
+	mon, err := NewMonitor(cfg)
 	if err != nil {
 		return nil, err
 	}
