@@ -92,12 +92,12 @@ func (l *loader) set(path string, k *key, value, origin string) {
 	texts := []string{value}
 	if k.clear != nil {
 		k.clear()
-		texts = strings.FieldsFunc(value, func(c rune) bool { return c == ',' })
+		texts = strings.Split(strings.ReplaceAll(value, " ", ""), ",")
+		if value == "" {
+			texts = nil
+		}
 	}
 	for _, s := range texts {
-		if k.clear != nil {
-			s = strings.TrimSpace(s)
-		}
 		if err := k.set(s); err != nil {
 			l.faults = append(l.faults, &Error{Where: origin, Reason: err.Error(), Err: err})
 			return

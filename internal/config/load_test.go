@@ -221,6 +221,7 @@ func TestFaultsOfFlagsAndEnvironment(t *testing.T) {
 		{"fixed without a total", []string{"--mode=fixed"}, nil, "--mode: resources: mode fixed needs the total to offer, such as cpus:4"},
 		{"a cap on what is not estimated", []string{"--resources=cpus:1;mem:64"}, nil, "--resources: caps mem, which estimator.resources does not estimate"},
 		{"a list", nil, []string{"ESTIMATORD_ESTIMATOR_RESOURCES=cpus,disk"}, `ESTIMATORD_ESTIMATOR_RESOURCES: "disk" is not one of cpus, mem`},
+		{"nothing in a list", nil, []string{"ESTIMATORD_ESTIMATOR_RESOURCES=cpus,,mem"}, `ESTIMATORD_ESTIMATOR_RESOURCES: "" is not one of cpus, mem`},
 		{"twice in a list", nil, []string{"ESTIMATORD_ESTIMATOR_RESOURCES=cpus,cpus"}, `ESTIMATORD_ESTIMATOR_RESOURCES: "cpus" is listed twice`},
 		{"out of the hierarchy", []string{"--mesos-cgroups-root=../x"}, nil, `--mesos-cgroups-root: "../x" leads out of the hierarchy`},
 		{"stale at once", []string{"--interval=6s"}, nil, `--interval: sample_stale_after: 10s is less than two intervals of 6s: every reading would be stale`},
