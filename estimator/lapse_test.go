@@ -79,3 +79,36 @@ func TestPageCacheHidesNothing(t *testing.T) {
 		t.Errorf("%v MB outside, want 6 GiB", outside)
 	}
 }
+
+// What cannot be read hides nothing that runs outside the containers, from the
+// first tick on.
+func TestALapseHidesNothing(t *testing.T) {
+	lost := func(c *snapshot.Container) {
+		c.CPU.Cores, c.Memory.UnreclaimableBytes = snapshot.Value{Why: snapshot.Impossible}, snapshot.Count{Why: snapshot.Impossible}
+	}
+	for _, resource := range []string{resources.CPUs, resources.Mem} {
+		cfg := direct()
+		cfg.Resources[0].Name = resource
+		for _, hog := range []actor{
+			{id: "b-batch", class: snapshot.ClassRevocable, revocable: 3000, uses: 0.1, age: old, fault: lost},
+			{id: "b-db", class: snapshot.ClassRegular, regular: 1000, uses: 0.1, age: old, fault: lost},
+			{id: "b-both", class: snapshot.ClassShared, regular: 100, revocable: 3000, uses: 0.1, age: old, fault: lost},
+		} {
+			for at, first := range []int{0, 5} { // lost from the start on, and later
+				e := mustUsage(t, cfg)
+				for sec := range first + 4 {
+					now := hog
+					if sec < first {
+						now.fault = nil
+					}
+					s := scene(start.Add(time.Duration(sec)*time.Second), web(1), now)
+					s.Host.BusyCores, s.Host.MemAvailableBytes = snapshot.ValueOf(7), snapshot.CountOf(1<<30) // nearly 6 are used outside
+					r := e.Estimate(s).Resources[0]
+					if r.Offered != 0 {
+						t.Errorf("%s of %s: %v offered at %d s of story %d: %+v", resource, hog.id, r.Offered, sec, at, *r.Estimate)
+					}
+				}
+			}
+		}
+	}
+}

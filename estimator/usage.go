@@ -32,9 +32,10 @@ type slack struct {
 	names      []string
 	governor   *Governor
 	unmanaged  extreme[float64]
-	// outside is the last value of unmanaged; letOff: that tick had newcomers.
-	outside float64
-	letOff  bool
+	// outside is the last value of unmanaged, counted: there is one; letOff: it was
+	// not raised at that tick.
+	outside         float64
+	counted, letOff bool
 	// whole are the terms of the last tick at which everything was there.
 	whole ResourceOffer
 	// containers is what the predictor is shown, kept for its memory.
@@ -226,7 +227,7 @@ type sums struct {
 	// of their demands.
 	used, wanted float64
 	// managed is Σ used by all of the agent's top-level containers, revocable
-	// ones included, one that could not be read at its allocation.
+	// ones included, one that has no reading yet at its allocation.
 	managed float64
 	// newcomers: something new in the agent's tree has no rate yet, so what
 	// others use cannot be told from what it uses.
@@ -262,6 +263,9 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 		switch {
 		case ok:
 			sum.managed += used
+		case c.OnDisk && isLapse(r.read.why(c)):
+			// Nothing says that it uses anything of what the host uses.
+			sum.lapse = true
 		case !twin:
 			// It is counted at its allocation, so that much of the host's use is
 			// its own. Otherwise each launch, whose first sample has no rate yet,
@@ -282,7 +286,6 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 		amount := allocated.Float()
 		if !ok {
 			used = amount
-			sum.lapse = sum.lapse || c.OnDisk && isLapse(r.read.why(c))
 		}
 		wanted := used
 		if ok && r.read.waits && demands != nil {
@@ -309,9 +312,9 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 // nothing; and what it has allocated beyond what there is counts as used, since
 // nobody can be handed that.
 //
-// A tick with newcomers adds nothing above the value before, or each launch
-// would lower the offer for a whole window; but no two ticks in a row
-// are let off.
+// A tick with newcomers or a lapse adds nothing above the value before, or each
+// launch would lower the offer for a whole window; but no two ticks in a row are
+// let off, nor a first tick with a lapse.
 func (r *slack) beyond(at time.Time, seen sums, s *snapshot.Snapshot, allocated float64) resources.Milli {
 	used, size, _ := r.read.host(&s.Host)
 	left := 0.0
@@ -320,10 +323,10 @@ func (r *slack) beyond(at time.Time, seen sums, s *snapshot.Snapshot, allocated 
 	}
 	left -= max(0, allocated-size)
 	now := max(0, used-seen.managed-left)
-	r.letOff = seen.newcomers && !r.letOff
+	r.letOff = (seen.newcomers || seen.lapse && r.counted) && !r.letOff
 	if r.letOff {
 		now = min(now, r.outside)
 	}
-	r.outside = now
+	r.outside, r.counted = now, true
 	return resources.CeilMilli(r.unmanaged.add(at, now))
 }
