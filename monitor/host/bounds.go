@@ -75,7 +75,7 @@ type bounds struct {
 // setFiles are where one cgroup says which processors its tasks use: the first of
 // them that is there.
 type setFiles struct {
-	dir   string
+	dir   kernel.Path
 	files []kernel.Path
 }
 
@@ -106,7 +106,7 @@ func (r *Reader) Bound(b Bounds) {
 		r.bounds.quotas = append(r.bounds.quotas, files)
 	}
 	for _, dir := range b.CPUSets {
-		f := setFiles{dir: dir}
+		f := setFiles{dir: kernel.NewPath(dir)}
 		for _, name := range sets {
 			f.files = append(f.files, kernel.NewPath(filepath.Join(dir, name)))
 		}
@@ -198,8 +198,8 @@ func (r *Reader) readSet(f *setFiles) snapshot.Absence {
 }
 
 // has reports whether there is such a directory.
-func (r *Reader) has(dir string) bool {
-	_, errno := kernel.StatDir(unix.AT_FDCWD, kernel.NewPath(dir), &r.statBuf)
+func (r *Reader) has(dir kernel.Path) bool {
+	_, errno := kernel.StatDir(unix.AT_FDCWD, dir, &r.statBuf)
 	return errno == 0
 }
 

@@ -159,6 +159,23 @@ func TestCapacityChanges(t *testing.T) {
 }
 
 func TestBoundedReadAllocatesNothing(t *testing.T) {
+	for _, v2 := range []bool{false, true} {
+		proc, root := t.TempDir(), t.TempDir()
+		write(t, proc, "stat", machine(4, 1))
+		read, r := reader(t, proc)
+		none := filepath.Join(root, "none")
+		r.Bound(host.Bounds{V2: v2, Quotas: []host.QuotaDir{{CPU: none, Usage: none}}, CPUSets: []string{none}, Memory: []string{none}})
+		read(time.Second)
+		// The limits are looked for in each 30th.
+		if got := testing.AllocsPerRun(1, func() {
+			for range 60 {
+				read(time.Second)
+			}
+		}); got != 0 {
+			t.Errorf("v2 %v: %v allocations in 60 reads", v2, got)
+		}
+	}
+
 	proc, root := t.TempDir(), t.TempDir()
 	write(t, proc, "stat", machine(4, 1))
 	write(t, root, "cpuset.cpus.effective", "0-2\n")
