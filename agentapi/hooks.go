@@ -22,13 +22,14 @@ func (s *Server) admit(ctx context.Context, info *tap.Info) (context.Context, er
 	if c != nil && (c.UID == 0 || c.UID == s.cfg.AgentUID || c.UID == euid) {
 		arriving, err := s.arrivals.begin(ctx, s.groupOf(connOf(ctx), method), s.cfg.ArriveTimeout)
 		if err != nil {
-			s.tally.refusedCall(s.now(), method, err)
+			s.counters.problem(s.now(), refusedCall, 1, err)
+			s.counters.call(method, codes.ResourceExhausted) // the stats handler does not see it
 		}
 		return arriving, err
 	}
 	err := fmt.Errorf("%s may not call: this socket is for root, uid %d and uid %d", c, euid, s.cfg.AgentUID)
-	s.tally.refusedPeer(s.now(), method, err)
-	s.warn.Warn(warnPeer, "a caller was refused", "err", err)
+	s.counters.problem(s.now(), refusedPeer, 1, err)
+	s.counters.call(method, codes.PermissionDenied)
 	return nil, status.Error(codes.PermissionDenied, err.Error())
 }
 
@@ -64,16 +65,11 @@ func (s *Server) recovered(err *error) {
 	if p == nil {
 		return
 	}
-	e := fmt.Errorf("panic: %v", p)
-	s.tally.panicked(s.now(), e)
-	s.warn.Warn(warnPanic, "a call panicked, this is a defect", "err", e, "stack", string(debug.Stack()))
+	s.counters.problem(s.now(), panicked, 1, fmt.Errorf("panic: %v", p), "stack", string(debug.Stack()))
 	*err = status.Error(codes.Internal, "estimatord failed on this call, see its log")
 }
 
-func (s *Server) undecodable(err error) {
-	s.tally.badReport(s.now(), err)
-	s.warn.Warn(warnReport, "a message was refused", "err", err)
-}
+func (s *Server) undecodable(err error) { s.counters.problem(s.now(), badReport, 1, err) }
 
 // unknownMethod answers calls of methods that are not served.
 func unknownMethod(_ any, ss grpc.ServerStream) error {
@@ -123,9 +119,9 @@ func (h *statsHandler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) contex
 func (h *statsHandler) HandleConn(ctx context.Context, e stats.ConnStats) {
 	switch e.(type) {
 	case *stats.ConnBegin:
-		h.s.tally.connected(1)
+		add(&h.s.counters, &h.s.counters.conns, 1)
 	case *stats.ConnEnd:
-		h.s.tally.connected(-1)
+		add(&h.s.counters, &h.s.counters.conns, -1)
 		h.s.disconnected(connOf(ctx))
 	}
 }
@@ -156,7 +152,7 @@ func (h *statsHandler) HandleRPC(ctx context.Context, e stats.RPCStats) {
 	if !ok {
 		return
 	}
-	h.s.tally.call(c.method, status.Code(end.Error))
+	h.s.counters.call(c.method, status.Code(end.Error))
 	if c.end != nil {
 		c.end(end.Error)
 	}

@@ -87,7 +87,7 @@ func (s *Server) enterPoll(report *snapshot.Usage) (*poll, error) {
 	for _, old := range s.polls {
 		if !old.superseded {
 			old.superseded, old.report = true, nil
-			s.tally.superseded()
+			add(&s.counters, &s.counters.superseded, 1)
 		}
 	}
 	p := &poll{report: report, started: s.now()}

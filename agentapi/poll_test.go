@@ -2,6 +2,8 @@ package agentapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -289,14 +291,18 @@ func TestKillOfALostAnswerStaysQueued(t *testing.T) {
 func TestLogsAreRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
-		w := &warner{log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: noTime})), now: time.Now, every: time.Minute}
+		c := &counters{log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: noTime}))}
+		err := errors.New("e")
 		for range 5 {
-			w.Warn(warnAgent, "w")
+			c.problem(time.Now(), refusedAgent, 1, err)
 		}
-		w.Warn(warnPeer, "other")
+		c.problem(time.Now(), refusedPeer, 1, err)
 		time.Sleep(time.Minute)
-		w.Warn(warnAgent, "w")
-		const want = "level=WARN msg=w kept_back=0\nlevel=WARN msg=other kept_back=0\nlevel=WARN msg=w kept_back=4\n"
+		c.problem(time.Now(), refusedAgent, 1, err)
+		line := func(kind problem, kept int) string {
+			return fmt.Sprintf("level=WARN msg=%q err=e kept_back=%d\n", messages[kind], kept)
+		}
+		want := line(refusedAgent, 0) + line(refusedPeer, 0) + line(refusedAgent, 4)
 		if got := log.String(); got != want {
 			t.Errorf("logged %q, want %q", got, want)
 		}

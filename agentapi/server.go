@@ -1,6 +1,7 @@
 package agentapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,12 +37,12 @@ var (
 // Server is the agent's side of the daemon. Its methods are for any goroutine.
 type Server struct {
 	cfg    Config
-	warn   *warner
 	log    *slog.Logger
 	now    func() time.Time
 	grpc   *grpc.Server
 	health *health.Server
-	tally  *tally
+	// counters are what has been seen so far.
+	counters counters
 	// arrivals are the calls whose message is not decoded yet.
 	arrivals arrivals
 	// closing is closed when Serve stops; long polls end then.
@@ -71,14 +72,13 @@ func New(cfg Config, logger *slog.Logger, clock func() time.Time) (*Server, erro
 	}
 	s := &Server{
 		cfg: cfg, log: logger, now: clock,
-		warn:    &warner{log: logger, now: clock, every: warnEvery},
-		health:  health.NewServer(),
-		tally:   newTally(),
-		closing: make(chan struct{}),
-		changed: make(chan struct{}),
-		owner:   owner{timeout: cfg.OwnerTimeout},
-		kills:   killQueue{retryAfter: cfg.RetryAfter, retryCap: cfg.RetryCap, validFor: cfg.KillValidFor},
-		fresh:   freshness{every: cfg.FreshEvery},
+		health:   health.NewServer(),
+		counters: counters{log: logger, calls: map[callLabel]uint64{}},
+		closing:  make(chan struct{}),
+		changed:  make(chan struct{}),
+		owner:    owner{timeout: cfg.OwnerTimeout},
+		kills:    killQueue{retryAfter: cfg.RetryAfter, retryCap: cfg.RetryCap, validFor: cfg.KillValidFor},
+		fresh:    freshness{every: cfg.FreshEvery},
 	}
 	s.grpc = grpc.NewServer(
 		grpc.Creds(unixsocket.Credentials{ProcRoot: cfg.ProcRoot}),
@@ -135,17 +135,28 @@ func (s *Server) Serve(ctx context.Context) error {
 		return ErrNotListening
 	}
 	l.MaxConns = s.cfg.MaxConnections
-	stopped, remains := l.Serve(ctx, unixsocket.Serving{Server: s.grpc, DrainFor: s.cfg.DrainFor, Stopping: func() {
-		close(s.closing)
-		s.health.Shutdown()
-	}})
-	switch {
-	case stopped != nil:
-		return fmt.Errorf("agent API stopped: %w", stopped)
-	case remains != nil:
-		return fmt.Errorf("remove the socket: %w", remains)
+	served := make(chan error, 1)
+	go func() { served <- cmp.Or(s.grpc.Serve(l), grpc.ErrServerStopped) }()
+	var stopped error
+	select {
+	case err := <-served:
+		stopped = fmt.Errorf("agent API stopped: %w", err)
+	case <-ctx.Done():
 	}
-	return nil
+	close(s.closing)
+	s.health.Shutdown()
+	remains := l.Remove() // before the listener closes
+	// One that goes on for ever (a health watch, a stuck client) is cut.
+	cut := time.AfterFunc(s.cfg.DrainFor, s.grpc.Stop)
+	defer cut.Stop()
+	s.grpc.GracefulStop()
+	if stopped == nil {
+		<-served
+	}
+	if stopped == nil && remains != nil {
+		stopped = fmt.Errorf("remove the socket: %w", remains)
+	}
+	return stopped
 }
 
 // SetServing says whether ticks are fresh, as gRPC health shows it.

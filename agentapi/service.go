@@ -3,6 +3,7 @@ package agentapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -42,7 +43,7 @@ func (v *service) Estimate(ctx context.Context, req *agentv1.EstimateRequest) (*
 	}
 	answer, refused := offerable(s.cfg.Answer(*offer, report, s.now()))
 	if len(refused) > 0 {
-		s.warn.Warn(warnOffer, "resources left out of the offer: the agent could not read them", "names", refused)
+		s.counters.problem(s.now(), unreadableOffer, 1, fmt.Errorf("unreadable resources %q", refused))
 	}
 	return &agentv1.EstimateResponse{Resources: answer.String()}, nil
 }
@@ -103,17 +104,15 @@ func (s *Server) accept(ctx context.Context, m *wire.ResourceUsage) (*snapshot.U
 	s.mu.Unlock()
 
 	if err != nil {
-		s.tally.refusedAgent(now, err)
-		s.warn.Warn(warnAgent, "a second agent was refused", "err", err)
+		s.counters.problem(now, refusedAgent, 1, err)
 		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
 	if in.took {
-		s.tally.took()
+		add(&s.counters, &s.counters.takeovers, 1)
 		s.log.Info("agent reports its usage", "agent", id, "caller", c.caller.String(), "instead_of", in.from, "executors", len(d.usage.Executors))
 	}
 	if d.dropped != nil {
-		s.tally.dropped(now, d.usage.Dropped, d.dropped)
-		s.warn.Warn(warnExecutor, "executors left out of the agent's report", "agent", id, "count", d.usage.Dropped, "first", d.dropped)
+		s.counters.problem(now, droppedExecutors, d.usage.Dropped, d.dropped, "agent", id, "count", d.usage.Dropped)
 	}
 	return d.usage, nil
 }
@@ -126,8 +125,7 @@ func (s *Server) leave(id string) {
 
 // unusable refuses a report; the last good one grows older meanwhile.
 func (s *Server) unusable(id string, err error) error {
-	s.tally.badReport(s.now(), err)
-	s.warn.Warn(warnReport, "the agent's report was refused", "agent", id, "err", err)
+	s.counters.problem(s.now(), badReport, 1, err, "agent", id)
 	return status.Error(codes.InvalidArgument, err.Error())
 }
 

@@ -1,14 +1,9 @@
 package agentapi
 
 import (
-	"cmp"
-	"maps"
 	"os"
-	"slices"
-	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
@@ -89,7 +84,7 @@ func (s *Server) Status() Status {
 		st.UsageAt, st.Executors, st.DroppedExecutors = u.At, len(u.Executors), u.Dropped
 	}
 	s.mu.Unlock()
-	s.tally.fill(&st)
+	s.counters.fill(&st)
 	return st
 }
 
@@ -110,73 +105,4 @@ func methodOf(fullName string) string {
 		return "Reflection"
 	}
 	return otherMethod
-}
-
-type callLabel struct {
-	method string
-	code   codes.Code
-}
-
-// tally counts events.
-type tally struct {
-	mu     sync.Mutex
-	counts Counts
-	conns  int
-	calls  map[callLabel]uint64
-}
-
-func newTally() *tally { return &tally{calls: map[callLabel]uint64{}} }
-
-func (t *tally) fill(st *Status) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	st.Counts, st.Connections = t.counts, t.conns
-	for _, l := range slices.SortedFunc(maps.Keys(t.calls), func(a, b callLabel) int {
-		return cmp.Or(cmp.Compare(a.method, b.method), cmp.Compare(a.code, b.code))
-	}) {
-		st.Calls = append(st.Calls, CallCount{Method: l.method, Code: l.code.String(), N: t.calls[l]})
-	}
-}
-
-// add changes one counter; a non-nil err is the newest problem.
-func (t *tally) add(n *uint64, by uint64, at time.Time, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	*n += by
-	if err != nil {
-		t.counts.LastError = Problem{At: at, Text: err.Error()}
-	}
-}
-
-func (t *tally) refusedPeer(at time.Time, method string, err error) {
-	t.add(&t.counts.RefusedPeers, 1, at, err)
-	t.call(method, codes.PermissionDenied) // the stats handler does not see it
-}
-
-func (t *tally) refusedCall(at time.Time, method string, err error) {
-	t.add(&t.counts.RefusedCalls, 1, at, err)
-	t.call(method, codes.ResourceExhausted)
-}
-
-func (t *tally) refusedAgent(at time.Time, err error) { t.add(&t.counts.RefusedAgents, 1, at, err) }
-func (t *tally) badReport(at time.Time, err error)    { t.add(&t.counts.BadReports, 1, at, err) }
-func (t *tally) panicked(at time.Time, err error)     { t.add(&t.counts.Panics, 1, at, err) }
-func (t *tally) superseded()                          { t.add(&t.counts.Superseded, 1, time.Time{}, nil) }
-
-func (t *tally) took() { t.add(&t.counts.Takeovers, 1, time.Time{}, nil) }
-
-func (t *tally) dropped(at time.Time, n int, first error) {
-	t.add(&t.counts.DroppedExecutorsTotal, uint64(n), at, first)
-}
-
-func (t *tally) connected(by int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.conns += by
-}
-
-func (t *tally) call(method string, code codes.Code) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.calls[callLabel{method, code}]++
 }

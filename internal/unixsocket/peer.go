@@ -1,16 +1,14 @@
 package unixsocket
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -110,37 +108,16 @@ func (p Credentials) Clone() credentials.TransportCredentials { return p }
 func (Credentials) OverrideServerName(string) error { return nil }
 
 // processID is "pid:<pid>@<start time>", with the start time in clock ticks
-// since boot. A process that cannot be seen (it is gone, or in a PID namespace
-// outside ours) has "?" there.
+// since boot (proc_pid_stat(5)). A process that cannot be seen (it is gone, or in
+// a PID namespace outside ours) has "?" there.
 func processID(procRoot string, pid int32) string {
 	start := "?"
-	if text, err := os.ReadFile(filepath.Join(procRoot, strconv.Itoa(int(pid)), "stat")); err == nil {
-		if t, ok := startTime(text); ok {
-			start = strconv.FormatUint(t, 10)
+	if fs, err := procfs.NewFS(procRoot); err == nil {
+		if p, err := fs.Proc(int(pid)); err == nil {
+			if stat, err := p.Stat(); err == nil {
+				start = strconv.FormatUint(stat.Starttime, 10)
+			}
 		}
 	}
 	return fmt.Sprintf("pid:%d@%s", pid, start)
-}
-
-// startTime is field 22 of /proc/<pid>/stat (proc_pid_stat(5)):
-//
-//	4242 (mesos-agent) S 1 4242 4242 0 -1 4194560 ... 20 0 9 0 5177 ...
-//
-// The second field is the command in parentheses and may itself hold spaces
-// and parentheses, so fields are counted from the last closing one.
-func startTime(stat []byte) (ticks uint64, ok bool) {
-	end := bytes.LastIndexByte(stat, ')')
-	if end < 0 {
-		return 0, false
-	}
-	const stateField, startField = 3, 22
-	fields := bytes.Fields(stat[end+1:])
-	if len(fields) <= startField-stateField {
-		return 0, false
-	}
-	ticks, err := strconv.ParseUint(string(fields[startField-stateField]), 10, 64)
-	if err != nil {
-		return 0, false
-	}
-	return ticks, true
 }
