@@ -1,7 +1,6 @@
 package agentapi
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -348,9 +347,7 @@ func TestKillQueueModel(t *testing.T) {
 						t.Fatalf("%v in flight since %s, want %s", f.Key, f.Since, m.since)
 					}
 				}
-				byKey := func(a, b snapshot.Key) int {
-					return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
-				}
+				byKey := snapshot.Key.Compare
 				slices.SortFunc(got, byKey)
 				if diff := gocmp.Diff(slices.SortedFunc(maps.Keys(model), byKey), got); diff != "" {
 					t.Fatalf("in flight (-want +got):\n%s", diff)

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"cmp"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -300,7 +299,7 @@ func (f *FastSampler) Follow(s *snapshot.Snapshot) {
 			continue
 		}
 		f.regular++
-		for i < known && compareKeys(f.watched[i].key, c.Key) < 0 {
+		for i < known && f.watched[i].key.Compare(c.Key) < 0 {
 			i++
 		}
 		var w *watched
@@ -323,12 +322,8 @@ func (f *FastSampler) Follow(s *snapshot.Snapshot) {
 	}
 	if changed {
 		f.watched = slices.DeleteFunc(f.watched, func(w *watched) bool { return w.follows != f.follows })
-		slices.SortFunc(f.watched, func(a, b *watched) int { return compareKeys(a.key, b.key) })
+		slices.SortFunc(f.watched, func(a, b *watched) int { return a.key.Compare(b.key) })
 	}
-}
-
-func compareKeys(a, b snapshot.Key) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
 }
 
 // throttle takes over for how much of the last tick the container's own quota

@@ -1,7 +1,6 @@
 package throttle
 
 import (
-	"cmp"
 	"log/slog"
 	"slices"
 	"strings"
@@ -252,7 +251,7 @@ func (a *Actor) byKey(key snapshot.Key) *container {
 }
 
 func compareContainers(a, b *container) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
+	return a.Compare(b.Key)
 }
 
 // isName reports whether id can be the name of a directory. A Mesos container

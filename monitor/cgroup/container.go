@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"cmp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -79,7 +78,7 @@ type file struct {
 }
 
 func compareContainers(a, b *Container) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Inode, b.Inode))
+	return a.Compare(b.Key)
 }
 
 // closeFile drops a kept descriptor.
