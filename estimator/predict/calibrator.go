@@ -111,7 +111,7 @@ func (c *calibrator) check() error {
 	for k := range c.Residuals {
 		h := &c.Residuals[k]
 		total := 0.0
-		for b, w := range h.Weight {
+		for b, w := range &h.Weight {
 			if !(w >= 0) || math.Abs(h.Sum[b]) > 1e9*c.Weight {
 				return fmt.Errorf("expert %d has residuals of weight %v and sum %v", k, w, h.Sum[b])
 			}

@@ -91,6 +91,7 @@ func (o object) list(key string) []any { return o[key].([]any) }
 func (o object) container(i int) object {
 	return object(o.list("containers")[i].(map[string]any)).of("state")
 }
+
 func (o object) expert(i int) object { return o.of("calibrator").list("residuals")[i].(map[string]any) }
 
 func TestRestoreRefuses(t *testing.T) {
