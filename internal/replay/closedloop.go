@@ -66,7 +66,7 @@ const GivenUp = 0.02
 // closedLoop runs and scores the closed loop of one estimator in one cell.
 //
 // At each step: tasks are killed, newest first, until regular demand and
-// best-effort tasks fit into what is allocated to regular containers (a
+// best-effort tasks fit into what is allocated to regular containers (that is
 // contention); tasks that ran their length complete; the new slack goes through
 // the governor; tasks start while they fit into what is offered. An offer
 // that shrinks kills nothing by itself.

@@ -33,7 +33,7 @@ func TestClosedLoopStories(t *testing.T) {
 			story:  []moment{{2, 10, 4, 4}, {2, 10, 1, 4}, {2, 10, 1, 4}},
 			want:   LoopScore{Started: 4, Offered: (4 + 1) / 20.0, MessagesPerHour: 6, RawMessagesPerHour: 6},
 		},
-		"demand beyond what is left contentions, and kills the newest": {
+		"demand beyond what is left is contention, and kills the newest": {
 			length: time.Hour,
 			story:  []moment{{2, 10, 2, 2}, {2, 10, 4, 4}, {7.5, 10, 0, 2}},
 			// Two tasks ran five minutes in vain.

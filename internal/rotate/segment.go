@@ -125,9 +125,22 @@ func Lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// Writable makes sure that files can be made in dir.
+// probes are the names of the files by which Writable finds out.
+const probes = ".probe-*"
+
+// Writable makes sure that files can be made in dir. It removes what a process
+// left that was killed while it did the same.
 func Writable(dir string) error {
-	probe, err := os.CreateTemp(dir, ".probe-*")
+	left, err := filepath.Glob(filepath.Join(dir, probes))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	probe, err := os.CreateTemp(dir, probes)
 	if err != nil {
 		return err
 	}

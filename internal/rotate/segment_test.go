@@ -118,3 +118,18 @@ func TestOneProcessWrites(t *testing.T) {
 		t.Error("a directory that is not there is writable")
 	}
 }
+
+func TestAProbeThatWasLeftIsRemoved(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, map[string]int{".probe-123": 0, "other": 1})
+	if err := Writable(dir); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "other" {
+		t.Errorf("%v, %v; want the other file alone", entries, err)
+	}
+	if err := Writable("/proc/self"); err == nil {
+		t.Error("/proc/self is said to be writable")
+	}
+}
