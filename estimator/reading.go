@@ -12,9 +12,8 @@ import (
 // reading is how a resource is read off a snapshot, in its unit.
 type reading struct {
 	name string
-	// container is what a container uses now, why why that is not known.
-	container func(c *snapshot.Container) (used float64, ok bool)
-	why       func(c *snapshot.Container) snapshot.Absence
+	// container is what a container uses now.
+	container func(c *snapshot.Container) snapshot.Value
 	// host is what the whole node uses, and how much it has.
 	host func(h *snapshot.Host) (used, size float64, ok bool)
 	// waits: who does not get it waits for it, so that demand can be above use.
@@ -24,27 +23,26 @@ type reading struct {
 // readings lists every resource that can be estimated.
 func readings() []reading {
 	return []reading{
-		{name: resources.CPUs, container: coresOf, why: func(c *snapshot.Container) snapshot.Absence { return c.CPU.Cores.Why }, host: hostCores, waits: true},
-		{name: resources.Mem, container: memoryOf, why: func(c *snapshot.Container) snapshot.Absence { return c.Memory.UnreclaimableBytes.Why }, host: hostMemory},
+		{name: resources.CPUs, container: coresOf, host: hostCores, waits: true},
+		{name: resources.Mem, container: memoryOf, host: hostMemory},
 	}
 }
 
-func coresOf(c *snapshot.Container) (float64, bool) { return finite(c.CPU.Cores.V, c.CPU.Cores.OK()) }
+func coresOf(c *snapshot.Container) snapshot.Value { return finite(c.CPU.Cores) }
 
 // hostCores is of the processors that can be used: where a cpuset or a quota
 // leaves the agent less than the machine has, the rest is none of its own.
 func hostCores(h *snapshot.Host) (used, size float64, ok bool) {
-	size, ok = finite(h.Usable().V, h.Usable().OK())
-	used, ok = finite(h.BusyCores.V, ok && h.BusyCores.OK())
-	return used, size, ok
+	busy, usable := finite(h.BusyCores), finite(h.Usable())
+	return busy.V, usable.V, busy.OK() && usable.OK()
 }
 
 // memoryOf is what c cannot give up without notice, the kind of memory that
 // MemAvailable leaves out: page cache, whether it was used lately or not, is in
 // neither, so that one can be taken from the other.
-func memoryOf(c *snapshot.Container) (float64, bool) {
-	w := c.Memory.UnreclaimableBytes
-	return float64(w.N) / resources.MemUnitBytes, w.OK()
+func memoryOf(c *snapshot.Container) snapshot.Value {
+	n := c.Memory.UnreclaimableBytes
+	return snapshot.Value{V: float64(n.N) / resources.MemUnitBytes, Why: n.Why}
 }
 
 // hostMemory is of the memory that can be used: where a limit around the agent
@@ -56,8 +54,11 @@ func hostMemory(h *snapshot.Host) (used, size float64, ok bool) {
 }
 
 // finite refuses what no use can be, whatever the sampler said of it.
-func finite(v float64, ok bool) (float64, bool) {
-	return v, ok && v >= 0 && !math.IsInf(v, 0)
+func finite(v snapshot.Value) snapshot.Value {
+	if v.OK() && !(v.V >= 0 && !math.IsInf(v.V, 0)) {
+		return snapshot.Value{Why: snapshot.Impossible}
+	}
+	return v
 }
 
 // isLapse reports whether a reading that is absent for that reason is usually

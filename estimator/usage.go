@@ -246,8 +246,11 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 		if c.Parent != "" {
 			continue
 		}
-		used, ok := r.read.container(c)
-		ok = ok && c.OnDisk && fresh(s.At, c.At, cfg.SampleStaleAfter)
+		reading := r.read.container(c)
+		if reading.OK() && !fresh(s.At, c.At, cfg.SampleStaleAfter) {
+			reading.Why = snapshot.NoTime
+		}
+		used, ok := reading.V, c.OnDisk && reading.OK()
 		if c.Executor == nil {
 			// The agent's next report will say whose it is; until one is overdue,
 			// what is new in its tree is its own.
@@ -263,7 +266,7 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 		switch {
 		case ok:
 			sum.managed += used
-		case c.OnDisk && isLapse(r.read.why(c)):
+		case c.OnDisk && isLapse(reading.Why):
 			// Nothing says that it uses anything of what the host uses.
 			sum.lapse = true
 		case !twin:
