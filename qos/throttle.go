@@ -81,33 +81,33 @@ func (s *target) least(p *policy.Policy, res policy.Resource) float64 {
 	return max(leastMemory, s.used/2)
 }
 
-// distribute shares total out over ss.
+// distribute shares total out over ts.
 //
-// policy.CPU: in proportion to what each was allocated, and what one does not use of
+// CPU: in proportion to what each was allocated, and what one does not use of
 // its share is the others' (max-min fairness):
 //
 //	limit_i = λ·allocated_i,  Σ min(want_i, limit_i) = total
 //
 // want_i is what it uses, or without bound where it uses what it may.
 //
-// policy.Memory: in proportion to what each uses, since what is not used need not be
+// Memory: in proportion to what each uses, since what is not used need not be
 // reclaimed.
-func distribute(p *policy.Policy, res policy.Resource, total float64, ss []target) {
+func distribute(p *policy.Policy, res policy.Resource, total float64, ts []target) {
 	if res == policy.Memory {
 		used := 0.0
-		for i := range ss {
-			used += ss[i].used
+		for i := range ts {
+			used += ts[i].used
 		}
-		for i := range ss {
-			if ss[i].known && used > 0 {
-				ss[i].now = max(ss[i].used*total/used, ss[i].least(p, res))
+		for i := range ts {
+			if ts[i].known && used > 0 {
+				ts[i].now = max(ts[i].used*total/used, ts[i].least(p, res))
 			}
 		}
 		return
 	}
-	level := waterLevel(total, ss)
-	for i := range ss {
-		ss[i].now = min(max(level*ss[i].part(), p.Ladder.FloorCores), max(total, p.Ladder.FloorCores))
+	level := waterLevel(total, ts)
+	for i := range ts {
+		ts[i].now = min(max(level*ts[i].part(), p.Ladder.FloorCores), max(total, p.Ladder.FloorCores))
 	}
 }
 
@@ -123,12 +123,12 @@ func (s *target) want() float64 {
 }
 
 // waterLevel is the λ of distribute.
-func waterLevel(total float64, ss []target) float64 {
-	order := make([]*target, len(ss))
+func waterLevel(total float64, ts []target) float64 {
+	order := make([]*target, len(ts))
 	parts := 0.0
-	for i := range ss {
-		order[i] = &ss[i]
-		parts += ss[i].part()
+	for i := range ts {
+		order[i] = &ts[i]
+		parts += ts[i].part()
 	}
 	slices.SortFunc(order, func(a, b *target) int { return cmp.Compare(a.want()/a.part(), b.want()/b.part()) })
 	left := total

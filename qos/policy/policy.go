@@ -93,8 +93,8 @@ type Rule struct {
 
 // While is a condition of a rule beside its own.
 type While struct {
-	Signal Signal
-	Above  float64
+	Signal Signal  `json:"signal"`
+	Above  float64 `json:"above"`
 }
 
 // Ladder says how the rungs are climbed and left.
@@ -120,25 +120,6 @@ type Ladder struct {
 	IgnoredAfter time.Duration
 }
 
-// DefaultLadder is what a policy file starts from.
-func DefaultLadder() Ladder {
-	return Ladder{
-		// Crane restores after 3 good readings and koordlet after 10 s and more;
-		// shorter than the 15 s after which the agent hears of it is of no use.
-		Dwell: 10 * time.Second,
-		// A process that gets 2 % of a CPU still answers its executor's
-		// heartbeats.
-		FloorCores: 0.02,
-		// Twice as much in four steps.
-		Loosen:      0.2,
-		FreezeFor:   0,
-		KillsAtOnce: 1,
-		// Twice what an agent needs to hear of it (long poll, 10 s) and to
-		// destroy a container (frozen and killed, up to 6 s measured).
-		IgnoredAfter: 30 * time.Second,
-	}
-}
-
 // Budget bounds the kills: when it is spent, a breaker opens: nothing is
 // offered and nothing is killed any more until half of it is there again, or an
 // operator resets it. Whoever needs more kills than that has another problem.
@@ -146,13 +127,6 @@ type Budget struct {
 	// Kills is how many are allowed in Per.
 	Kills int
 	Per   time.Duration
-}
-
-// DefaultBudget is what a policy file starts from.
-func DefaultBudget() Budget {
-	// No peer has one. A kill each six minutes is about as often as an offer can
-	// recover from the last one (hold_after_kill is 5 minutes).
-	return Budget{Kills: 10, Per: time.Hour}
 }
 
 // Fresh limits how old an input may be. Something older is not an input: a
@@ -178,15 +152,29 @@ func DefaultFresh() Fresh {
 	}
 }
 
-// DefaultMinUsage is the default of Victims.MinUsage in a policy file: what an
-// idle executor uses. Killing that relieves nothing.
-const DefaultMinUsage = 0.05
-
 // DefaultPolicy is a policy without rules, with everything else as a policy
 // file starts from.
 func DefaultPolicy() Policy {
 	return Policy{
-		Ladder: DefaultLadder(), Budget: DefaultBudget(),
-		Victims: Victims{MinUsage: DefaultMinUsage}, Fresh: DefaultFresh(),
+		Ladder: Ladder{
+			// Crane restores after 3 good readings and koordlet after 10 s and more;
+			// shorter than the 15 s after which the agent hears of it is of no use.
+			Dwell: 10 * time.Second,
+			// A process that gets 2 % of a CPU still answers its executor's
+			// heartbeats.
+			FloorCores: 0.02,
+			// Twice as much in four steps.
+			Loosen:      0.2,
+			KillsAtOnce: 1,
+			// Twice what an agent needs to hear of it (long poll, 10 s) and to
+			// destroy a container (frozen and killed, up to 6 s measured).
+			IgnoredAfter: 30 * time.Second,
+		},
+		// No peer has one. A kill each six minutes is about as often as an offer can
+		// recover from the last one (hold_after_kill is 5 minutes).
+		Budget: Budget{Kills: 10, Per: time.Hour},
+		// What an idle executor uses: killing that relieves nothing.
+		Victims: Victims{MinUsage: 0.05},
+		Fresh:   DefaultFresh(),
 	}
 }

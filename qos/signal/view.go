@@ -36,12 +36,12 @@ type Sums struct {
 	RevocableCores float64 `json:"revocable_cores"`
 	// Revocable counts containers that a rule could act on, Regular those that
 	// it could act for.
-	Revocable int `json:"revocable"`
-	Regular   int `json:"regular"`
+	Revocable int `json:"revocable_containers"`
+	Regular   int `json:"regular_containers"`
 	// Unread counts containers on disk without a fresh reading, UnreadRegular
 	// those of them, and of those not on disk, that run regular tasks alone.
-	Unread        int `json:"unread,omitzero"`
-	UnreadRegular int `json:"unread_regular,omitzero"`
+	Unread        int `json:"unread_containers,omitzero"`
+	UnreadRegular int `json:"unread_regular_containers,omitzero"`
 }
 
 // Look makes the view of the tick after before, the zero Past when it is not
