@@ -48,9 +48,9 @@ func memoryOf(c *snapshot.Container) snapshot.Value {
 // hostMemory is of the memory that can be used: where a limit around the agent
 // leaves it less than the machine has, the rest is none of its own.
 func hostMemory(h *snapshot.Host) (used, size float64, ok bool) {
-	t, a := h.UsableMemory()
-	total, available := float64(t.N), float64(a.N)
-	return max(0, total-available) / resources.MemUnitBytes, total / resources.MemUnitBytes, t.OK() && a.OK()
+	t, _ := h.UsableMemory()
+	u := h.UsedMemory()
+	return float64(u.N) / resources.MemUnitBytes, float64(t.N) / resources.MemUnitBytes, t.OK() && u.OK()
 }
 
 // finite refuses what no use can be, whatever the sampler said of it.

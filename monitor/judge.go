@@ -57,13 +57,10 @@ func (m *Monitor) judge(s *snapshot.Snapshot, machine cgroup.Machine) {
 		refuseMemory(s.Containers)
 		return
 	}
-	if !h.MemTotalBytes.OK() || !h.MemAvailableBytes.OK() {
-		return
-	}
-	used := float64(h.MemTotalBytes.N) - float64(h.MemAvailableBytes.N)
-	if float64(unreclaimable) > used*(1+kernel.Tolerance)+float64(h.MemTotalBytes.N)*memorySlack {
-		h.MemAvailableBytes = snapshot.Count{Why: snapshot.Impossible}
-		h.UsableMemAvailableBytes = h.MemAvailableBytes
+	if h.UsableMemUsedBytes.OK() && h.MemTotalBytes.OK() &&
+		float64(unreclaimable) > float64(h.UsableMemUsedBytes.N)*(1+kernel.Tolerance)+float64(h.MemTotalBytes.N)*memorySlack {
+		absent := snapshot.Count{Why: snapshot.Impossible}
+		h.MemAvailableBytes, h.UsableMemAvailableBytes, h.UsableMemUsedBytes = absent, absent, absent
 	}
 }
 

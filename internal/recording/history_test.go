@@ -163,7 +163,7 @@ func drawNext(t *rapid.T, s *snapshot.Snapshot) *snapshot.Snapshot {
 			At: n.Host.At, CPUs: drawCount(t), UsableCPUs: drawValue(t),
 			CapacityFrom: snapshot.CapacityFrom(rapid.IntRange(0, 3).Draw(t, "from")), BusyCores: drawValue(t), Load1: drawValue(t), Load5: drawValue(t),
 			Load15: drawValue(t), MemTotalBytes: drawCount(t), MemAvailableBytes: drawCount(t), Pressure: drawPressure(t),
-			UsableMemBytes: drawCount(t), UsableMemAvailableBytes: drawCount(t),
+			UsableMemBytes: drawCount(t), UsableMemAvailableBytes: drawCount(t), UsableMemUsedBytes: drawCount(t),
 			MemoryFrom: snapshot.MemoryFrom(rapid.IntRange(0, snapshot.NumMemoryFroms-1).Draw(t, "memoryFrom")),
 		}
 	}

@@ -85,6 +85,7 @@ func (c *codec) hosts(p *pb.Host, now []snapshot.Host) {
 	k.count(&p.MemAvailableBytes, func(h *snapshot.Host) *snapshot.Count { return &h.MemAvailableBytes })
 	k.count(&p.UsableMemBytes, func(h *snapshot.Host) *snapshot.Count { return &h.UsableMemBytes })
 	k.count(&p.UsableMemAvailableBytes, func(h *snapshot.Host) *snapshot.Count { return &h.UsableMemAvailableBytes })
+	k.count(&p.UsableMemUsedBytes, func(h *snapshot.Host) *snapshot.Count { return &h.UsableMemUsedBytes })
 	k.pressure(&p.Pressure, func(h *snapshot.Host) *snapshot.Pressure { return &h.Pressure })
 }
 

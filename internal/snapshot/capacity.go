@@ -82,3 +82,19 @@ func (h *Host) UsableMemory() (total, available Count) {
 	}
 	return h.UsableMemBytes, h.UsableMemAvailableBytes
 }
+
+// UsedMemory is how many bytes of the usable memory are in use, counted as the
+// containers' UnreclaimableBytes are.
+func (h *Host) UsedMemory() Count {
+	if h.UsableMemUsedBytes.Why != NotRead {
+		return h.UsableMemUsedBytes
+	}
+	total, available := h.UsableMemory()
+	switch {
+	case !total.OK():
+		return total
+	case !available.OK():
+		return available
+	}
+	return CountOf(total.N - min(total.N, available.N))
+}

@@ -211,6 +211,11 @@ type Host struct {
 	UsableMemBytes          Count      `json:"usable_mem_bytes,omitzero"`
 	UsableMemAvailableBytes Count      `json:"usable_mem_available_bytes,omitzero"`
 	MemoryFrom              MemoryFrom `json:"memory_from,omitzero"`
+	// UsableMemUsedBytes is how much of it is in use, counted as the containers'
+	// UnreclaimableBytes are, so that their sum can be taken from it. That is what
+	// is not available, and on cgroup v1, where containers do not tell which kernel
+	// memory of theirs is reclaimable, all of that (SReclaimable) as well.
+	UsableMemUsedBytes Count `json:"usable_mem_used_bytes,omitzero"`
 	// Pressure is the host's own PSI.
 	Pressure Pressure `json:"pressure,omitzero"`
 }

@@ -166,7 +166,7 @@ func (r *Reader) readMeminfo(h *snapshot.Host) {
 	if m.available.OK() && m.total.OK() && m.available.N+setAside > m.total.N {
 		setAside = m.setAside // the reserve was changed meanwhile
 	}
-	r.usableMemory(h, setAside)
+	r.usableMemory(h, setAside, m.slab)
 }
 
 func (r *Reader) readPSI(k kind) (kernel.PSI, kernel.Span) {

@@ -60,6 +60,7 @@ func TestReadCopiedProc(t *testing.T) {
 		Load1:     snapshot.ValueOf(1.5), Load5: snapshot.ValueOf(0.75), Load15: snapshot.ValueOf(0.25),
 		MemTotalBytes: snapshot.CountOf(1000 << 10), MemAvailableBytes: snapshot.CountOf(600 << 10),
 		UsableMemBytes: snapshot.CountOf(1000 << 10), UsableMemAvailableBytes: snapshot.CountOf(600 << 10), MemoryFrom: snapshot.MemoryMachine,
+		UsableMemUsedBytes: snapshot.CountOf(400 << 10),
 		Pressure: snapshot.Pressure{
 			CPUSome: snapshot.ValueOf(0.2), CPUSomeMicros: snapshot.CountOf(401000),
 			MemorySome: snapshot.ValueOf(0), MemoryFull: snapshot.ValueOf(0),

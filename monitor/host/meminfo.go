@@ -24,6 +24,8 @@ type meminfo struct {
 	// setAside is memory that MemAvailable never counts, whatever is freed: huge
 	// pages, used or not, and pages that are broken.
 	setAside uint64
+	// slab is reclaimable kernel memory; 0 where that is not told.
+	slab uint64
 }
 
 // The lines that are used.
@@ -74,6 +76,7 @@ func parseMeminfo(file []byte, reserve uint64) meminfo {
 		huge.N = lines[memHugePages].N * lines[memHugeSize].N
 	}
 	m.setAside = huge.N + lines[memCorrupted].N
+	m.slab = lines[memSlab].N
 	return m
 }
 

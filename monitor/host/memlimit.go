@@ -106,8 +106,8 @@ func parseMemoryLimit(file []byte) snapshot.Count {
 var noLimit = []byte("max\n")
 
 // usableMemory is what can be used of the memory in h, of which setAside never
-// can.
-func (r *Reader) usableMemory(h *snapshot.Host, setAside uint64) {
+// can; slab of it is reclaimable kernel memory.
+func (r *Reader) usableMemory(h *snapshot.Host, setAside, slab uint64) {
 	h.MemoryFrom = snapshot.MemoryMachine
 	if h.MemTotalBytes.OK() && setAside >= h.MemTotalBytes.N {
 		h.MemTotalBytes = snapshot.Count{Why: snapshot.Impossible}
@@ -115,7 +115,7 @@ func (r *Reader) usableMemory(h *snapshot.Host, setAside uint64) {
 	h.MemAvailableBytes = kernel.AtMost(h.MemAvailableBytes, h.MemTotalBytes.N)
 	h.UsableMemBytes, h.UsableMemAvailableBytes = h.MemTotalBytes, h.MemAvailableBytes
 	if !h.MemTotalBytes.OK() {
-		h.MemoryFrom = snapshot.MemoryUnknown
+		h.MemoryFrom, h.UsableMemUsedBytes = snapshot.MemoryUnknown, h.MemTotalBytes
 		return
 	}
 	h.UsableMemBytes.N -= setAside
@@ -128,6 +128,7 @@ func (r *Reader) usableMemory(h *snapshot.Host, setAside uint64) {
 			// What this one leaves is not known, so neither is the least.
 			absent := snapshot.Count{Why: l.bytes.Why}
 			h.UsableMemBytes, h.UsableMemAvailableBytes, h.MemoryFrom = absent, absent, snapshot.MemoryUnknown
+			h.UsableMemUsedBytes = absent
 			return
 		}
 		h.MemoryFrom = snapshot.MemoryLimit
@@ -135,7 +136,11 @@ func (r *Reader) usableMemory(h *snapshot.Host, setAside uint64) {
 		left := r.memoryLeft(l)
 		if h.UsableMemAvailableBytes.OK() && (!left.OK() || left.N < h.UsableMemAvailableBytes.N) {
 			h.UsableMemAvailableBytes = left
+			slab = 0 // what is left below a limit does not count it
 		}
+	}
+	if h.UsableMemUsedBytes = h.UsedMemory(); h.UsableMemUsedBytes.OK() && !r.bounds.v2 {
+		h.UsableMemUsedBytes.N += slab
 	}
 }
 

@@ -130,3 +130,42 @@ func TestUsableMemoryOfAnUnknownMachine(t *testing.T) {
 		t.Errorf("%+v %+v", total, available)
 	}
 }
+
+// What is in use is counted as containers count it: on v1 with all of the
+// reclaimable kernel memory of the machine, since they have some of it.
+func TestUsedMemory(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		v2    bool
+		limit string
+		want  snapshot.Count
+	}{
+		{"v2", true, "max\n", snapshot.CountOf(400 << 20)},
+		{"v1", false, "9223372036854771712\n", snapshot.CountOf(500 << 20)},
+		{"v2 below a limit", true, "209715200\n", snapshot.CountOf(150 << 20)},
+		{"v1 below a limit", false, "209715200\n", snapshot.CountOf(150 << 20)},
+		{"a limit that makes no sense", true, "much\n", snapshot.Count{Why: snapshot.Malformed}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			proc, root := t.TempDir(), t.TempDir()
+			write(t, proc, "meminfo", "MemTotal: 1024000 kB\nMemFree: 1 kB\nMemAvailable: 614400 kB\nSReclaimable: 102400 kB\n")
+			for _, name := range []string{"memory.max", "memory.limit_in_bytes"} {
+				write(t, root, name, tc.limit)
+			}
+			for _, name := range []string{"memory.current", "memory.usage_in_bytes"} {
+				write(t, root, name, "167772160\n")
+			}
+			write(t, root, "memory.stat", "inactive_file 10485760\nactive_file 0\ntotal_inactive_file 10485760\ntotal_active_file 0\n")
+			read, r := reader(t, proc)
+			r.Bound(host.Bounds{V2: tc.v2, Memory: []string{root}})
+			h := read(time.Second)
+			if h.UsableMemUsedBytes != tc.want || h.UsedMemory() != tc.want {
+				t.Errorf("%+v, %+v; want %+v", h.UsableMemUsedBytes, h.UsedMemory(), tc.want)
+			}
+		})
+	}
+	old := snapshot.Host{MemTotalBytes: snapshot.CountOf(5), MemAvailableBytes: snapshot.CountOf(3)}
+	if got := old.UsedMemory(); got != snapshot.CountOf(2) {
+		t.Errorf("what nobody derived: %+v", got)
+	}
+}

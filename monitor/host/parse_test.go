@@ -157,7 +157,7 @@ func TestParseMeminfo(t *testing.T) {
 		{
 			"before 3.14, with all that it is made of later",
 			"MemTotal: 1000 kB\nMemFree: 300 kB\nActive(file): 80 kB\nInactive(file): 20 kB\nSReclaimable: 40 kB\n",
-			meminfo{total: count(1000 << 10), available: count(440 << 10)},
+			meminfo{total: count(1000 << 10), available: count(440 << 10), slab: 40 << 10},
 		},
 		{"cut", "MemTotal:       24684084 kB\nMemFr", meminfo{total: count(24684084 << 10), available: absent(snapshot.Truncated)}},
 		{"no unit", "MemTotal: 24684084\nMemAvailable: 1 kB\n", meminfo{total: absent(snapshot.Malformed), available: count(1 << 10)}},
@@ -212,7 +212,7 @@ func TestKernelFiles(t *testing.T) {
 	if got, want := parseStat(read("linux-6.18/stat"), nil), (stat{all: busy(76481, 215585, 59407, 0, 414, 172), cpus: count(2), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.18/meminfo"), 0), (meminfo{total: count(24684084 << 10), available: count(23576312 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.18/meminfo"), 0), (meminfo{total: count(24684084 << 10), available: count(23576312 << 10), slab: 283476 << 10}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := parseLoad(read("linux-6.18/loadavg")), [3]snapshot.Value{snapshot.ValueOf(4.80), snapshot.ValueOf(4.07), snapshot.ValueOf(3.04)}; got != want {
@@ -221,13 +221,13 @@ func TestKernelFiles(t *testing.T) {
 	if got, want := parseStat(read("linux-6.1/stat"), nil), (stat{all: busy(96, 0, 172, 0, 3, 0), cpus: count(2), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.1/meminfo"), 0), (meminfo{total: count(2026024 << 10), available: count(1886200 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.1/meminfo"), 0), (meminfo{total: count(2026024 << 10), available: count(1886200 << 10), slab: 9092 << 10}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := parseStat(read("linux-6.12/stat"), nil), (stat{all: busy(114, 0, 1414, 0, 61, 0), cpus: count(1), set: busyTime{why: snapshot.NoKey}}); got != want {
 		t.Errorf("stat: %+v, want %+v", got, want)
 	}
-	if got, want := parseMeminfo(read("linux-6.12/meminfo"), 0), (meminfo{total: count(2021004 << 10), available: count(1851784 << 10)}); got != want {
+	if got, want := parseMeminfo(read("linux-6.12/meminfo"), 0), (meminfo{total: count(2021004 << 10), available: count(1851784 << 10), slab: 596 << 10}); got != want {
 		t.Errorf("meminfo: %+v, want %+v", got, want)
 	}
 	if got, want := kernel.ParsePSI(read("linux-6.12/pressure-cpu")), (kernel.PSI{SomeMicros: count(13049795), FullMicros: count(0)}); got != want {

@@ -342,6 +342,7 @@ type Host struct {
 	UsableMemAvailableBytes *Counts                `protobuf:"bytes,12,opt,name=usable_mem_available_bytes,json=usableMemAvailableBytes,proto3" json:"usable_mem_available_bytes,omitempty"`
 	MemoryFrom              string                 `protobuf:"bytes,13,opt,name=memory_from,json=memoryFrom,proto3" json:"memory_from,omitempty"`
 	Pressure                *Pressure              `protobuf:"bytes,14,opt,name=pressure,proto3" json:"pressure,omitempty"`
+	UsableMemUsedBytes      *Counts                `protobuf:"bytes,15,opt,name=usable_mem_used_bytes,json=usableMemUsedBytes,proto3" json:"usable_mem_used_bytes,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -470,6 +471,13 @@ func (x *Host) GetMemoryFrom() string {
 func (x *Host) GetPressure() *Pressure {
 	if x != nil {
 		return x.Pressure
+	}
+	return nil
+}
+
+func (x *Host) GetUsableMemUsedBytes() *Counts {
+	if x != nil {
+		return x.UsableMemUsedBytes
 	}
 	return nil
 }
@@ -1592,7 +1600,7 @@ const file_recording_proto_rawDesc = "" +
 	"\x03why\x18\x02 \x01(\fR\x03why\".\n" +
 	"\x06Values\x12\x12\n" +
 	"\x04bits\x18\x01 \x03(\x04R\x04bits\x12\x10\n" +
-	"\x03why\x18\x02 \x01(\fR\x03why\"\xc7\x06\n" +
+	"\x03why\x18\x02 \x01(\fR\x03why\"\x9b\a\n" +
 	"\x04Host\x12\x19\n" +
 	"\bat_after\x18\x01 \x01(\x12R\aatAfter\x123\n" +
 	"\x04cpus\x18\x02 \x01(\v2\x1f.estimatord.recording.v1.CountsR\x04cpus\x12@\n" +
@@ -1611,7 +1619,8 @@ const file_recording_proto_rawDesc = "" +
 	"\x1ausable_mem_available_bytes\x18\f \x01(\v2\x1f.estimatord.recording.v1.CountsR\x17usableMemAvailableBytes\x12\x1f\n" +
 	"\vmemory_from\x18\r \x01(\tR\n" +
 	"memoryFrom\x12=\n" +
-	"\bpressure\x18\x0e \x01(\v2!.estimatord.recording.v1.PressureR\bpressure\"\x87\x03\n" +
+	"\bpressure\x18\x0e \x01(\v2!.estimatord.recording.v1.PressureR\bpressure\x12R\n" +
+	"\x15usable_mem_used_bytes\x18\x0f \x01(\v2\x1f.estimatord.recording.v1.CountsR\x12usableMemUsedBytes\"\x87\x03\n" +
 	"\bPressure\x12:\n" +
 	"\bcpu_some\x18\x01 \x01(\v2\x1f.estimatord.recording.v1.ValuesR\acpuSome\x12@\n" +
 	"\vmemory_some\x18\x02 \x01(\v2\x1f.estimatord.recording.v1.ValuesR\n" +
@@ -1767,43 +1776,44 @@ var file_recording_proto_depIdxs = []int32{
 	2,  // 15: estimatord.recording.v1.Host.usable_mem_bytes:type_name -> estimatord.recording.v1.Counts
 	2,  // 16: estimatord.recording.v1.Host.usable_mem_available_bytes:type_name -> estimatord.recording.v1.Counts
 	5,  // 17: estimatord.recording.v1.Host.pressure:type_name -> estimatord.recording.v1.Pressure
-	3,  // 18: estimatord.recording.v1.Pressure.cpu_some:type_name -> estimatord.recording.v1.Values
-	3,  // 19: estimatord.recording.v1.Pressure.memory_some:type_name -> estimatord.recording.v1.Values
-	3,  // 20: estimatord.recording.v1.Pressure.memory_full:type_name -> estimatord.recording.v1.Values
-	3,  // 21: estimatord.recording.v1.Pressure.io_some:type_name -> estimatord.recording.v1.Values
-	3,  // 22: estimatord.recording.v1.Pressure.io_full:type_name -> estimatord.recording.v1.Values
-	2,  // 23: estimatord.recording.v1.Pressure.cpu_some_micros:type_name -> estimatord.recording.v1.Counts
-	8,  // 24: estimatord.recording.v1.Usage.executors:type_name -> estimatord.recording.v1.Executor
-	11, // 25: estimatord.recording.v1.Usage.total:type_name -> estimatord.recording.v1.Quantity
-	11, // 26: estimatord.recording.v1.Usage.dropped_revocable:type_name -> estimatord.recording.v1.Quantity
-	10, // 27: estimatord.recording.v1.Executor.labels:type_name -> estimatord.recording.v1.Label
-	11, // 28: estimatord.recording.v1.Executor.regular:type_name -> estimatord.recording.v1.Quantity
-	11, // 29: estimatord.recording.v1.Executor.revocable:type_name -> estimatord.recording.v1.Quantity
-	9,  // 30: estimatord.recording.v1.Executor.tasks:type_name -> estimatord.recording.v1.Task
-	11, // 31: estimatord.recording.v1.Executor.own:type_name -> estimatord.recording.v1.Quantity
-	11, // 32: estimatord.recording.v1.Task.regular:type_name -> estimatord.recording.v1.Quantity
-	11, // 33: estimatord.recording.v1.Task.revocable:type_name -> estimatord.recording.v1.Quantity
-	10, // 34: estimatord.recording.v1.Task.labels:type_name -> estimatord.recording.v1.Label
-	2,  // 35: estimatord.recording.v1.Readings.cpu_usage_nanos:type_name -> estimatord.recording.v1.Counts
-	3,  // 36: estimatord.recording.v1.Readings.cpu_cores:type_name -> estimatord.recording.v1.Values
-	2,  // 37: estimatord.recording.v1.Readings.cpu_periods:type_name -> estimatord.recording.v1.Counts
-	2,  // 38: estimatord.recording.v1.Readings.cpu_throttled_periods:type_name -> estimatord.recording.v1.Counts
-	2,  // 39: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
-	3,  // 40: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
-	3,  // 41: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
-	2,  // 42: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 43: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 44: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 45: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 46: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
-	5,  // 47: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
-	15, // 48: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
-	16, // 49: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	2,  // 18: estimatord.recording.v1.Host.usable_mem_used_bytes:type_name -> estimatord.recording.v1.Counts
+	3,  // 19: estimatord.recording.v1.Pressure.cpu_some:type_name -> estimatord.recording.v1.Values
+	3,  // 20: estimatord.recording.v1.Pressure.memory_some:type_name -> estimatord.recording.v1.Values
+	3,  // 21: estimatord.recording.v1.Pressure.memory_full:type_name -> estimatord.recording.v1.Values
+	3,  // 22: estimatord.recording.v1.Pressure.io_some:type_name -> estimatord.recording.v1.Values
+	3,  // 23: estimatord.recording.v1.Pressure.io_full:type_name -> estimatord.recording.v1.Values
+	2,  // 24: estimatord.recording.v1.Pressure.cpu_some_micros:type_name -> estimatord.recording.v1.Counts
+	8,  // 25: estimatord.recording.v1.Usage.executors:type_name -> estimatord.recording.v1.Executor
+	11, // 26: estimatord.recording.v1.Usage.total:type_name -> estimatord.recording.v1.Quantity
+	11, // 27: estimatord.recording.v1.Usage.dropped_revocable:type_name -> estimatord.recording.v1.Quantity
+	10, // 28: estimatord.recording.v1.Executor.labels:type_name -> estimatord.recording.v1.Label
+	11, // 29: estimatord.recording.v1.Executor.regular:type_name -> estimatord.recording.v1.Quantity
+	11, // 30: estimatord.recording.v1.Executor.revocable:type_name -> estimatord.recording.v1.Quantity
+	9,  // 31: estimatord.recording.v1.Executor.tasks:type_name -> estimatord.recording.v1.Task
+	11, // 32: estimatord.recording.v1.Executor.own:type_name -> estimatord.recording.v1.Quantity
+	11, // 33: estimatord.recording.v1.Task.regular:type_name -> estimatord.recording.v1.Quantity
+	11, // 34: estimatord.recording.v1.Task.revocable:type_name -> estimatord.recording.v1.Quantity
+	10, // 35: estimatord.recording.v1.Task.labels:type_name -> estimatord.recording.v1.Label
+	2,  // 36: estimatord.recording.v1.Readings.cpu_usage_nanos:type_name -> estimatord.recording.v1.Counts
+	3,  // 37: estimatord.recording.v1.Readings.cpu_cores:type_name -> estimatord.recording.v1.Values
+	2,  // 38: estimatord.recording.v1.Readings.cpu_periods:type_name -> estimatord.recording.v1.Counts
+	2,  // 39: estimatord.recording.v1.Readings.cpu_throttled_periods:type_name -> estimatord.recording.v1.Counts
+	2,  // 40: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
+	3,  // 41: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
+	3,  // 42: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
+	2,  // 43: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 44: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 45: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 46: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 47: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
+	5,  // 48: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
+	15, // 49: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
+	16, // 50: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_recording_proto_init() }
