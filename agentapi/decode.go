@@ -29,7 +29,7 @@ const maxNames = 256
 //     its container is then unknown, so it is never touched, and what it holds
 //     as regular makes no slack. What it holds as revocable still counts.
 //   - An unusable revocable amount, or one in the agent's total, makes the
-//     whole report unusable: what is not known to be held cannot be kept out
+//     whole report unusable: what is not known to be allocated cannot be kept out
 //     of the offer.
 //
 // Unusable is what Resources::validate refuses or construction drops

@@ -196,7 +196,7 @@ func TestUnusablePartsOfAReport(t *testing.T) {
 		// dropped is how many are not kept, why is a part of the reason.
 		dropped int
 		why     string
-		// revocable is what still counts as held, in cpus.
+		// revocable is what still counts as allocated and revocable, in cpus.
 		revocable resources.Milli
 		refused   string
 	}
@@ -288,7 +288,7 @@ func TestUnusablePartsOfAReport(t *testing.T) {
 				t.Errorf("dropped %d (%v), want %d (%q)", d.usage.Dropped, d.dropped, tc.dropped, tc.why)
 			}
 			if got := d.usage.Revocable().Get("cpus"); got != tc.revocable {
-				t.Errorf("held as revocable: %s cpus, want %s", got, tc.revocable)
+				t.Errorf("allocated as revocable: %s cpus, want %s", got, tc.revocable)
 			}
 		})
 	}

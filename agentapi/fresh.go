@@ -53,5 +53,5 @@ func (f *freshness) observe(s *snapshot.Snapshot, latest *snapshot.Usage) (woke 
 	return true
 }
 
-// came: a report has come in.
-func (f *freshness) came() { f.wanted = false }
+// received: a report has come in.
+func (f *freshness) received() { f.wanted = false }

@@ -35,7 +35,7 @@ func TestFreshUsageIsWantedOncePerContainer(t *testing.T) {
 		if step.woke && !f.wanted {
 			t.Errorf("step %d: not wanted", i)
 		}
-		f.came()
+		f.received()
 	}
 }
 

@@ -111,7 +111,7 @@ type pollStep struct {
 	until time.Time
 }
 
-// step decides what p does at time now. mu is held.
+// step decides what p does at time now. s.mu is locked.
 //
 // A superseded call, too, is answered only after PollMin: two loops of one
 // client that supersede each other must not make each other spin. Answers that

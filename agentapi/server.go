@@ -150,13 +150,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	cut := time.AfterFunc(s.cfg.DrainFor, s.grpc.Stop)
 	defer cut.Stop()
 	s.grpc.GracefulStop()
-	if stopped == nil {
-		<-served
+	switch {
+	case stopped != nil:
+		return stopped
+	case remains != nil:
+		return fmt.Errorf("remove the socket: %w", remains)
 	}
-	if stopped == nil && remains != nil {
-		stopped = fmt.Errorf("remove the socket: %w", remains)
-	}
-	return stopped
+	return nil
 }
 
 // SetServing says whether ticks are fresh, as gRPC health shows it.
@@ -259,7 +259,7 @@ func (s *Server) logEnded(ended []outcome, now time.Time) {
 	}
 }
 
-// wake makes waiting Corrections calls look again. mu is held.
+// wake makes waiting Corrections calls look again. s.mu is locked.
 func (s *Server) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})

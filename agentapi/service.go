@@ -94,12 +94,12 @@ func (s *Server) accept(ctx context.Context, m *wire.ResourceUsage) (*snapshot.U
 	s.mu.Lock()
 	in, err := s.owner.enter(id, c, now)
 	if err == nil {
-		// Two calls may overlap: the one that came in later has the newer report.
+		// Two calls may overlap: the one received later has the newer report.
 		if last := s.usage.Load(); in.took || last == nil || !d.usage.At.Before(last.At) {
 			s.usage.Store(d.usage)
 			s.wake() // a waiting call's own report may be outdated now
 		}
-		s.fresh.came()
+		s.fresh.received()
 	}
 	s.mu.Unlock()
 

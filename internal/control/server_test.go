@@ -106,8 +106,8 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 		},
 		Throttles: func() throttle.Report {
 			return throttle.Report{Containers: []throttle.Container{{Key: snapshot.Key{ID: "hog"}, Settings: []throttle.Setting{
-				{Name: "quota", File: "cpu.cfs_quota_us", Wanted: true, Value: "50000", Before: "-1", Since: now.Add(-5 * time.Second), Why: throttle.InForce},
-				{Name: "weight", Why: throttle.InForce},
+				{Name: "quota", File: "cpu.cfs_quota_us", Wanted: true, Value: "50000", Before: "-1", Since: now.Add(-5 * time.Second), Why: throttle.Applied},
+				{Name: "weight", Why: throttle.Applied},
 			}}}}
 		},
 	}

@@ -116,7 +116,7 @@ func NewThrottle(report func() throttle.Report) prometheus.Collector {
 			}
 		}},
 		number("throttle_journal_ok", "1 while the journal of throttles can be written; without it nothing is throttled.",
-			func(r throttle.Report) float64 { return boolean(r.Journal == throttle.InForce) }),
+			func(r throttle.Report) float64 { return boolean(r.Journal == throttle.Applied) }),
 	})
 }
 

@@ -16,10 +16,10 @@ import (
 
 func TestThrottleShowsWhatWasWritten(t *testing.T) {
 	report := throttle.Report{
-		At: time.Unix(1, 0), Counters: throttle.Counters{Applied: 5, Restored: 3, Overwritten: 2, Failed: 1}, Journal: throttle.InForce,
+		At: time.Unix(1, 0), Counters: throttle.Counters{Applied: 5, Restored: 3, Overwritten: 2, Failed: 1}, Journal: throttle.Applied,
 		Containers: []throttle.Container{
-			{Settings: []throttle.Setting{{Name: "quota", Why: throttle.InForce}, {Name: "weight", Why: throttle.InForce}}},
-			{Settings: []throttle.Setting{{Name: "quota", Why: throttle.AgentOwnsQuota}, {Name: "weight", Why: throttle.InForce}}},
+			{Settings: []throttle.Setting{{Name: "quota", Why: throttle.Applied}, {Name: "weight", Why: throttle.Applied}}},
+			{Settings: []throttle.Setting{{Name: "quota", Why: throttle.AgentOwnsQuota}, {Name: "weight", Why: throttle.Applied}}},
 		},
 	}
 	c := NewThrottle(func() throttle.Report { return report })
@@ -36,8 +36,8 @@ estimatord_throttle_journal_ok 1
 # HELP estimatord_throttle_settings Control files to which a throttle is applied or from which one is to be undone, by setting and how that stands.
 # TYPE estimatord_throttle_settings gauge
 estimatord_throttle_settings{setting="quota",state="agent_owns_quota"} 1
-estimatord_throttle_settings{setting="quota",state="in_force"} 1
-estimatord_throttle_settings{setting="weight",state="in_force"} 2
+estimatord_throttle_settings{setting="quota",state="applied"} 1
+estimatord_throttle_settings{setting="weight",state="applied"} 2
 `
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
 		t.Error(err)

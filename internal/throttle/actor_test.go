@@ -15,7 +15,7 @@ import (
 )
 
 // inForce is what whole makes of a container's files.
-func inForce(n *node, id string) map[string]string {
+func appliedTo(n *node, id string) map[string]string {
 	names := n.names(id)
 	if n.v2 {
 		return map[string]string{names[weight]: "1", names[quota]: "49999 100000", names[memoryHigh]: "3145728", names[freeze]: "1"}
@@ -29,10 +29,10 @@ func TestApplyAndGiveBack(t *testing.T) {
 		was := n.all()
 		a := n.actor()
 		r := a.Apply(start, whole(victim(t, key)), nil)
-		n.expect(was, inForce(n, one))
+		n.expect(was, appliedTo(n, one))
 		for k := range numKinds {
 			s := setting(r, key, k)
-			want := Setting{Name: kindNames[k], File: filepath.Base(n.names(one)[k]), Wanted: true, Why: InForce, Since: start, Value: inForce(n, one)[n.names(one)[k]], Before: was[n.names(one)[k]]}
+			want := Setting{Name: kindNames[k], File: filepath.Base(n.names(one)[k]), Wanted: true, Why: Applied, Since: start, Value: appliedTo(n, one)[n.names(one)[k]], Before: was[n.names(one)[k]]}
 			if n.names(one)[k] == "" {
 				want = Setting{Name: kindNames[k], Wanted: true, Why: NoFile}
 			}
@@ -97,7 +97,7 @@ func TestAgentOverwritesWeight(t *testing.T) {
 		a := n.actor()
 		low := qos.Actions{Throttles: []qos.Throttle{{Victim: victim(t, key), LowWeight: true}}}
 		name := n.names(one)[weight]
-		floor := inForce(n, one)[name]
+		floor := appliedTo(n, one)[name]
 		a.Apply(start, low, nil)
 		n.put(name, "31\n")
 		r := a.Apply(start, low, nil)
@@ -105,7 +105,7 @@ func TestAgentOverwritesWeight(t *testing.T) {
 		if r.Counters.Overwritten != 1 {
 			t.Errorf("counted %+v, want 1 overwritten", r.Counters)
 		}
-		if s := setting(r, key, weight); s.Before != "31" || s.Why != InForce {
+		if s := setting(r, key, weight); s.Before != "31" || s.Why != Applied {
 			t.Errorf("%+v", s)
 		}
 		// The same value as at first is an overwriting as well.
@@ -226,7 +226,7 @@ func TestFrozenByOther(t *testing.T) {
 	bothLayouts(t, func(t *testing.T, n *node) {
 		key := n.add(one)
 		name := n.names(one)[freeze]
-		n.put(name, inForce(n, one)[name]+"\n")
+		n.put(name, appliedTo(n, one)[name]+"\n")
 		was := n.all()
 		a := n.actor()
 		r := a.Apply(start, qos.Actions{Freezes: []qos.Victim{victim(t, key)}}, nil)
@@ -435,7 +435,7 @@ func TestMalformedWhileHeld(t *testing.T) {
 			t.Errorf("%v, journal: %v", err, exists(n.journal))
 		}
 		n.expect(was, map[string]string{name: "garbage"})
-		n.put(name, inForce(n, one)[name]+"\n")
+		n.put(name, appliedTo(n, one)[name]+"\n")
 		if err := a.Close(); err != nil || exists(n.journal) {
 			t.Errorf("%v, journal: %v", err, exists(n.journal))
 		}
@@ -457,8 +457,8 @@ func TestMemoryComesDownInSteps(t *testing.T) {
 		{"247463936", "180355072", Approaching},
 		{"280000000", "180355072", Approaching}, // never up again
 		{"180355072", "113246208", Approaching},
-		{"113246208", "104857600", InForce},
-		{"500000000", "104857600", InForce},
+		{"113246208", "104857600", Applied},
+		{"500000000", "104857600", Applied},
 	} {
 		n.put("mesos/"+one+"/leaf/memory.current", tc.usage+"\n")
 		r := a.Apply(start, ask, nil)
@@ -500,7 +500,7 @@ func TestNestedIsSaid(t *testing.T) {
 	if s := setting(r, key, quota); s.Why != PartialNested {
 		t.Errorf("%+v", s)
 	}
-	if s := setting(r, key, weight); s.Why != InForce {
+	if s := setting(r, key, weight); s.Why != Applied {
 		t.Errorf("%+v", s)
 	}
 }
@@ -572,7 +572,7 @@ func TestBoostWhileApplying(t *testing.T) {
 			a.Apply(start.Add(time.Duration(i)*time.Second), whole(other), nil)
 		}
 		boosting.Wait()
-		changes := inForce(n, two)
+		changes := appliedTo(n, two)
 		changes[n.names(one)[weight]] = "10240"
 		if n.v2 {
 			changes[n.names(one)[weight]] = "10000"

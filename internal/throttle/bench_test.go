@@ -23,7 +23,7 @@ import (
 // BenchmarkDeath measures how long 100 spinning processes take from SIGKILL to
 // an empty cgroup while regular containers want all CPUs: as the agent left
 // them and throttled, with a Boost and without. It is run with a small number
-// of iterations: go test -run '^$' -bench Death -benchtime 5x ./act.
+// of iterations: go test -run '^$' -bench Death -benchtime 5x ./internal/throttle.
 func BenchmarkDeath(b *testing.B) {
 	for _, bc := range []struct {
 		name     string

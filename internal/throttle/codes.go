@@ -11,9 +11,9 @@ import (
 
 // How a setting stands. Each is a row of the table in docs/internals/throttling.md.
 const (
-	// InForce: the file holds what was asked for.
-	InForce reason.Code = "in_force"
-	// PartialNested: in force, but the container has nested containers with
+	// Applied: the file holds what was asked for.
+	Applied reason.Code = "applied"
+	// PartialNested: applied, but the container has nested containers with
 	// cgroups of their own, which this file does not reach.
 	PartialNested reason.Code = "partial_nested"
 	// Approaching: memory.high comes down to what was asked for in steps.
@@ -26,7 +26,7 @@ const (
 	Boosted reason.Code = "boosted"
 	// BoostExpired: the container has not died in time and lost its boost.
 	BoostExpired reason.Code = "boost_expired"
-	// Released: given back at this call.
+	// Released: no longer wanted, and restored or overwritten.
 	Released reason.Code = "released"
 
 	// AgentOwnsQuota: the agent set a quota, which is left alone.
@@ -68,7 +68,7 @@ const (
 var (
 	// ErrJournal: a journal that cannot be read.
 	ErrJournal = errors.New("unreadable journal")
-	// ErrLeft: a file could not be given back.
+	// ErrLeft: a file could not be restored.
 	ErrLeft = errors.New("not restored")
 )
 

@@ -157,7 +157,7 @@ func limit(k kind, h *file, s reading, w want) (string, reason.Code) {
 		case s.freezing:
 			return frozen, Freezing
 		}
-		return frozen, InForce
+		return frozen, Applied
 	}
 	return "", Failed
 }
@@ -174,7 +174,7 @@ func limitWeight(file, base string, w want) (string, reason.Code) {
 	case w.dying || n <= least:
 		return "", NotNeeded
 	}
-	return strconv.FormatUint(least, 10), InForce
+	return strconv.FormatUint(least, 10), Applied
 }
 
 // limitQuota is for v1, where a quota of the agent's stands in the same file.
@@ -186,7 +186,7 @@ func limitQuota(base string, period uint64, cores float64) (string, reason.Code)
 	if !ok {
 		return "", NotNeeded
 	}
-	return strconv.FormatUint(micros, 10), InForce
+	return strconv.FormatUint(micros, 10), Applied
 }
 
 // limitMax is for v2, where the agent's quota is in the directory above, and
@@ -200,7 +200,7 @@ func limitMax(base string, cores float64) (string, reason.Code) {
 	if !ok || at.Micros <= micros {
 		return "", NotNeeded
 	}
-	return fmt.Sprintf("%d %d", micros, at.PeriodMicros), InForce
+	return fmt.Sprintf("%d %d", micros, at.PeriodMicros), Applied
 }
 
 // memoryStep is how far below its use memory.high is set at once. Before Linux
@@ -221,7 +221,7 @@ func limitMemory(h *file, s reading, asked uint64) (string, reason.Code) {
 	now, ok := parseBytes(s.value)
 	ours := ok && h.wrote && now >= asked // it is on its way, or there
 	if ours && now == asked || s.usage <= memoryStep || s.usage-memoryStep <= asked {
-		return strconv.FormatUint(asked, 10), InForce
+		return strconv.FormatUint(asked, 10), Applied
 	}
 	next := min(wholePages(s.usage-memoryStep), base)
 	if ours {

@@ -48,7 +48,7 @@ func TestDenied(t *testing.T) {
 				weightAt := n.names(one)[weight]
 				chmod(t, n, weightAt, mode)
 				was := n.all()
-				want := inForce(n, one)
+				want := appliedTo(n, one)
 				delete(want, weightAt)
 				var a *Actor
 				var r Report
@@ -60,13 +60,13 @@ func TestDenied(t *testing.T) {
 				if s := setting(r, key, weight); s.Why != Denied || s.Value != "" || !s.Since.IsZero() || r.Counters.Failed != 1 {
 					t.Errorf("%+v, %+v", s, r.Counters)
 				}
-				if s := setting(r, key, quota); s.Why != InForce {
+				if s := setting(r, key, quota); s.Why != Applied {
 					t.Errorf("%+v", s)
 				}
 				// Once it is allowed, it is done.
 				chmod(t, n, weightAt, 0o666)
 				asOwner(t, func() { a.Apply(start, whole(victim(t, key)), nil) })
-				n.expect(was, inForce(n, one))
+				n.expect(was, appliedTo(n, one))
 				asOwner(t, func() {
 					if err := a.Close(); err != nil {
 						t.Error(err)
@@ -84,7 +84,7 @@ func TestGivingBackDenied(t *testing.T) {
 		key := n.add(one)
 		was := n.all()
 		weightAt := n.names(one)[weight]
-		left := map[string]string{weightAt: inForce(n, one)[weightAt]}
+		left := map[string]string{weightAt: appliedTo(n, one)[weightAt]}
 		asOwner(t, func() {
 			a := n.actor()
 			a.Apply(start, whole(victim(t, key)), nil)

@@ -15,7 +15,7 @@
 //   - A container can only be named by a qos.Victim, which is only made from
 //     revocable ones, and is only written to while its cgroup has the inode of
 //     the Victim's key.
-//   - Files of the agent (weight, v1 quota) are borrowed: what is given back is
+//   - Files of the agent (weight, v1 quota) are borrowed: what is restored is
 //     the agent's last value, and a quota that the agent set is never changed.
 //   - Nothing is written that the journal on disk does not name, but for the
 //     weight of a container that dies.

@@ -28,7 +28,7 @@ func TestStartGivesBack(t *testing.T) {
 			t.Error("a journal is left")
 		}
 		r := a.Apply(start, qos.Actions{}, nil)
-		if want := uint64(len(inForce(n, one)) + 1); r.Counters.Restored != want {
+		if want := uint64(len(appliedTo(n, one)) + 1); r.Counters.Restored != want {
 			t.Errorf("counted %+v, want %d restored", r.Counters, want)
 		}
 	})
@@ -63,7 +63,7 @@ func TestStartLeavesARecreatedContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.add(one)
-	for k, text := range inForce(n, one) {
+	for k, text := range appliedTo(n, one) {
 		n.put(k, text+"\n")
 	}
 	was := n.all()
@@ -170,7 +170,7 @@ func TestWithoutJournalOnlyTheDyingAreBoosted(t *testing.T) {
 				for range 2 {
 					r := a.Apply(start, whole(victim(t, key)), []qos.Victim{victim(t, other)})
 					n.expect(was, boosted)
-					for k := range inForce(n, one) {
+					for k := range appliedTo(n, one) {
 						for i, at := range n.names(one) {
 							if s := setting(r, key, kind(i)); at == k && (s.Why != r.Journal || s.Value != "") {
 								t.Errorf("%+v", s)
@@ -246,7 +246,7 @@ func TestJournalRecovers(t *testing.T) {
 	}
 	found()
 	a.Apply(start, whole(victim(t, key)), nil)
-	n.expect(was, inForce(n, one))
+	n.expect(was, appliedTo(n, one))
 	if err := a.Close(); err != nil || exists(n.journal) {
 		t.Errorf("%v, journal: %v", err, exists(n.journal))
 	}
@@ -341,7 +341,7 @@ func TestUntrustedJournals(t *testing.T) {
 	}
 	was := n.all()
 	elsewhere := filepath.Join(filepath.Dir(n.journal), "elsewhere")
-	for name, make := range map[string]func() error{
+	for name, prepare := range map[string]func() error{
 		"a link": func() error {
 			return errors.Join(os.WriteFile(elsewhere, good, 0o600), os.Remove(n.journal), os.Symlink(elsewhere, n.journal))
 		},
@@ -352,7 +352,7 @@ func TestUntrustedJournals(t *testing.T) {
 			if err := os.WriteFile(n.journal, good, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := make(); errors.Is(err, os.ErrPermission) {
+			if err := prepare(); errors.Is(err, os.ErrPermission) {
 				t.Skip(err)
 			} else if err != nil {
 				t.Fatal(err)

@@ -23,7 +23,7 @@ func TestAnySequence(t *testing.T) {
 }
 
 func sequence(t *rapid.T, v2 bool) {
-	dir, err := os.MkdirTemp("", "act")
+	dir, err := os.MkdirTemp("", "throttle")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func TestRealApplyAndGiveBack(t *testing.T) {
 		t.Errorf("in force: %q, want %q", got, want)
 	}
 	for k, path := range c.files {
-		if s := setting(r, c.key, kind(k)); path != "" && s.Why != InForce {
+		if s := setting(r, c.key, kind(k)); path != "" && s.Why != Applied {
 			t.Errorf("%+v", s)
 		}
 	}

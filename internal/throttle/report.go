@@ -16,7 +16,7 @@ type Report struct {
 	Containers []Container
 	// Counters count since the Actor was made.
 	Counters Counters
-	// Journal is InForce, NoJournal or JournalFailed, and JournalErr the error
+	// Journal is Applied, NoJournal or JournalFailed, and JournalErr the error
 	// of the last.
 	Journal    reason.Code
 	JournalErr error
@@ -26,7 +26,7 @@ type Report struct {
 type Counters struct {
 	// Applied counts values written, Restored earlier values written again.
 	Applied, Restored uint64
-	// Overwritten counts how often a file no longer held what we wrote.
+	// Overwritten counts how often what we wrote was no longer there.
 	Overwritten uint64
 	// Failed counts files that could not be looked at or written, at each call.
 	Failed uint64
@@ -36,30 +36,32 @@ type Counters struct {
 type Container struct {
 	snapshot.Key
 	// Dying: it has been said to die, and is boosted since then.
-	Dying bool
+	Dying bool `json:"dying,omitzero"`
 	// Settings are those that are wanted or applied, in a fixed order.
-	Settings []Setting
+	Settings []Setting `json:"settings,omitempty"`
 }
 
 // Setting is one file of a container.
 type Setting struct {
 	// Name is weight, quota, memory_high or freeze; File the control file, ""
 	// where the kernel has none.
-	Name, File string
+	Name string `json:"name"`
+	File string `json:"file,omitzero"`
 	// Wanted: it was asked for at this call. If not, it should be undone.
-	Wanted bool
+	Wanted bool `json:"wanted,omitzero"`
 	// Value is what is in the file that we wrote, "" if that is none of ours;
 	// Before what is restored in its stead.
-	Value, Before string
+	Value  string `json:"value,omitzero"`
+	Before string `json:"before,omitzero"`
 	// Since is when something of ours was applied, zero if it is not.
-	Since time.Time
+	Since time.Time `json:"since,omitzero"`
 	// Why is a code of this package.
-	Why reason.Code
+	Why reason.Code `json:"why"`
 }
 
 // report says how things stand, and forgets what there is nothing to do about.
 func (a *Actor) report(now time.Time) Report {
-	r := Report{At: now, Counters: a.counters, Journal: InForce}
+	r := Report{At: now, Counters: a.counters, Journal: Applied}
 	switch {
 	case a.cfg.Journal == nil:
 		r.Journal = NoJournal

@@ -23,7 +23,7 @@ func (a *Actor) runOn(now time.Time, containers []*container) {
 	defer a.roots.close()
 	a.now = now
 	for _, c := range containers {
-		a.look(c)
+		a.decide(c)
 	}
 	saved := a.save()
 	for _, c := range containers {
@@ -34,8 +34,8 @@ func (a *Actor) runOn(now time.Time, containers []*container) {
 	_ = a.save() // what was restored; if not now, then with the next one
 }
 
-// look decides about each file of c.
-func (a *Actor) look(c *container) {
+// decide decides about each file of c.
+func (a *Actor) decide(c *container) {
 	c.gone = ""
 	where := a.whereabouts(c)
 	if where == Vanished || where == Recreated {
@@ -60,8 +60,8 @@ func (a *Actor) look(c *container) {
 			c.todo[k].why = where
 			continue
 		}
-		v := a.lookAt(c, k)
-		if v.why == InForce && nested && a.specs[k].leaf {
+		v := a.decideAbout(c, k)
+		if v.why == Applied && nested && a.specs[k].leaf {
 			v.why = PartialNested
 		}
 		if v.why == Released && k == weight && c.expired() {
@@ -78,8 +78,8 @@ func (a *Actor) look(c *container) {
 	}
 }
 
-// lookAt decides about one file.
-func (a *Actor) lookAt(c *container, k kind) decision {
+// decideAbout decides about one file.
+func (a *Actor) decideAbout(c *container, k kind) decision {
 	h, s := &c.files[k], &a.specs[k]
 	w := c.want
 	if c.handedOver != "" {
