@@ -18,15 +18,12 @@ const EstimateBroken policy.Signal = "estimate_broken"
 //
 // with peak the demand that the last offer was made on, margin included, and
 // allocated what was allocated to regular containers then. Overhead is what is
-// allocated as regular CPUs to containers that are not regular, which counts as used in full on both
-// sides. launched is what was allocated since: the promise was not about that.
-// A container that cannot be read wants nothing here, so that blindness never
-// looks like a broken promise.
+// allocated as regular CPUs to containers that are not regular, which counts as
+// used in full on both sides. launched is what was allocated since: the promise
+// was not about that. A container that cannot be read wants nothing here, so that
+// blindness never looks like a broken promise.
 //
-// This watches the estimator, not the node: it is high on an idle node too,
-// where nothing lacks and nothing has to be taken. What is wrong then is what
-// would be handed out next, so its default is to stop the offer. Memory has no
-// such signal: what a promise of memory breaks on shows in node_memory.
+// This watches the estimator, not the node, so its default is to stop the offer.
 var estimateBroken = Signal{
 	Spec: policy.Spec{
 		Name:     EstimateBroken,

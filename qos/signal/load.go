@@ -10,18 +10,9 @@ import (
 
 // The load averages: how many tasks run or wait for a CPU or in
 // uninterruptible sleep, averaged over 1, 5 and 15 minutes (/proc/loadavg,
-// kernel/sched/loadavg.c).
-//
-// Two rules, of load5 and of load15, are Mesos's own LoadQoSController
-// (src/slave/qos_controllers/load.cpp), whose parameters load_threshold_5min
-// and load_threshold_15min are their `above`. Upstream kills every revocable
-// executor at once when either is exceeded; here one goes at a time.
-//
-// A load average is a memory: of the load that a victim took away, load5 still
-// shows e^(−t/300 s) after t, which is 82 % after a minute, and load15 94 %.
-// load1 shows 37 % then. So a rule with `while: {signal: load1, ...}` stops as
-// soon as the overload itself is over; Blue Yonder's module learnt the same (its
-// 0.3.0: a long load counts only while the shorter ones exceed too).
+// kernel/sched/loadavg.c). Two rules, of load5 and of load15, are Mesos's own
+// LoadQoSController (src/slave/qos_controllers/load.cpp), whose parameters
+// load_threshold_5min and load_threshold_15min are their `above`.
 var (
 	load1  = loadSignal("load1", "1 minute", func(h *snapshot.Host) snapshot.Value { return h.Load1 })
 	load5  = loadSignal("load5", "5 minutes", func(h *snapshot.Host) snapshot.Value { return h.Load5 })

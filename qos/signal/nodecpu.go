@@ -13,22 +13,12 @@ const NodeCPU policy.Signal = "node_cpu"
 
 // nodeCPU is the share of the node's CPUs that is busy,
 //
-//	value = busy / CPUs,  busy = regular + revocable + outside
+//	value = busy / CPUs
 //
-// CPUs are those that can be used: fewer than the machine has under a cpuset or
-// a quota, and busy is then the busy time of just those (snapshot.Host).
-//
-// where regular and revocable are the CPU use of the containers and outside is
-// what is left of the host's busy time: the system, the agent, this daemon.
-//
-// busy is measured as one number, the host's own (/proc/stat), so a container
-// whose reading is absent is in it all the same, as part of outside. The sum
-// over containers never stands in for it: it misses the outside part, and it
-// would let a rule act on a host that cannot be read.
-//
-// What regular containers want and do not get needs no term of its own here:
-// a CPU-bound task that waits for a CPU waits because all of them are busy.
-// (One that waits for its own quota is not this rule's business.)
+// both of what the containers can use (snapshot.Host). busy is measured as one
+// number, the host's own (/proc/stat). The sum over containers never stands in
+// for it: it misses what runs outside them, and it would let a rule act on a host
+// that cannot be read.
 var nodeCPU = Signal{
 	Spec: policy.Spec{
 		Name:     NodeCPU,

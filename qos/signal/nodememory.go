@@ -16,9 +16,7 @@ const NodeMemory policy.Signal = "node_memory"
 //	value = 1 − available / usable
 //
 // with MemAvailable and MemTotal of /proc/meminfo, or what is left of the limit
-// of a cgroup around the containers where that is less (snapshot.Host). What is
-// available includes the page cache that can be dropped (Documentation/
-// filesystems/proc.rst): free memory alone is near zero on every healthy node.
+// of a cgroup around the containers where that is less (snapshot.Host).
 var nodeMemory = Signal{
 	Spec: policy.Spec{
 		Name:     NodeMemory,

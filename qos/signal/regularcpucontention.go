@@ -13,21 +13,14 @@ import (
 // for them.
 const RegularCPUContention policy.Signal = "regular_cpu_contention"
 
-// regularCPUContention is
+// regularCPUContention is, over regular containers,
 //
 //	value = Σ demand / left
 //	left  = CPUs − revocable − outside = idle + Σ use
 //
-// over regular containers: what they want (package demand) against what is
-// neither taken by revocable containers nor by anything outside. Both forms of
-// left are the same number, since the node's busy time is the sum of the three;
-// the second one needs neither of the two others, so a revocable container that
-// cannot be read changes nothing.
-//
-// So it is above 1 exactly when what regular containers wait for is more than
-// what is idle: their demand does not fit beside what the others really take.
-// That is not the same as a full node: one that revocable containers fill while
-// nobody waits reads at most 1.
+// what they want (package demand) against what is neither taken by revocable
+// containers nor by anything outside. Both forms of left are the same number; the
+// second one needs no reading of a revocable container.
 //
 // What is not read of a container's waiting is not wanted. Where nothing tells
 // how long anybody waited and nothing is idle, the signal is unknown: it is not

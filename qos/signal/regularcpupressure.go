@@ -18,27 +18,15 @@ const RegularCPUPressure policy.Signal = "regular_cpu_pressure"
 //
 // with p the share of time for which some task of it waited for a CPU (cgroup
 // v2, Documentation/accounting/psi.rst: growth of `total` over the tick) and t
-// the time for which its own quota throttled it in the same tick, as a share.
-// Pressure counts the latter as waiting, and a container with a quota that is
-// too small waits most of the time on an idle node: Kubernetes has learnt that
-// (enhancements 5062), OpenShift ignores pressure on a node below 70 %. The
-// kernel adds t up over processors, so of a container that is throttled on
-// several at once too much is taken off: what is left is not its own making.
-//
-// A container that gets all of its allocation waits for more than it was
-// promised, which does not count. Nor does the waiting of anything that is not
-// regular: that is what revocable containers are for.
+// the time for which its own quota throttled it in the same tick, as a share:
+// pressure counts that as waiting, also on an idle node (Kubernetes enhancements
+// 5062; OpenShift ignores pressure on a node below 70 %). A container that gets
+// all of its allocation waits for more than it was promised, which does not count.
 //
 // What the fast sampler saw last counts where it is higher and not older than a
-// second. The tick that it wakes comes some ms after, and its own readings are
-// averages since the tick before: of contention that began 50 ms ago they
-// show a twentieth to all of it, so that deciding on them alone would cost up to a
-// second more. The same goes for how busy the node is: see busyFor.
-//
-// On cgroup v1 there is no pressure of single containers. The fast sampler says
-// there which part of the CPU of just before a container lost on a node whose tasks
-// wait: this shows contention when it begins and not when it stays. Take
-// regular_run_delay beside it.
+// second: of contention that began 50 ms before the tick the tick's own readings,
+// which are averages, show a twentieth to all of it. The same goes for how busy
+// the node is: see busyFor.
 var regularCPUPressure = Signal{
 	Spec: policy.Spec{
 		Name:     RegularCPUPressure,

@@ -14,13 +14,9 @@ const RegularMemory policy.Signal = "regular_memory"
 //
 //	memory that the kernel cannot drop at need / allocated memory
 //
-// (snapshot.Memory.UnreclaimableBytes): page cache is no need. A container without an allocation of memory is
-// skipped.
-//
-// A container that needs its allocation takes back what was handed out on the
-// strength of its slack, and the node may not have it any more. That is a reason
-// to hand out no more; nothing lacks yet, so it says nothing of how much (see
-// node_memory for that).
+// (snapshot.Memory.UnreclaimableBytes): page cache is no need. A container without
+// an allocation of memory is skipped. Nothing lacks yet when it is high, so it says
+// nothing of how much (see node_memory for that).
 var regularMemory = Signal{
 	Spec: policy.Spec{
 		Name:     RegularMemory,

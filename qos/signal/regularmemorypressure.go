@@ -15,16 +15,11 @@ const RegularMemoryPressure policy.Signal = "regular_memory_pressure"
 // regularMemoryPressure is the highest over regular containers of the `full`
 // memory pressure (Documentation/accounting/psi.rst: the share of time for
 // which all tasks that were not idle waited for memory), while at least 80 % of
-// the node's memory is in use, else 0.
+// the node's memory is in use, else 0. `some` counts a single task that reads back
+// a page of a file, which healthy services do all the time; oomd takes `full`, too.
 //
-// `full`, as oomd and systemd-oomd take it: `some` counts a single task that
-// reads back a page of a file, which healthy services do all the time (senpai
-// keeps them there on purpose). Time that counts as `full` is lost beyond
-// doubt.
-//
-// As with CPU, what its own limit withholds does not count: a container whose
-// need has reached 95 % of its allocation stands still because of that,
-// and so does one on a node with plenty of memory.
+// What its own limit withholds does not count: a container that needs 95 % of its
+// allocation stands still because of that.
 var regularMemoryPressure = Signal{
 	Spec: policy.Spec{
 		Name:     RegularMemoryPressure,

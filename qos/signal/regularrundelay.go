@@ -17,15 +17,10 @@ const RegularRunDelay policy.Signal = "regular_run_delay"
 //	min(delay, allocated − use) / (use + the same)
 //
 // while the node's CPUs are busy by at least 70 %, else 0. delay is the time
-// for which its threads were runnable and did not run, per time
-// (/proc/<pid>/task/<tid>/schedstat, Documentation/scheduler/sched-stats.rst),
-// without what its own quota throttled (snapshot.CPU.RunDelay). What it wants
-// beyond its allocation is not counted, so more threads than the container may
-// run at a time are no contention.
-//
-// It stands in for CPU pressure where the kernel has none of single cgroups,
-// and is unknown where it has. The monitor reads it only on a busy node, and is
-// a tick late when that becomes one.
+// for which its threads were runnable and did not run, per time, without what its
+// own quota throttled (snapshot.CPU.RunDelay). It stands in for CPU pressure where
+// the kernel has none of single cgroups, and is unknown where it has. The monitor
+// reads it only on a busy node, and is a tick late when that becomes one.
 var regularRunDelay = Signal{
 	Spec: policy.Spec{
 		Name:     RegularRunDelay,
