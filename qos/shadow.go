@@ -38,8 +38,12 @@ func (e *engine) decideShadow(p *policy.Policy, counts func(*policy.Rule) bool, 
 	}
 	e.shadowVictims = still
 	out.Deducted = len(still)
-	less := v.Of(e.deduct(v))
-	out.Decision = e.decide(p, counts, &less, now)
+	seen := v
+	if s := e.deduct(v); s != v.Snapshot {
+		less := v.Of(s)
+		seen = &less
+	}
+	out.Decision = e.decide(p, counts, seen, now)
 	for _, k := range out.Kills {
 		r := ruleOfName(p, k.Cause().Rule)
 		e.shadowVictims = append(e.shadowVictims, shadowVictim{key: k.Key(), rule: r.Name, until: now.Add(max(r.For+r.Settle, minOutcome))})
