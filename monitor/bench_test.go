@@ -82,11 +82,16 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// BenchmarkChurn is a tick of 2000 containers of which 200 went and 200 came since
-// the one before, with a second between the two.
+// BenchmarkChurn is a tick of 2000 containers of which 200 went, the oldest or the
+// newest, and 200 came since the one before, with a second between the two.
 func BenchmarkChurn(b *testing.B) {
-	for _, churn := range []int{0, 200} {
-		b.Run(fmt.Sprintf("real/2000/%d", churn), func(b *testing.B) {
+	for _, tc := range []struct {
+		name   string
+		churn  int
+		newest bool
+	}{{"none", 0, false}, {"oldest", 200, false}, {"newest", 200, true}} {
+		churn := tc.churn
+		b.Run("real/2000/"+tc.name, func(b *testing.B) {
 			const n = 2000
 			r, names := realContainers(b, n)
 			names = names[:n-1] // a process is in the last one
@@ -98,13 +103,19 @@ func BenchmarkChurn(b *testing.B) {
 			defer closeMonitor(b, m)
 			next := n
 			tick := func() time.Duration {
-				for i := range churn {
-					r.Remove(names[i])
-					names = append(names, fmt.Sprintf("0a6e8b3c-2d1f-4a55-9c3e-%012d", next))
-					next++
-					r.Make(names[len(names)-1])
+				gone := names[:churn]
+				if tc.newest {
+					gone = names[len(names)-churn:]
 				}
-				names = names[churn:]
+				for i, name := range gone {
+					r.Remove(name)
+					gone[i] = fmt.Sprintf("0a6e8b3c-2d1f-4a55-9c3e-%012d", next)
+					next++
+					r.Make(gone[i])
+				}
+				if !tc.newest {
+					names = append(names[churn:], gone...)
+				}
 				mono += time.Second
 				m.Sample(time.Unix(0, int64(mono)), nil)
 				if got := m.Stats().OnDisk; got != n {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 	"github.com/estimatord/estimatord/monitor/internal/cgrouptest"
 )
@@ -158,6 +159,44 @@ func TestRealStormLosesAndLeaksNothing(t *testing.T) {
 	// What stays is the room for 50 at a time: slices, map buckets.
 	if got := heap(); got > heapBefore+1<<20 {
 		t.Errorf("the heap grew from %d to %d bytes", heapBefore, got)
+	}
+}
+
+// Of very many containers that come at once each is there at once, and what is
+// dear is read of those that stay.
+func TestRush(t *testing.T) {
+	for _, shape := range cgrouptest.Shapes() {
+		c := cgrouptest.NewCopied(t, t.TempDir(), shape)
+		c.MakeRoot()
+		n := newNode(t, monitor.Config{CgroupRoot: c.Root})
+		n.tick(time.Second, nil)
+		for i := range 50 {
+			c.Make(fmt.Sprintf("c%02d", i))
+		}
+		for tick := range 5 {
+			s := n.tick(time.Second, nil)
+			if len(s.Containers) != 50 {
+				t.Fatalf("%s, tick %d: %d containers", shape, tick, len(s.Containers))
+			}
+			whole := 0
+			for _, o := range s.Containers {
+				if !o.CPU.UsageNanos.OK() || !o.Memory.UsageBytes.OK() {
+					t.Errorf("%s, tick %d: %+v", shape, tick, o)
+				}
+				if o.Memory.UnreclaimableBytes.OK() && o.CPU.QuotaCores.OK() {
+					whole++
+				}
+				for _, why := range []snapshot.Absence{o.Memory.UnreclaimableBytes.Why, o.CPU.QuotaCores.Why} {
+					if why != snapshot.Present && why != snapshot.NotRead {
+						t.Errorf("%s, tick %d: %v", shape, tick, why)
+					}
+				}
+			}
+			// A usage that is large, or a turn of its own, has some read early.
+			if whole < 20 || tick == 0 && whole == 50 || tick >= 3 && whole != 50 {
+				t.Errorf("%s, tick %d: all is read of %d", shape, tick, whole)
+			}
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ func (t *Tree) Read(c *Container, out *snapshot.Container) {
 	at := t.readCPU(c, &out.CPU)
 	out.At = t.now.Add(at - t.mono)
 	slow := t.isSlowTurn(c) || !c.slow.everFilled
+	if c.rush && t.tick-c.born < settleTicks {
+		slow = false // it may be gone by then
+	}
 	if t.isCheckTurn(c) {
 		t.readQuota(c)
 	}
@@ -41,7 +44,7 @@ func (t *Tree) Read(c *Container, out *snapshot.Container) {
 	t.readMemory(c, slow, &out.Memory)
 	t.readPids(c, slow, &out.Pids)
 	t.readPressure(c, slow, &out.Pressure)
-	c.slow.everFilled = true
+	c.slow.everFilled = c.slow.everFilled || slow
 	if out.CPU.UsageNanos.Why == snapshot.Vanished {
 		// Also what is carried from earlier ticks.
 		out.Unreadable(snapshot.Vanished)
@@ -173,7 +176,7 @@ func (t *Tree) readPressure(c *Container, slow bool, out *snapshot.Pressure) {
 	psi, at := t.readPSI(c, kindPSICPU)
 	out.CPUSome, _ = c.pressure[0].Next(psi, at)
 	out.CPUSomeMicros = kernel.Judged(psi.SomeMicros, out.CPUSome)
-	turn := t.isPressureTurn(c) || !c.slow.everFilled
+	turn := t.isPressureTurn(c) || slow
 	if t.keep[kindPSIMemory] && turn || slow {
 		psi, at = t.readPSI(c, kindPSIMemory)
 		c.slow.memSome, c.slow.memFull = c.pressure[1].Next(psi, at)
