@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/estimatord/estimatord/internal/statefile"
 )
 
 var (
@@ -39,8 +41,6 @@ const (
 	dirMode = 0o755
 	// maxPath is the size of sockaddr_un.sun_path less its terminating zero.
 	maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
-	// lockWait is how long another instance may take to start or stop.
-	lockWait = 2 * time.Second
 	// probeWait bounds the try to connect to a socket that is already there.
 	probeWait = time.Second
 )
@@ -65,9 +65,17 @@ type Listener struct {
 	// number. It is set before the first Accept.
 	MaxConns int
 
-	path     string
+	path string
+	// lock is ours as long as the socket is.
+	lock     *statefile.File
 	dev, ino uint64
 	open     atomic.Int64
+}
+
+// Close implements net.Listener.
+func (s *Listener) Close() error {
+	defer func() { _ = s.lock.Close() }() // a second time, too
+	return s.UnixListener.Close()
 }
 
 // Accept implements net.Listener.
@@ -99,8 +107,9 @@ func (c *conn) Close() error {
 
 // Listen binds path with mode 0600, owned by uid. The file of a socket that
 // nobody serves any more is replaced; everything else in its place is left
-// alone. The directory is locked meanwhile, so that of two instances started
-// at once one gets ErrInUse.
+// alone. A file beside it is locked until Close, so that of two instances
+// started at once one gets ErrInUse. It is not the directory that is locked:
+// whoever may list a directory may lock it for good.
 func Listen(path string, uid uint32) (*Listener, error) {
 	if err := CheckPath(path); err != nil {
 		return nil, err
@@ -108,12 +117,22 @@ func Listen(path string, uid uint32) (*Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return nil, fmt.Errorf("directory of the socket: %w", err)
 	}
-	unlock, err := lockDir(path)
-	if err != nil {
-		return nil, err
+	lock, err := statefile.Open(path)
+	if errors.Is(err, statefile.ErrInUse) {
+		return nil, fmt.Errorf("%w: %w", ErrInUse, err)
 	}
-	defer unlock()
+	if err != nil {
+		return nil, fmt.Errorf("lock of the socket: %w", err)
+	}
+	s, err := listen(path, uid)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.lock = lock
+	return s, nil
+}
 
+func listen(path string, uid uint32) (*Listener, error) {
 	if err := clearStale(path); err != nil {
 		return nil, err
 	}
@@ -161,13 +180,9 @@ func (s *Listener) own(uid uint32) error {
 }
 
 // Remove takes the socket's file away if it is still ours. The listener must
-// still be open: as long as it is, the file's inode number cannot be reused.
+// still be open: as long as it is, the lock is ours and the file's inode number
+// cannot be reused.
 func (s *Listener) Remove() error {
-	unlock, err := lockDir(s.path)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	var st unix.Stat_t
 	if err := unix.Lstat(s.path, &st); err != nil || st.Dev != s.dev || st.Ino != s.ino {
 		return nil
@@ -198,25 +213,5 @@ func clearStale(path string) error {
 		return fmt.Errorf("%w: another process listens on %q and does not answer", ErrInUse, path)
 	default: // no permission, or a socket of another type: not ours to judge
 		return fmt.Errorf("%w: %w", ErrInUse, err)
-	}
-}
-
-// lockDir locks the directory of path against other instances that start or
-// stop. The lock is on the directory itself, so no lock file stays behind.
-func lockDir(path string) (unlock func(), err error) {
-	dir := filepath.Dir(path)
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("lock %q: %w", dir, err)
-	}
-	for deadline := time.Now().Add(lockWait); ; time.Sleep(10 * time.Millisecond) {
-		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = unix.Close(fd) }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) || time.Now().After(deadline) {
-			_ = unix.Close(fd)
-			return nil, fmt.Errorf("%w: another instance holds the lock on %q: %w", ErrInUse, dir, err)
-		}
 	}
 }

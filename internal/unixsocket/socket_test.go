@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // socketPath is a short path in a directory of its own: t.TempDir() holds the
@@ -228,11 +230,33 @@ func TestRemoveOnlyTakesOurOwnFile(t *testing.T) {
 	if err := os.Remove(path); err != nil { // as a careless operator does
 		t.Fatal(err)
 	}
-	mustListen(t, path)
+	if _, err := Listen(path, 0); !errors.Is(err, ErrInUse) {
+		t.Errorf("err = %v, want ErrInUse: the first instance lives", err)
+	}
+	other, err := net.Listen("unix", path) // somebody else's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
 	if err := old.Remove(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the other instance's socket was removed: %v", err)
 	}
+}
+
+// Whoever may list the directory can lock it, and keeps nobody from starting.
+func TestALockedDirectoryKeepsNobodyOut(t *testing.T) {
+	path := socketPath(t)
+	_ = mustListen(t, path).Close()
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dir.Close() }()
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	mustListen(t, path)
 }
