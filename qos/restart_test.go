@@ -177,3 +177,25 @@ func TestTheCalendarDoesNotMatter(t *testing.T) {
 		}
 	}
 }
+
+// Times that lie after those at which they were kept do not keep a breaker open,
+// or a kill under way, for longer.
+func TestAResumeFromTheFutureIsBounded(t *testing.T) {
+	p := restartPolicy()
+	n := newDyingNode()
+	later := t0.Add(1000 * time.Hour)
+	st := Resume{
+		Clock: snapshot.Steady{At: t0, Uptime: time.Hour}, Kills: []time.Time{later, t0.Add(-time.Minute), later},
+		BreakerOpenSince: later, LastGone: later, UnderWay: []InFlight{{Key: snapshot.Key{ID: "a", Inode: 7}, Since: later}},
+	}.State()
+	if st = n.step(p, st); !n.last.Budget.Open() || n.last.Budget.Used != 3 {
+		t.Errorf("budget %+v", n.last.Budget)
+	}
+	n.tick += 3600
+	for range 3 {
+		st = n.step(p, st)
+	}
+	if n.last.Budget.Open() || n.kills != 1 {
+		t.Errorf("an hour later: %+v, %d kills", n.last.Budget, n.kills)
+	}
+}

@@ -45,11 +45,25 @@ func (st State) Resume() Resume {
 	return Resume{Clock: st.clock, Kills: e.kills, BreakerOpenSince: e.opened, UnderWay: e.dying, LastGone: e.lastGone}
 }
 
-// State is the State of a daemon that starts again.
+// State is the State of a daemon that starts again. What lies after Clock was not
+// written by Resume, and counts as of Clock: nothing may last for longer because a
+// file says so.
 func (r Resume) State() State {
-	return State{clock: r.Clock, live: engine{
-		kills: slices.Clone(r.Kills), opened: r.BreakerOpenSince, dying: slices.Clone(r.UnderWay), lastGone: r.LastGone,
-	}}
+	past := func(t time.Time) time.Time {
+		if t.After(r.Clock.At) {
+			return r.Clock.At
+		}
+		return t
+	}
+	e := engine{kills: slices.Clone(r.Kills), opened: past(r.BreakerOpenSince), dying: slices.Clone(r.UnderWay), lastGone: past(r.LastGone)}
+	for i := range e.kills {
+		e.kills[i] = past(e.kills[i])
+	}
+	slices.SortFunc(e.kills, time.Time.Compare)
+	for i := range e.dying {
+		e.dying[i].Since = past(e.dying[i].Since)
+	}
+	return State{clock: r.Clock, live: e}
 }
 
 // engine is the memory of one set of rules. Its slices are copied on change.
