@@ -9,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos"
 )
 
 // explained runs the command line and returns what it prints and its exit code.
@@ -25,14 +29,17 @@ func explained(t *testing.T, args ...string) (out, stderr string, code int) {
 }
 
 // decisions is a log of those lines, and half a line.
-func decisions(t *testing.T, lines ...decision.Line) string {
+func decisions(t *testing.T, lines ...*decision.Record) string {
 	t.Helper()
 	dir := t.TempDir()
 	var b []byte
 	for i := range lines {
-		lines[i].Version, lines[i].Seq = decision.LineVersion, uint64(i+1)
-		lines[i].At = decision.Instant(time.Date(2026, 3, 1, 12, 0, i, 0, time.UTC).UnixNano())
-		b = lines[i].Append(b)
+		r := lines[i]
+		r.Version, r.Seq, r.At = decision.Version, uint64(i+1), time.Date(2026, 3, 1, 12, 0, i, 0, time.UTC)
+		var err error
+		if b, err = r.Append(b); err != nil {
+			t.Fatal(err)
+		}
 	}
 	b = append(b, `{"v":1,"se`...)
 	if err := os.WriteFile(filepath.Join(dir, "00000001-x.jsonl"), b, 0o600); err != nil {
@@ -42,14 +49,24 @@ func decisions(t *testing.T, lines ...decision.Line) string {
 }
 
 func TestExplain(t *testing.T) {
-	victim := decision.VictimLine{KeyLine: decision.KeyLine{ID: "hog-1"}, Executor: "e", Rule: "busy", Text: "busy: too much\x1b[2J\u202e"}
-	candidate := decision.CandidateLine{KeyLine: victim.KeyLine, Executor: "e", Resource: "cpu", Why: "chosen"}
-	eligible := []decision.EligibleLine{{CandidateLine: candidate}}
-	eligible[0].Why = "eligible"
+	victims := func(text string) (all []qos.Victim) { // as they are in a log
+		if err := json.Unmarshal([]byte(text), &all); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	candidate := qos.Candidate{Key: snapshot.Key{ID: "hog-1"}, ExecutorID: "e", Why: reason.Chosen}
+	eligible := []decision.Eligible{{Candidate: candidate}}
+	eligible[0].Why = reason.Eligible
+	offer := func(o estimator.ResourceOffer) estimator.Offer {
+		o.Resource = "cpus"
+		return estimator.Offer{Resources: []estimator.ResourceOffer{o}}
+	}
 	dir := decisions(
-		t, decision.Line{Policy: "p", Offer: []decision.OfferLine{{Resource: "cpus", Why: "no_agent"}}, Weighed: true, Eligible: eligible},
-		decision.Line{Policy: "p", Offer: []decision.OfferLine{{Resource: "cpus", Why: "slack", Free: 1500, Gross: 1500}}, DecidedLine: decision.DecidedLine{
-			Why: "preempt", Kills: []decision.VictimLine{victim, {KeyLine: decision.KeyLine{ID: "hog-2"}}}, Candidates: []decision.CandidateLine{candidate},
+		t, &decision.Record{PolicyHash: "p", Offer: offer(estimator.ResourceOffer{Why: reason.NoAgent}), Weighed: true, Eligible: eligible},
+		&decision.Record{PolicyHash: "p", Offer: offer(estimator.ResourceOffer{Why: reason.Slack, Offered: 1500, RevocableTotal: 1500}), QoS: qos.Decision{
+			Why: reason.Preempt, Candidates: []qos.Candidate{candidate},
+			Kills: victims(`[{"id":"hog-1","executor_id":"e","rule":"busy","text":"busy: too much\u001b[2J\u202e"},{"id":"hog-2"}]`),
 		}},
 	)
 	for name, c := range map[string]struct {

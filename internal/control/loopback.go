@@ -90,9 +90,9 @@ func (cfg *Config) healthz(w http.ResponseWriter, _ *http.Request) {
 	if r.Agent == "" {
 		_, _ = io.WriteString(w, "agent: has not reported yet\n")
 	} else {
-		_, _ = fmt.Fprintf(w, "agent: %s, usage was %s old\n", r.Agent, r.UsageAge.Round(time.Millisecond))
+		_, _ = fmt.Fprintf(w, "agent: %s, usage was %s old\n", r.Agent, r.UsageAge().Round(time.Millisecond))
 	}
-	_, _ = fmt.Fprintf(w, "container tree: %s, host: %s\n", r.TreeWhy, r.HostWhy)
+	_, _ = fmt.Fprintf(w, "container tree: %s, host: %s\n", r.TreeWhy, r.Host.BusyCores.Why)
 }
 
 func index(w http.ResponseWriter, _ *http.Request) {

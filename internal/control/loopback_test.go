@@ -68,11 +68,11 @@ func TestHealthz(t *testing.T) {
 	}{
 		{name: "no tick yet", code: 503, want: []string{"failing: no tick yet"}},
 		{
-			name: "fresh, no agent", record: &decision.Record{At: time.Now(), TreeWhy: snapshot.NoFile, HostWhy: snapshot.Present},
+			name: "fresh, no agent", record: &decision.Record{At: time.Now(), TreeWhy: snapshot.NoFile, Host: snapshot.Host{BusyCores: snapshot.ValueOf(0)}},
 			code: 200, want: []string{"ok: last tick", "agent: has not reported yet", "container tree: no_file, host: present"},
 		},
 		{
-			name: "stalled", record: &decision.Record{At: time.Now().Add(-2 * time.Minute), Agent: "a1", UsageAge: time.Second},
+			name: "stalled", record: &decision.Record{At: time.Now().Add(-2 * time.Minute), Agent: "a1", UsageAgeSeconds: 1},
 			code: 503, want: []string{"failing: last tick 2m", "agent: a1, usage was 1s old"},
 		},
 	} {

@@ -63,7 +63,7 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	long := strings.Repeat("n", 63)
 	record := &decision.Record{
-		Seq: 7, At: now.Add(-400 * time.Millisecond), Took: 1234 * time.Microsecond, Agent: "pid:11@22", UsageAge: 3200 * time.Millisecond,
+		Seq: 7, At: now.Add(-400 * time.Millisecond), TookSeconds: 0.001234, Agent: "pid:11@22", UsageAgeSeconds: 3.2,
 		Containers: decision.ContainerCounts{Regular: 3, Revocable: 2, Unreadable: 1},
 		Offer: estimator.Offer{Resources: []estimator.ResourceOffer{
 			{

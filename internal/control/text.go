@@ -115,11 +115,11 @@ func (p *printer) tick(st *Status) {
 		p.entry("tick", "none yet")
 		return
 	}
-	p.entry("tick", "%s, %s ago, took %s", t.QoS.Why, p.since(t.At), t.Took.Round(10*time.Microsecond))
+	p.entry("tick", "%s, %s ago, took %s", t.QoS.Why, p.since(t.At), time.Duration(t.TookSeconds*float64(time.Second)).Round(10*time.Microsecond))
 	if t.Agent == "" {
 		p.entry("agent", "none has reported yet")
 	} else {
-		p.entry("agent", "%s, reported %s ago", t.Agent, short(t.UsageAge))
+		p.entry("agent", "%s, reported %s ago", t.Agent, short(t.UsageAge()))
 	}
 	c := &t.Containers
 	p.entry("tasks", "%d regular, %d revocable, %d shared, %d unknown, %d unreadable", c.Regular, c.Revocable, c.Shared, c.UnknownToAgent, c.Unreadable)

@@ -66,13 +66,13 @@ func (n *notOffering) explain(why reason.Code, r *decision.Record) (cause, cure 
 		return "no agent has called since the start",
 			"start the agent with the module, and its socket parameter as here: " + n.cfg.Socket
 	case reason.StaleUsage:
-		return fmt.Sprintf("the agent's last report is %s old", r.UsageAge.Round(time.Second)),
+		return fmt.Sprintf("the agent's last report is %s old", r.UsageAge().Round(time.Second)),
 			"look into the agent's log; usage_stale_after must be above its oversubscribed_resources_interval"
 	case reason.NoSamples, reason.StaleSamples:
 		return fmt.Sprintf("the containers' cgroups cannot be read: %s", r.TreeWhy),
 			fmt.Sprintf("cgroup_root (%s) must be where cgroups are mounted, mesos_cgroups_root (%s) the agent's --cgroups_root, which runs containers", n.cfg.CgroupRoot, n.cfg.MesosCgroupsRoot)
 	case reason.NoHost:
-		return fmt.Sprintf("the host's processors cannot be read: %s", r.HostWhy),
+		return fmt.Sprintf("the host's processors cannot be read: %s", r.Host.BusyCores.Why),
 			fmt.Sprintf("proc_root (%s) must be the host's procfs", n.cfg.ProcRoot)
 	case reason.NoSlack:
 		if c := &r.Containers; c.Unreadable > 0 {

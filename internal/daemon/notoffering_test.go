@@ -24,9 +24,9 @@ func TestWhatKeepsFromOfferingIsWarnedOf(t *testing.T) {
 		want   []string // none: it is meant to be so
 	}{
 		"no agent":    {decision.Record{}, reason.NoAgent, []string{"no agent has called", "/run/estimatord/agent.sock"}},
-		"stale usage": {decision.Record{UsageAge: time.Minute}, reason.StaleUsage, []string{"is 1m0s old", "usage_stale_after"}},
+		"stale usage": {decision.Record{UsageAgeSeconds: 60}, reason.StaleUsage, []string{"is 1m0s old", "usage_stale_after"}},
 		"no cgroups":  {decision.Record{TreeWhy: snapshot.NoFile}, reason.NoSamples, []string{"no_file", "mesos_cgroups_root (mesos)"}},
-		"no host":     {decision.Record{HostWhy: snapshot.Malformed}, reason.NoHost, []string{"malformed", "proc_root (/proc)"}},
+		"no host":     {decision.Record{Host: snapshot.Host{BusyCores: snapshot.Value{Why: snapshot.Malformed}}}, reason.NoHost, []string{"malformed", "proc_root (/proc)"}},
 		"unreadable":  {decision.Record{Containers: decision.ContainerCounts{Regular: 3, Unreadable: 2}}, reason.NoSlack, []string{"2 containers cannot be read", "estimatord_readings_absent"}},
 		"busy":        {decision.Record{Containers: decision.ContainerCounts{Regular: 3}}, reason.NoSlack, nil},
 		"noop":        {decision.Record{}, reason.Noop, nil},

@@ -18,34 +18,35 @@ func TestOffersWithoutAGovernorAreRecomputed(t *testing.T) {
 	total := resources.Quantities{{Name: resources.CPUs, Amount: 4000}}
 	for name, c := range map[string]struct {
 		estimator estimator.Estimator
-		held      resources.Milli
+		allocated resources.Milli
 		stop      bool
-		gross     decision.Amount
-		free      decision.Amount
+		total     resources.Milli
+		offered   resources.Milli
 		why       string
 	}{
-		"fixed":                  {estimator.NewFixed(total), 1500, false, 4000, 2500, "fixed"},
-		"fixed, more is held":    {estimator.NewFixed(total), 5000, false, 4000, 0, "fixed"},
-		"fixed, stopped":         {estimator.NewFixed(total), 1500, true, 1500, 0, "stopped"},
-		"noop":                   {estimator.NewNoop(), 1500, false, 0, 0, "noop"},
-		"usage, nobody reported": {newEstimator(t), -1, false, 0, 0, "no_agent"},
+		"fixed":                    {estimator.NewFixed(total), 1500, false, 4000, 2500, "fixed"},
+		"fixed, more is allocated": {estimator.NewFixed(total), 5000, false, 4000, 0, "fixed"},
+		"fixed, stopped":           {estimator.NewFixed(total), 1500, true, 1500, 0, "stopped"},
+		"noop":                     {estimator.NewNoop(), 1500, false, 0, 0, "noop"},
+		"usage, nobody reported":   {newEstimator(t), -1, false, 0, 0, "no_agent"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := time.Unix(1_000_000, 0)
 			s := &snapshot.Snapshot{Seq: 1, At: at, TreeWhy: snapshot.Present}
-			if c.held >= 0 {
-				s.Usage = &snapshot.Usage{At: at, DroppedRevocable: resources.Quantities{{Name: resources.CPUs, Amount: c.held}}}
+			if c.allocated >= 0 {
+				s.Usage = &snapshot.Usage{At: at, DroppedRevocable: resources.Quantities{{Name: resources.CPUs, Amount: c.allocated}}}
 			}
 			c.estimator.Feedback(estimator.Feedback{StopOffer: c.stop})
 			var m decision.Maker
 			r := m.Make(&decision.Tick{Input: qos.Input{Snapshot: s}, Decision: qos.Decision{}, Offer: c.estimator.Estimate(s, nil)})
 			l, text := through(t, r)
-			got := l.Offer[0].Recompute()
-			if got.Gross != c.gross || got.Free != c.free || string(got.Why) != c.why || got.Gross != l.Offer[0].Gross || got.Free != l.Offer[0].Free {
+			o := &l.Offer.Resources[0]
+			got := recompute(o)
+			if got.total != c.total || got.offered != c.offered || string(got.why) != c.why || got.total != o.RevocableTotal || got.offered != o.Offered {
 				t.Errorf("recomputed %+v from\n%s", got, text)
 			}
-			if l.Policy != policy.NoHash {
-				t.Errorf("policy %q", l.Policy)
+			if l.PolicyHash != policy.NoHash {
+				t.Errorf("policy %q", l.PolicyHash)
 			}
 		})
 	}
@@ -71,7 +72,7 @@ func TestContainersAreWeighedAtTimes(t *testing.T) {
 		if second == 70 {
 			s.TreeWhy = snapshot.Denied // nobody can be told apart, so at the next
 		}
-		if m.Make(&decision.Tick{Policy: &p, Input: qos.Input{Snapshot: s}}).Inputs.Weighed {
+		if m.Make(&decision.Tick{Policy: &p, Input: qos.Input{Snapshot: s}}).Weighed {
 			weighed = append(weighed, second)
 		}
 	}

@@ -1,7 +1,16 @@
+// Package decision holds the record of what a tick decided and why: the one
+// thing that the log, metrics, status and explain show.
+//
+// A Record is kept in memory and written to the log as it is, as one line of
+// JSON: everything that led to the decision, so that the offer and the victims
+// can be found again from the line alone. docs/reference/decision-log.md lists
+// its fields.
 package decision
 
 import (
-	"slices"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
@@ -11,190 +20,152 @@ import (
 	"github.com/estimatord/estimatord/qos/signal"
 )
 
-// New makes the record of the tick that saw s and decided offer and q, with
-// inFlight kills not yet confirmed. It has no Inputs: see Maker.
-func New(s *snapshot.Snapshot, offer estimator.Offer, q qos.Decision, inFlight int) *Record {
-	r := &Record{
-		Seq: s.Seq, At: s.At, Offer: offer, QoS: q, InFlight: inFlight,
-		Containers: count(s.Containers), TreeWhy: s.TreeWhy, HostWhy: s.Host.BusyCores.Why,
-	}
-	if s.Usage != nil {
-		r.Agent = s.Usage.Agent
-		r.UsageAge, _ = s.UsageAge()
-	}
-	return r
+// Version is that of the records that are written. A field may be added without
+// a new one; none is renamed or given another meaning.
+const Version = 1
+
+// ErrRecord is the class of what is no record of this version.
+var ErrRecord = errors.New("not a line of a decision log")
+
+// Record is one tick's outcome. It shares nothing that changes with the Snapshot
+// it came from, and never changes itself. Its times are by the calendar of its
+// tick: as far before At as they were, whatever the clock of the machine was set
+// to since.
+type Record struct {
+	Version int `json:"v"`
+	// Run names the start of the daemon, at random; Seq counts its ticks from 1.
+	// Both together tell a tick from every other one.
+	Run string `json:"run"`
+	Seq uint64 `json:"seq"`
+	// At is when the tick was.
+	At time.Time `json:"at"`
+	// PolicyHash tells which policy was in force, Loads how often one was loaded.
+	// Policy is that policy: in the first record that it led to and in each that
+	// weighs all containers.
+	PolicyHash string         `json:"policy"`
+	Loads      int            `json:"policy_loads"`
+	Policy     *policy.Policy `json:"policy_document,omitempty"`
+
+	// Reported: an agent has reported its usage. Agent is which, UsageAgeSeconds
+	// how old the report is.
+	Reported        bool    `json:"reported"`
+	Agent           string  `json:"agent,omitzero"`
+	UsageAgeSeconds float64 `json:"usage_age_s,omitzero"`
+	// TreeWhy is Present, or why the container tree could not be read.
+	TreeWhy    snapshot.Absence    `json:"tree"`
+	Host       snapshot.Host       `json:"host"`
+	Contention snapshot.Contention `json:"contention,omitzero"`
+	// Containers counts the top-level containers by class.
+	Containers ContainerCounts `json:"containers"`
+	// Commands are the operator's, Promises what the last offer took for granted.
+	Commands qos.Commands     `json:"commands,omitzero"`
+	Promises []signal.Promise `json:"promises,omitempty"`
+	// Dying are the kills under way before the tick; InFlight counts those after
+	// it.
+	Dying    []Dying `json:"in_flight,omitempty"`
+	InFlight int     `json:"in_flight_after,omitzero"`
+
+	// Offer is what may be handed out as revocable, with its terms; QoS is what
+	// is taken back.
+	Offer estimator.Offer `json:"offer"`
+	QoS   qos.Decision    `json:"qos"`
+	// CandidatesMore counts the candidates that are not listed in QoS.
+	CandidatesMore int `json:"candidates_more,omitzero"`
+	// Throttled counts the throttles in force. ThrottleUsesCores is what each
+	// container in QoS.Actions.Throttles uses, in their order. In the log both
+	// lists are there at the first tick and whenever the throttles are not what
+	// they were: see Trim.
+	Throttled         int              `json:"throttled,omitzero"`
+	ThrottleUsesCores []snapshot.Value `json:"throttle_uses_cores,omitempty"`
+	// Weighed: Eligible holds every container; it does not at each tick.
+	Weighed  bool       `json:"weighed,omitzero"`
+	Eligible []Eligible `json:"eligible,omitempty"`
+
+	// TookSeconds is what the tick cost, from the first read to the decision. It
+	// is not in the log.
+	TookSeconds float64 `json:"took_s,omitzero"`
+	// unchanged: the throttles are those of the tick before.
+	unchanged bool
 }
 
-// Tick is everything about one tick.
-type Tick struct {
-	// Policy is what was decided by, nil for nothing.
-	Policy *policy.Policy
-	// Input is what was decided on.
-	Input    qos.Input
-	Decision qos.Decision
-	Offer    estimator.Offer
-	// InFlight is the number of kills not yet confirmed, those of the tick
-	// included.
-	InFlight int
-	// Wall is the time by the calendar; zero: that of the Snapshot.
-	Wall time.Time
+// ContainerCounts counts top-level containers.
+type ContainerCounts struct {
+	Regular   int `json:"regular,omitzero"`
+	Revocable int `json:"revocable,omitzero"`
+	Shared    int `json:"shared,omitzero"`
+	// UnknownToAgent are on disk, but the agent does not list them.
+	UnknownToAgent int `json:"unknown_to_agent,omitzero"`
+	// NotOnDisk are listed by the agent, but have no cgroup.
+	NotOnDisk int `json:"not_on_disk,omitzero"`
+	// Unreadable are on disk, but their CPU use is not known.
+	Unreadable int `json:"unreadable,omitzero"`
 }
 
-// Maker makes whole records, tick after tick. The zero Maker is ready; it is
-// for one goroutine. The same ticks give the same records.
-type Maker struct {
-	policy *policy.Policy
-	hash   string
-	// policies counts the policies so far.
-	policies int
-	rules    []RuleTerms
-	limits   Limits
-	// weighed is when the containers were weighed last, crowd what they were.
-	weighed time.Time
-	crowd   crowd
-	// throttles are those of the tick before.
-	throttles []qos.Throttle
+// Dying is a kill that is under way.
+type Dying struct {
+	qos.InFlight
+	// Cores and WorkingSetBytes are what its container still uses.
+	Cores           snapshot.Value `json:"cores,omitzero"`
+	WorkingSetBytes snapshot.Value `json:"working_set_bytes,omitzero"`
 }
 
-func sameThrottle(a, b qos.Throttle) bool {
-	return a.Victim.Key() == b.Victim.Key() && a.Cores == b.Cores && a.LowWeight == b.LowWeight && a.MemoryHighBytes == b.MemoryHighBytes
+// Eligible is one container as a possible victim, whether or not one is wanted.
+type Eligible struct {
+	qos.Candidate
+	Tasks []string `json:"tasks,omitempty"`
 }
 
-// How often all containers are weighed: a minute is what the answer of why-not
-// may be old, and one that has just come is asked about first. With very many
-// containers a minute it is, whoever comes.
-const (
-	weighEvery    = time.Minute
-	weighSoonest  = 10 * time.Second
-	weighPerEntry = 60 * time.Millisecond
-)
-
-// Make makes the record of t.
-func (m *Maker) Make(t *Tick) *Record {
-	s := t.Input.Snapshot
-	r := New(s, t.Offer, t.Decision, t.InFlight)
-	if t.Policy != m.policy || m.hash == "" {
-		m.follow(t.Policy)
-	}
-	in := &Inputs{
-		Wall: t.Wall, Policy: m.hash, Policies: m.policies, Rules: m.rules, Limits: m.limits, Orders: t.Input.Commands, Promises: t.Input.Promises,
-		Host: s.Host, Contention: s.Contention, Reported: s.Usage != nil,
-	}
-	if in.Wall.IsZero() {
-		in.Wall = s.At.Round(0)
-	}
-	r.Inputs = in
-	if t.Policy == nil {
-		return r
-	}
-	for _, f := range t.Input.InFlight {
-		in.Dying = append(in.Dying, Dying{
-			InFlight: f, Cores: signal.UseOf(t.Policy.Fresh, s, f.Key, policy.CPU), WorkingSet: signal.UseOf(t.Policy.Fresh, s, f.Key, policy.Memory),
-		})
-	}
-	if now := t.Decision.Actions.Throttles; !slices.EqualFunc(now, m.throttles, sameThrottle) {
-		for _, th := range now {
-			in.Uses = append(in.Uses, signal.UseOf(t.Policy.Fresh, s, th.Victim.Key(), policy.CPU))
-		}
-		m.throttles = now
-	}
-	m.weigh(t, in)
-	return r
+// UsageAge is the age of the agent's report.
+func (r *Record) UsageAge() time.Duration {
+	return time.Duration(r.UsageAgeSeconds * float64(time.Second))
 }
 
-func (m *Maker) follow(p *policy.Policy) {
-	*m = Maker{policy: p, hash: p.Hash(), policies: m.policies + 1}
-	if p == nil {
-		return
+// Trim is r as it is logged: without what the tick cost, which no replay finds
+// again, and without throttles that are those of the tick before, which would be
+// most of a log.
+func (r *Record) Trim() *Record {
+	line := *r
+	line.TookSeconds = 0
+	if !r.unchanged {
+		return &line
 	}
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		m.rules = append(m.rules, RuleTerms{
-			Name: r.Name, Resource: resourceOf(r.Signal), For: r.For, Settle: r.Settle,
-			Immediate: r.Immediate, PerCPU: r.PerCPU, While: r.While,
-		})
-	}
-	m.limits = Limits{
-		KillsAtOnce: p.Ladder.KillsAtOnce, IgnoredAfter: p.Ladder.IgnoredAfter, BudgetKills: p.Budget.Kills, BudgetPer: p.Budget.Per,
-		MinAge: p.Victims.MinAge, MinUsage: p.Victims.MinUsage,
-	}
+	line.QoS.Actions.Throttles, line.ThrottleUsesCores = nil, nil
+	return &line
 }
 
-// crowd tells whether the same containers are there as before, nearly always.
-type crowd struct {
-	n   int
-	sum uint64
+// Append appends r's line of the log, with its end.
+func (r *Record) Append(b []byte) ([]byte, error) {
+	line, err := json.Marshal(r.Trim())
+	if err != nil {
+		return b, fmt.Errorf("record of tick %d: %w", r.Seq, err)
+	}
+	return append(append(b, line...), '\n'), nil
 }
 
-func crowdOf(containers []snapshot.Container) (c crowd) {
-	for i := range containers {
-		o := &containers[i]
-		x := o.Inode<<3 | uint64(o.Class())
-		if o.OnDisk {
-			x |= 4
-		}
-		c.n++
-		c.sum += x * 0x9e3779b97f4a7c15 // spread, so that a sum tells who is in it
+// Parse reads a line of the log. Fields that it does not know are passed over: a
+// later build may have added them.
+func Parse(line []byte) (*Record, error) {
+	r := &Record{}
+	if err := json.Unmarshal(line, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
-	return c
+	if r.Version != Version {
+		return nil, fmt.Errorf("%w: version %d, this build reads %d", ErrRecord, r.Version, Version)
+	}
+	return r, nil
 }
 
-// weigh weighs all containers when it is time to.
-func (m *Maker) weigh(t *Tick, in *Inputs) {
-	s := t.Input.Snapshot
-	now := crowdOf(s.Containers)
-	if !m.weighed.IsZero() {
-		wait := weighEvery
-		if now != m.crowd {
-			wait = min(weighEvery, max(weighSoonest, time.Duration(now.n)*weighPerEntry))
-		}
-		if age := s.At.Sub(m.weighed); age >= 0 && age < wait {
-			return
-		}
+// AllKills are the containers that are killed, and those that rules in shadow
+// mode would have killed.
+func (r *Record) AllKills() []qos.Identity {
+	var all []qos.Identity
+	for _, v := range r.QoS.Kills {
+		all = append(all, v.Identity())
 	}
-	candidates := qos.Eligibility(t.Policy, s, t.Input.InFlight)
-	if candidates == nil {
-		return // nobody can be told apart: at the next tick, then
-	}
-	m.weighed, m.crowd = s.At, now
-	in.Weighed = true
-	tasks := make(map[snapshot.Key]*snapshot.Executor, len(s.Containers))
-	for i := range s.Containers {
-		tasks[s.Containers[i].Key] = s.Containers[i].Executor
-	}
-	in.Eligible = make([]Eligible, len(candidates))
-	for i, c := range candidates {
-		in.Eligible[i].Candidate = c
-		if x := tasks[c.Key]; x != nil {
-			for k := range x.Tasks {
-				in.Eligible[i].Tasks = append(in.Eligible[i].Tasks, x.Tasks[k].ID)
-			}
+	if r.QoS.Shadow != nil {
+		for _, v := range r.QoS.Shadow.Kills {
+			all = append(all, v.Identity())
 		}
 	}
-}
-
-func count(containers []snapshot.Container) (n ContainerCounts) {
-	for i := range containers {
-		c := &containers[i]
-		if c.Parent != "" {
-			continue
-		}
-		switch c.Class() {
-		case snapshot.ClassUnknown:
-			n.UnknownToAgent++
-		case snapshot.ClassRegular:
-			n.Regular++
-		case snapshot.ClassRevocable:
-			n.Revocable++
-		case snapshot.ClassShared:
-			n.Shared++
-		}
-		switch {
-		case !c.OnDisk:
-			n.NotOnDisk++
-		case !c.CPU.UsageNanos.OK():
-			n.Unreadable++
-		}
-	}
-	return n
+	return all
 }

@@ -34,10 +34,10 @@ func victim(t *testing.T, rule string) qos.Victim {
 func record(t *testing.T) *decision.Record {
 	limit := resources.Milli(1800)
 	return &decision.Record{
-		Seq: 3, At: time.Unix(1700000000, 500_000_000), Agent: "agent-1", UsageAge: 2500 * time.Millisecond,
-		Took:       2 * time.Millisecond,
-		Containers: decision.ContainerCounts{Regular: 2, Revocable: 1, UnknownToAgent: 3},
-		InFlight:   1,
+		Seq: 3, At: time.Unix(1700000000, 500_000_000), Agent: "agent-1", UsageAgeSeconds: 2.5,
+		TookSeconds: 0.002,
+		Containers:  decision.ContainerCounts{Regular: 2, Revocable: 1, UnknownToAgent: 3},
+		InFlight:    1,
 		Offer: estimator.Offer{Scores: []estimator.PredictorScore{
 			{Resource: "cpus", Predictor: "tce", Score: predict.Score{Predictions: 400, Violations: 3, Slack: 900, Allocated: 1200}},
 			{Resource: "mem", Predictor: "latest", Score: predict.Score{Predictions: 1, Violations: 1, Slack: 2, Allocated: 4}},

@@ -26,7 +26,7 @@ var recordFamilies = []recordFamily{
 		func(r *decision.Record) float64 { return boolean(r.Agent != "") }),
 	{name: "agent_usage_age_seconds", help: "Age of the agent's last usage report at the last tick.", read: func(r *decision.Record, show show) {
 		if r.Agent != "" {
-			show(r.UsageAge.Seconds())
+			show(r.UsageAgeSeconds)
 		}
 	}},
 	{name: "containers", help: "Top-level containers by class: regular, revocable, shared (revocable, but runs a regular task too), unknown_to_agent.", labels: []string{"class"}, read: func(r *decision.Record, show show) {

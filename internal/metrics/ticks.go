@@ -75,7 +75,7 @@ func NewTicks() *Ticks {
 // Observe counts one record.
 func (t *Ticks) Observe(r *decision.Record) {
 	t.ticks.Inc()
-	t.seconds.Observe(r.Took.Seconds())
+	t.seconds.Observe(r.TookSeconds)
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
 		t.offers.WithLabelValues(o.Resource, string(o.Why)).Inc()

@@ -37,12 +37,9 @@ type Inputs struct {
 // InputsOf is what the recording of a tick needs besides its snapshot.
 func InputsOf(r *decision.Record, start *Start) *Inputs {
 	in := &Inputs{After: r.InFlight, Start: start}
-	if r.Inputs == nil {
-		return in
-	}
-	in.Policy, in.Policies, in.Orders = r.Inputs.Policy, r.Inputs.Policies, r.Inputs.Orders
-	for i := range r.Inputs.Dying {
-		in.InFlight = append(in.InFlight, r.Inputs.Dying[i].InFlight)
+	in.Policy, in.Policies, in.Orders = r.PolicyHash, r.Loads, r.Commands
+	for i := range r.Dying {
+		in.InFlight = append(in.InFlight, r.Dying[i].InFlight)
 	}
 	return in
 }

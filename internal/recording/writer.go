@@ -140,7 +140,7 @@ func (w *Writer) put(f frame) error {
 }
 
 func (w *Writer) item(f frame) rotate.Item {
-	return rotate.Item{At: f.at, Count: f.ticks, Append: func(b []byte) []byte { return pack(b, w.zip, f.raw) }}
+	return rotate.Item{At: f.at, Count: f.ticks, Append: func(b []byte) ([]byte, error) { return pack(b, w.zip, f.raw), nil }}
 }
 
 // Stats is what was done so far.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/decision"
@@ -101,9 +102,9 @@ func Decisions(req *DecisionsRequest) (*DecisionsReport, error) {
 
 // logged is the next line of the log, nil at its end.
 type logged struct {
-	next func() ([]byte, *decision.Line, bool)
+	next func() ([]byte, *decision.Record, bool)
 	text []byte
-	line *decision.Line
+	line *decision.Record
 }
 
 func (l *logged) advance() {
@@ -123,7 +124,7 @@ type redecide struct {
 	brain *tick.Brain // nil: nothing can be decided until the next start
 	maker *decision.Maker
 	// began is when the daemon did, seq its last tick.
-	began decision.Instant
+	began time.Time
 	seq   uint64
 	// policy is the one in force, which was the policies-th.
 	policy   *policy.Policy
@@ -139,7 +140,7 @@ func (r *redecide) end(format string, args ...any) {
 }
 
 func (r *redecide) tick(t *recording.Tick) error {
-	at := decision.Instant(t.Wall.UnixNano())
+	at := t.Wall.UTC()
 	if t.Inputs != nil && t.Inputs.Start != nil {
 		r.end("the daemon was started again")
 		if err := r.start(t.Inputs.Start); err != nil {
@@ -166,8 +167,7 @@ func (r *redecide) tick(t *recording.Tick) error {
 	d, offer := r.brain.Think(r.policy, &in)
 	made := r.maker.Make(&decision.Tick{Policy: r.policy, Input: in, Decision: d, Offer: offer, InFlight: t.Inputs.After, Wall: t.Wall})
 	r.report.Ticks++
-	r.compare(t.Seq, at, decision.LineOf(made).Append(nil))
-	return nil
+	return r.compare(made)
 }
 
 // start begins as a daemon began.
@@ -216,22 +216,28 @@ func (r *redecide) follow(in *recording.Inputs) bool {
 }
 
 // compare looks for the line of a tick in the log.
-func (r *redecide) compare(seq uint64, at decision.Instant, line []byte) {
+func (r *redecide) compare(made *decision.Record) error {
 	for l := &r.logged; l.line != nil; l.advance() {
 		switch {
-		case l.line.Seq == seq && l.line.At == at:
+		case l.line.Seq == made.Seq && l.line.At.Equal(made.At):
+			made.Run = l.line.Run // a random name
+			line, err := made.Append(nil)
+			if err != nil {
+				return err
+			}
 			if bytes.Equal(l.text, bytes.TrimSuffix(line, []byte("\n"))) {
 				r.report.Same++
 			} else if r.report.First == nil {
-				r.report.First = &DecisionsDifference{Seq: seq, At: at.Time().String(), Logged: string(l.text), Replayed: string(line)}
+				r.report.First = &DecisionsDifference{Seq: made.Seq, At: made.At.String(), Logged: string(l.text), Replayed: string(line)}
 			}
 			l.advance()
-			return
-		case l.line.At >= r.began && l.line.Seq > seq:
+			return nil
+		case !l.line.At.Before(r.began) && l.line.Seq > made.Seq:
 			r.report.Unlogged++
-			return
+			return nil
 		}
 		r.report.Unrecorded++ // of a daemon before, or of a tick that was not recorded
 	}
 	r.report.Unlogged++
+	return nil
 }

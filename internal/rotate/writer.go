@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,9 +40,6 @@ type Options struct {
 	RetryAfter time.Duration
 	// Queue is the number of items that wait for the disk at most.
 	Queue int
-	// Prepare, when set, clears up what a daemon left that was killed. It is called
-	// once nobody else writes into the directory, before its files are listed.
-	Prepare func() error
 	// Ended, when set, is called with each file that has ended, on the Writer's
 	// goroutine, and returns what it has become.
 	Ended func(File) (File, error)
@@ -57,8 +56,9 @@ type Item struct {
 	At time.Time
 	// Count is what it counts as in Stats.
 	Count int
-	// Append appends its bytes, on the Writer's goroutine.
-	Append func([]byte) []byte
+	// Append appends its bytes, on the Writer's goroutine. An error is a defect of
+	// the item: it is logged, and the item lost.
+	Append func([]byte) ([]byte, error)
 }
 
 // Stats is what a Writer did since it was made.
@@ -110,12 +110,7 @@ func create(dir string, opts Options) (*Writer, *disk, error) {
 		return nil, nil, err
 	}
 	d := &disk{Options: opts, w: w, dir: dir, lock: lock}
-	if opts.Prepare != nil {
-		err = opts.Prepare()
-	}
-	if err == nil {
-		d.ended, err = List(dir, append(opts.Others, opts.Extension)...)
-	}
+	d.ended, err = clearUp(dir, append(opts.Others, opts.Extension))
 	if err == nil {
 		err = Writable(dir)
 	}
@@ -126,6 +121,42 @@ func create(dir string, opts Options) (*Writer, *disk, error) {
 	d.next = Next(d.ended)
 	return w, d, nil
 }
+
+// Half is added to the name of a file that Ended has not finished.
+const Half = ".tmp"
+
+// clearUp lists the files in dir after removing what a daemon that was killed
+// left: a file that was not finished, and one that is there in two forms, of
+// which the one that Ended made was finished last.
+func clearUp(dir string, extensions []string) ([]File, error) {
+	var junk []string
+	for _, x := range extensions {
+		halves, err := filepath.Glob(filepath.Join(dir, "*"+x+Half))
+		if err != nil {
+			return nil, err
+		}
+		junk = append(junk, halves...)
+	}
+	list, err := List(dir, extensions...)
+	if err != nil {
+		return nil, err
+	}
+	whole := slices.CompactFunc(slices.Clone(list), SameNumber)
+	for _, f := range list {
+		if !slices.Contains(whole, f) {
+			junk = append(junk, f.Path)
+		}
+	}
+	for _, path := range junk {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return whole, nil
+}
+
+// SameNumber reports whether two files are forms of one.
+func SameNumber(a, b File) bool { return a.Number == b.Number }
 
 // Put hands an item over; it does not wait.
 func (w *Writer) Put(i Item) error {
@@ -220,6 +251,12 @@ func (d *disk) put(i Item) {
 		d.lose(i)
 		return
 	}
+	var err error
+	if d.buf, err = i.Append(d.buf[:0]); err != nil {
+		d.Log.Error("cannot be written", "what", d.What, "err", err)
+		d.w.count(func(st *Stats) { st.Lost += uint64(i.Count) }) //nolint:gosec // a length
+		return
+	}
 	if err := d.write(i); err != nil {
 		d.lose(i)
 		d.check(err)
@@ -260,7 +297,6 @@ func (d *disk) check(err error) {
 
 // write writes one item, in whole or not at all.
 func (d *disk) write(i Item) error {
-	d.buf = i.Append(d.buf[:0])
 	if d.file == nil {
 		if err := d.open(i.At); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 
 // text is an item of one line.
 func text(s string, count int) Item {
-	return Item{At: time.Unix(1_700_000_000, 0), Count: count, Append: func(b []byte) []byte { return append(b, s+"\n"...) }}
+	return Item{At: time.Unix(1_700_000_000, 0), Count: count, Append: func(b []byte) ([]byte, error) { return append(b, s+"\n"...), nil }}
 }
 
 // content is all that the files of dir hold.

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 
 	"github.com/estimatord/estimatord/internal/enum"
 )
@@ -126,7 +127,10 @@ func unmarshalReading(text []byte, number any, why *Absence) error {
 	case bytes.Equal(text, []byte("null")):
 		return nil
 	case bytes.HasPrefix(text, []byte(`"`)):
-		return json.Unmarshal(text, why)
+		if err := json.Unmarshal(text, why); err != nil || *why != Present {
+			return err
+		}
+		return errors.New("a reading that is present is a number")
 	}
 	*why = Present
 	return json.Unmarshal(text, number)

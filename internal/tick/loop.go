@@ -7,6 +7,7 @@ package tick
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync/atomic"
@@ -113,7 +114,11 @@ type Loop struct {
 
 // New makes a Loop that has not ticked yet.
 func New(cfg Config) *Loop {
-	return &Loop{cfg: cfg, brain: NewBrain(cfg.Estimator, cfg.Resume.State()), log: changes{log: cfg.Log}}
+	return &Loop{
+		cfg: cfg, brain: NewBrain(cfg.Estimator, cfg.Resume.State()), log: changes{log: cfg.Log},
+		// 60 random bits tell the starts of one node apart.
+		maker: decision.Maker{Run: rand.Text()[:12]},
+	}
 }
 
 // Last is the newest record, nil before the first tick.
@@ -145,7 +150,7 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	r := l.maker.Make(&decision.Tick{
 		Policy: policy, Input: in, Decision: dec, Offer: offer, InFlight: len(l.cfg.Agent.InFlight()),
 	})
-	r.Took = time.Since(began)
+	r.TookSeconds = time.Since(began).Seconds()
 	l.last.Store(r)
 	l.log.record(r)
 	for _, o := range l.cfg.Observers {

@@ -17,15 +17,15 @@ var ErrPolicy = errors.New("invalid policy")
 // in use.
 type Policy struct {
 	// Shadow: nothing is done. What would be done is decided and shown.
-	Shadow bool
+	Shadow bool `json:"shadow,omitzero"`
 	// Rules are judged together each tick.
-	Rules []Rule
+	Rules []Rule `json:"rules"`
 	// Ladder says how the rungs are climbed and left.
-	Ladder Ladder
+	Ladder Ladder `json:"ladder"`
 	// Budget bounds the kills.
-	Budget Budget
+	Budget Budget `json:"budget"`
 	// Victims says which containers may be killed, and in which order.
-	Victims Victims
+	Victims Victims `json:"victims"`
 	// Fresh limits how old an input may be. It is a setting of the daemon, so
 	// the hash leaves it out.
 	Fresh Fresh `json:"-"`
@@ -63,32 +63,33 @@ func (p *Policy) Hash() string {
 // Rule is one condition and what is done about it.
 type Rule struct {
 	// Name is unique in its policy; logs and metrics carry it.
-	Name string
+	Name string `json:"name"`
 	// Signal is what is read, a row of the table in package signal.
-	Signal Signal
+	Signal Signal `json:"signal"`
 	// Above is the threshold, in the signal's unit. Clear is the level, not
 	// above it, at which an active rule has cleared; between the two things stay
 	// as they are.
-	Above, Clear float64
+	Above float64 `json:"above"`
+	Clear float64 `json:"clear"`
 	// PerCPU divides the reading by the machine's number of CPUs first; for
 	// load averages.
-	PerCPU bool
+	PerCPU bool `json:"per_cpu,omitzero"`
 	// While is a second condition: without it the reading counts as not above.
 	// The zero While is no condition.
-	While While
+	While While `json:"while,omitzero"`
 	// For is how long the reading must have been above without interruption
 	// before the rule is active.
-	For time.Duration
+	For time.Duration `json:"for_ns"`
 	// Action is the highest rung that the rule asks for.
-	Action Rung
+	Action Rung `json:"action"`
 	// Immediate: the action is taken as soon as the rule is active, without
 	// the rungs below it.
-	Immediate bool
+	Immediate bool `json:"immediate,omitzero"`
 	// Settle is how long after a victim is gone the rule takes no other: its
 	// relief is not in the readings before.
-	Settle time.Duration
+	Settle time.Duration `json:"settle_ns"`
 	// Shadow: what the rule would do is decided and shown, and not done.
-	Shadow bool
+	Shadow bool `json:"shadow,omitzero"`
 }
 
 // While is a condition of a rule beside its own.
@@ -102,22 +103,22 @@ type Ladder struct {
 	// Dwell is how long nothing has asked for a rung before it is left, and the
 	// time between two steps by which a throttle is loosened. Longer is calmer,
 	// shorter gives back sooner.
-	Dwell time.Duration
+	Dwell time.Duration `json:"dwell_ns"`
 	// FloorCores is what each throttled container keeps at least, in cores. The
 	// kernel's least is 0.01 (1 ms in each 100 ms).
-	FloorCores float64
+	FloorCores float64 `json:"floor_cores"`
 	// Loosen is by which share of itself a throttle is loosened at a step.
-	Loosen float64
+	Loosen float64 `json:"loosen"`
 	// FreezeFor is the longest that a container is frozen; 0: none ever is, the
 	// ladder has no such rung.
-	FreezeFor time.Duration
+	FreezeFor time.Duration `json:"freeze_for_ns"`
 	// KillsAtOnce is how many kills may be under way together; more than one
 	// only where a rule's reading says that one does not bring enough.
-	KillsAtOnce int
+	KillsAtOnce int `json:"kills_at_once"`
 	// IgnoredAfter is how long a kill may be under way before it counts as
 	// ignored: its container brings no relief, and no kill waits for it any
 	// more.
-	IgnoredAfter time.Duration
+	IgnoredAfter time.Duration `json:"ignored_after_ns"`
 }
 
 // Budget bounds the kills: when it is spent, a breaker opens: nothing is
@@ -125,8 +126,8 @@ type Ladder struct {
 // operator resets it. Whoever needs more kills than that has another problem.
 type Budget struct {
 	// Kills is how many are allowed in Per.
-	Kills int
-	Per   time.Duration
+	Kills int           `json:"kills"`
+	Per   time.Duration `json:"per_ns"`
 }
 
 // Fresh limits how old an input may be. Something older is not an input: a

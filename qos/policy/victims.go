@@ -10,32 +10,34 @@ import (
 // Victims says which revocable containers may be killed, and which first.
 type Victims struct {
 	// MinAge spares containers that this daemon has known for less. 0: none.
-	MinAge time.Duration
+	MinAge time.Duration `json:"min_age_ns"`
 	// MinUsage spares containers that use less, in cores: killing them relieves
 	// nothing. 0: none.
-	MinUsage float64
+	MinUsage float64 `json:"min_usage_cores"`
 	// Protect lists what is never killed.
-	Protect Protect
+	Protect Protect `json:"protect,omitzero"`
 	// Priorities rank containers; the first that matches a container counts,
 	// one that none matches has 0. Lower is killed first.
-	Priorities []Priority
+	Priorities []Priority `json:"priorities,omitempty"`
 }
 
 // Protect lists containers that are never killed, although revocable.
 type Protect struct {
 	// Frameworks are framework ids.
-	Frameworks []string
+	Frameworks []string `json:"frameworks,omitempty"`
 	// Roles are allocation roles; a role includes those below it (a, a/b).
-	Roles []string
+	Roles []string `json:"roles,omitempty"`
 	// Labels are key or key=value, of the executor or of any of its tasks.
-	Labels []string
+	Labels []string `json:"labels,omitempty"`
 }
 
 // Priority ranks the containers that it matches. Exactly one of Framework,
 // Role and Label is set; each reads as in Protect.
 type Priority struct {
-	Framework, Role, Label string
-	Priority               int
+	Framework string `json:"framework,omitzero"`
+	Role      string `json:"role,omitzero"`
+	Label     string `json:"label,omitzero"`
+	Priority  int    `json:"priority"`
 }
 
 // Protects reports whether e is on one of the lists.

@@ -4,8 +4,6 @@
 package explain
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/decision"
 	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // Classes of errors, for errors.Is.
@@ -55,43 +54,40 @@ func (l *Log) empty() error {
 	return ErrNothing
 }
 
-// back visits the lines that hold all of the texts, the newest first, until
-// visit returns false.
-func (l *Log) back(visit func(*decision.Line) bool, texts ...string) {
-	match := func(line []byte) bool {
-		for _, text := range texts {
-			if !bytes.Contains(line, []byte(text)) {
-				return false
-			}
-		}
-		return true
+// back visits the records that q asks for up to the time in question, the newest
+// first, until visit returns false.
+func (l *Log) back(q decisionlog.Query, visit func(decisionlog.Place, *decision.Record) bool) {
+	if q.Until.IsZero() {
+		q.Until = l.until
 	}
-	for line := range l.reader.Backward(match) {
-		if !l.until.IsZero() && line.At.Time().After(l.until) {
-			continue
-		}
-		if !visit(line) {
+	for at, r := range l.reader.Backward(q) {
+		if !visit(at, r) {
 			return
 		}
 	}
 }
 
-// last is the newest line that holds the texts, nil for none.
-func (l *Log) last(texts ...string) (found *decision.Line) {
-	l.back(func(line *decision.Line) bool {
-		found = line
+// last is the newest record that q asks for, nil for none.
+func (l *Log) last(q decisionlog.Query) (found *decision.Record) {
+	l.back(q, func(_ decisionlog.Place, r *decision.Record) bool {
+		found = r
 		return false
-	}, texts...)
+	})
 	return found
 }
 
-// quoted is how a text stands in a line, without the quotes.
-func quoted(s string) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // of a string this cannot fail
-	return strings.Trim(strings.TrimSpace(b.String()), `"`)
+// policy is the one that r was decided by, an empty one where the log does not
+// go back to it.
+func (l *Log) policy(at decisionlog.Place, r *decision.Record) *policy.Policy {
+	if r.Policy != nil {
+		return r.Policy
+	}
+	p := &policy.Policy{}
+	l.back(decisionlog.Query{Before: at, Texts: []string{`"policy":"` + r.PolicyHash + `"`, `"policy_document":`}}, func(_ decisionlog.Place, with *decision.Record) bool {
+		p = with.Policy
+		return false
+	})
+	return p
 }
 
 // matches reports whether a container is what name names: its id or the
@@ -125,14 +121,14 @@ func add(ids []string, id string) []string {
 // weighed: of the newest weighing that knows one.
 func (l *Log) resolve(name string) (string, error) {
 	var ids []string
-	l.back(func(line *decision.Line) bool {
-		for i := range line.Eligible {
-			e := &line.Eligible[i]
-			if matches(name, e.ID, e.Executor, e.Tasks) {
+	l.back(decisionlog.Query{About: name}, func(_ decisionlog.Place, r *decision.Record) bool {
+		for i := range r.Eligible {
+			e := &r.Eligible[i]
+			if matches(name, e.ID, e.ExecutorID, e.Tasks) {
 				ids = add(ids, e.ID)
 			}
 		}
 		return len(ids) == 0
-	}, `"weighed":true`, quoted(name))
+	})
 	return oneOf(name, ids)
 }

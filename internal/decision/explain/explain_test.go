@@ -16,6 +16,7 @@ import (
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/decision/explain"
 	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/tick"
@@ -182,18 +183,18 @@ func TestKillIsExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		if k.ID != "aaaa-hog" || !k.At.Time().Equal(killed) || k.Shadow || k.By == nil || k.By.Signal != "node_cpu" || k.By.Why != "preempt" {
-			t.Errorf("%s: %+v by %+v", name, k, k.By)
+		if k.ID != "aaaa-hog" || !k.At.Equal(killed) || k.Shadow || k.By() == nil || k.By().Signal != "node_cpu" || k.By().Why != "preempt" {
+			t.Errorf("%s: %+v by %+v", name, k, k.By())
 		}
-		if k.Outcome != (explain.KillOutcome{Gone: true, After: decision.Seconds(3 * time.Second)}) {
+		if k.Outcome != (explain.KillOutcome{Gone: true, AfterSeconds: 3}) {
 			t.Errorf("outcome %+v, want gone after 3 s", k.Outcome)
 		}
-		if len(k.Throttles) == 0 || k.Throttles[0].Cores <= 0 || !k.Throttles[0].At.Time().Before(killed) {
+		if len(k.Throttles) == 0 || k.Throttles[0].Cores <= 0 || !k.Throttles[0].At.Before(killed) {
 			t.Errorf("throttles %+v: the ladder has a throttle before a kill", k.Throttles)
 		}
 		var order []string
-		for _, c := range k.Candidates {
-			order = append(order, c.ID+" "+c.Why)
+		for _, c := range k.Decision.Candidates {
+			order = append(order, c.ID+" "+string(c.Why))
 		}
 		if got := strings.Join(order, ", "); got != "aaaa-hog chosen, aaab-small not_first, cccc-precious protected, dddd-young too_young" {
 			t.Errorf("candidates %s", got)
@@ -221,7 +222,7 @@ func TestAnIgnoredKillIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := k.Outcome; o.Gone || !o.Ignored || o.After != decision.Seconds(40*time.Second) {
+	if o := k.Outcome; o.Gone || !o.Ignored || o.AfterSeconds != 40 {
 		t.Errorf("outcome %+v, want ignored and still there after 40 s", o)
 	}
 	holds(t, k.Text(), "still under way after 40s", "(ignored)")
@@ -238,7 +239,7 @@ func TestAKillThatWasOnlyDecidedIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !k.Shadow || k.By == nil || k.By.Why != "preempt" {
+	if !k.Shadow || k.By() == nil || k.By().Why != "preempt" {
 		t.Errorf("%+v", k)
 	}
 	holds(t, k.Text(), "would have been killed (shadow)", "nothing was done.")
@@ -298,7 +299,7 @@ func TestWhyNotOfTheKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Killed || w.KilledAt.Time() != killed || w.As[0].Why != "eligible" {
+	if w.Killed || !w.KilledAt.Equal(killed) || w.As[0].Why != "eligible" {
 		t.Errorf("%+v, killed at %s", w, killed)
 	}
 	holds(t, w.Text(), "It was killed at "+killed.Format("2006-01-02 15:04:05.000 UTC")+"; ask explain kill aaaa-hog.", "The rules say: ", "clear below 0.09, for")
@@ -317,11 +318,11 @@ func TestOfferIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := o.Resources[0]
-	if o.Seq != 10 || r.Free != 700 || r.Recompute().Free != r.Free {
+	if o.Seq != 10 || r.Offered != 700 {
 		t.Errorf("offer %+v", r)
 	}
 	holds(t, o.Text(), "Offer at 2026-03-01 12:00:10.000 UTC (tick 10)", `agent "agent-1", 0 s old`, "allocated to regular containers 1",
-		"their predicted peak demand 0.3", "= slack 0.7", "= free 0.7", "(slack)", "For more:")
+		"their predicted peak demand 0.3", "= slack 0.7", "= offered 0.7", "(slack)", "For more:")
 	first, err := explain.Open(s.dir, t0.Add(500*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -333,26 +334,47 @@ func TestOfferIsExplained(t *testing.T) {
 
 // Whatever decides an offer, its explanation has words for it.
 func TestEveryOfferHasWords(t *testing.T) {
+	of := func(o estimator.ResourceOffer, change func(*decision.Record)) decision.Record {
+		o.Resource = "cpus"
+		r := decision.Record{Version: decision.Version, At: t0, TreeWhy: snapshot.Present, Offer: estimator.Offer{Resources: []estimator.ResourceOffer{o}}}
+		if change != nil {
+			change(&r)
+		}
+		return r
+	}
+	slack := func(allocated, demand, peak, unmanaged resources.Milli) estimator.ResourceOffer {
+		return estimator.ResourceOffer{
+			Why: reason.NoSlack, Allocated: &estimator.Allocated{RegularAllocated: allocated}, Governor: &estimator.Terms{},
+			Estimate: &estimator.Estimate{Demand: demand, Peak: peak, Unmanaged: unmanaged},
+		}
+	}
 	for name, tell := range map[string]struct {
-		line decision.Line
-		want string
+		record decision.Record
+		want   string
 	}{
-		"cap": {decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "cap", Cap: new(decision.Amount)}}}, "cap (`resources`) of 0"},
-		"hold": {
-			decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "hold", Governor: decision.GovernorLine{HoldFor: decision.Seconds(90 * time.Second)}}}},
-			"nothing is raised for another 1m30s",
-		},
-		"raise":    {decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "raise_step", Governor: decision.GovernorLine{RaiseIn: 1e9, Step: 1000, Least: 2500}}}}, "the next raise may be in 1 s, by 1 at most, up to 2.5"},
-		"deadband": {decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "dead_band", Governor: decision.GovernorLine{Before: 1000, DeadBand: 250}}}}, "reach 1.25"},
-		"budget":   {decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "stopped"}}, DecidedLine: decision.DecidedLine{Budget: decision.BudgetLine{Open: new(decision.Seconds)}}}, "The kill budget is spent"},
-		"stopped":  {decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "stopped"}}, DecidedLine: decision.DecidedLine{Rules: []decision.RuleLine{{Name: "busy", Held: true, Why: "clearing"}}}}, "busy (clearing)"},
-		"no agent": {decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "no_agent"}}}, "No agent has reported"},
-		"fixed":    {decision.Line{Offer: []decision.OfferLine{{Resource: "cpus", Why: "fixed", Target: 4000}}}, "total set by the operator 4"},
+		"cap":      {of(estimator.ResourceOffer{Why: reason.Cap, Cap: new(resources.Milli), Estimate: &estimator.Estimate{}}, nil), "cap (`resources`) of 0"},
+		"hold":     {of(estimator.ResourceOffer{Why: reason.Hold, Governor: &estimator.Terms{HoldSeconds: 90}}, nil), "nothing is raised for another 1m30s"},
+		"raise":    {of(estimator.ResourceOffer{Why: reason.RaiseStep, Governor: &estimator.Terms{RaiseSeconds: 1, Step: 1000, Least: 2500}}, nil), "the next raise may be in 1 s, by 1 at most, up to 2.5"},
+		"deadband": {of(estimator.ResourceOffer{Why: reason.DeadBand, Governor: &estimator.Terms{Before: 1000, DeadBand: 250}}, nil), "reach 1.25"},
+		"budget":   {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.QoS.Budget.OpenSince = t0 }), "The kill budget is spent"},
+		"paused":   {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.Commands.Paused = true }), "An operator has paused the daemon"},
+		"stopped": {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) {
+			r.QoS.Rules = []qos.RuleState{{Name: "busy", Active: true, Why: reason.Clearing}}
+		}), "busy (clearing)"},
+		"no agent":   {of(estimator.ResourceOffer{Why: reason.NoAgent}, nil), "No agent has reported"},
+		"fixed":      {of(estimator.ResourceOffer{Why: reason.Fixed, Target: 4000}, nil), "total set by the operator 4"},
+		"learning":   {of(slack(4000, 400, 4000, 0), nil), "still learning"},
+		"others":     {of(slack(4000, 400, 1000, 3000), nil), "Processes outside the agent's containers would have to use less: they take 3"},
+		"all in use": {of(slack(4000, 3900, 4000, 0), nil), "learning"},
+		"full":       {of(slack(4000, 4000, 4000, 0), nil), "Regular containers would have to demand less"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			tell.line.Version = decision.LineVersion
-			if err := os.WriteFile(filepath.Join(dir, "00000001-x.jsonl"), tell.line.Append(nil), 0o600); err != nil {
+			line, err := tell.record.Append(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "00000001-x.jsonl"), line, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			l, err := explain.Open(dir, time.Time{})

@@ -7,23 +7,25 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/decision"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // Kill is the answer to "why was it killed".
 type Kill struct {
-	decision.VictimLine
-	At  decision.Instant `json:"at"`
-	Seq uint64           `json:"seq"`
+	qos.Identity
+	At  time.Time `json:"at"`
+	Run string    `json:"run"`
+	Seq uint64    `json:"seq"`
 	// Shadow: it was only decided, by rules in shadow mode, and not done.
 	Shadow bool `json:"shadow,omitzero"`
-	// By is the rule.
-	By *decision.RuleLine `json:"by,omitempty"`
-	// Candidates are all that were weighed, best victim first; More is how many
-	// are not listed.
-	Candidates []decision.CandidateLine `json:"candidates"`
-	More       int                      `json:"candidates_more,omitzero"`
-	Budget     decision.BudgetLine      `json:"budget"`
-	Outcome    KillOutcome              `json:"outcome"`
+	// Decision is what the tick decided: the rules, who was weighed, the budget.
+	// CandidatesMore is how many who were weighed are not listed.
+	Decision       *qos.Decision `json:"decision"`
+	CandidatesMore int           `json:"candidates_more,omitzero"`
+	Outcome        KillOutcome   `json:"outcome"`
 	// Throttles are the changes of its throttle in the hour before, oldest
 	// first.
 	Throttles []Throttled `json:"throttles"`
@@ -31,26 +33,29 @@ type Kill struct {
 
 // KillOutcome is what became of a kill.
 type KillOutcome struct {
-	// Gone: it is not under way any more; After is when that was seen, or, when it
-	// is still under way, how long that has lasted at the end of the log.
-	Gone  bool             `json:"gone"`
-	After decision.Seconds `json:"after_s"`
+	// Gone: it is not under way any more; AfterSeconds is when that was seen, or,
+	// when it is still under way, how long that has lasted at the end of the log.
+	Gone         bool    `json:"gone"`
+	AfterSeconds float64 `json:"after_s"`
 	// Ignored: it lasted longer than a kill is waited for.
 	Ignored bool `json:"ignored,omitzero"`
-	// Unknown: the log does not go on.
+	// Unknown: the log does not go on, or only that of a later start of the daemon
+	// does.
 	Unknown bool `json:"unknown,omitzero"`
 }
 
 // Throttled is a throttle from a time on.
 type Throttled struct {
-	At decision.Instant `json:"at"`
-	decision.ThrottleLine
+	At time.Time `json:"at"`
+	qos.Throttle
+	UsedCores snapshot.Value `json:"used_cores,omitzero"`
 }
 
-// killed are the containers in the log's kills that name names.
+// kill is one in the log.
 type kill struct {
-	line   *decision.Line
-	victim decision.VictimLine
+	at     decisionlog.Place
+	record *decision.Record
+	victim qos.Identity
 	shadow bool
 }
 
@@ -69,102 +74,103 @@ func (l *Log) Kill(name string) (*Kill, error) {
 	if err != nil {
 		return nil, err
 	}
-	line, of := found.line, &found.line.DecidedLine
-	if found.shadow {
-		of = &line.Shadow.DecidedLine
-	}
+	r := found.record
 	k := &Kill{
-		VictimLine: found.victim, At: line.At, Seq: line.Seq, Shadow: found.shadow,
-		Candidates: of.Candidates, More: of.More, Budget: of.Budget,
+		Identity: found.victim, At: r.At, Run: r.Run, Seq: r.Seq, Shadow: found.shadow,
+		Decision: &r.QoS, CandidatesMore: r.CandidatesMore, Throttles: l.throttles(&found),
 	}
-	for i := range of.Rules {
-		if of.Rules[i].Name == k.Rule {
-			k.By = &of.Rules[i]
-		}
+	if k.Shadow {
+		k.Decision = &r.QoS.Shadow.Decision
+	} else {
+		k.Outcome = l.outcome(&found)
 	}
-	if !k.Shadow {
-		k.Outcome = l.outcome(found)
-	}
-	k.Throttles = l.throttles(found)
 	return k, nil
 }
 
+// lastKill looks for kills in the newest record that has one of that name.
 func (l *Log) lastKill(name string) (kill, error) {
 	var ids []string
 	newest := map[string]kill{}
-	l.back(func(line *decision.Line) bool {
-		collect := func(victims []decision.VictimLine, shadow bool) {
-			for _, v := range victims {
-				if _, known := newest[v.ID]; !known && matches(name, v.ID, v.Executor, nil) {
-					ids = add(ids, v.ID)
-					newest[v.ID] = kill{line: line, victim: v, shadow: shadow}
-				}
+	l.back(decisionlog.Query{About: name, Kills: true}, func(at decisionlog.Place, r *decision.Record) bool {
+		for i, v := range r.AllKills() {
+			if _, known := newest[v.ID]; !known && matches(name, v.ID, v.ExecutorID, nil) {
+				ids = add(ids, v.ID)
+				newest[v.ID] = kill{at: at, record: r, victim: v, shadow: i >= len(r.QoS.Kills)}
 			}
 		}
-		collect(line.Kills, false)
-		if line.Shadow != nil {
-			collect(line.Shadow.Kills, true)
-		}
 		return true
-	}, `"kills":[`, quoted(name))
+	})
 	id, err := oneOf(name, ids)
 	return newest[id], err
 }
 
-// outcome looks for the kill among those under way at later ticks.
-func (l *Log) outcome(k kill) (o KillOutcome) {
-	o.Unknown = true
-	var next *decision.Line // the line after the one that is visited
-	l.back(func(line *decision.Line) bool {
-		if line.Seq <= k.line.Seq || line.At < k.line.At {
-			return false
+// outcome follows the kill through the ticks behind it. Those of a later start
+// of the daemon count when they still know of it; otherwise what became of it in
+// between is unknown.
+func (l *Log) outcome(k *kill) KillOutcome {
+	ignoredAfter := l.policy(k.at, k.record).Ladder.IgnoredAfter.Seconds()
+	out := KillOutcome{Unknown: true}
+	for r := range l.reader.After(k.at) {
+		if !l.until.IsZero() && r.At.After(l.until) {
+			break
 		}
-		i := slices.IndexFunc(line.InFlight, func(d decision.DyingLine) bool { return d.KeyLine == k.victim.KeyLine })
-		if i < 0 {
-			next = line
-			return true
+		i := slices.IndexFunc(r.Dying, func(d decision.Dying) bool { return d.Key == k.victim.Key })
+		switch {
+		case i >= 0:
+			lasted := r.At.Sub(r.Dying[i].Since).Seconds()
+			out = KillOutcome{AfterSeconds: lasted, Ignored: ignoredAfter > 0 && lasted > ignoredAfter}
+		case r.Run != k.record.Run:
+			out.Unknown = true
+			return out
+		default:
+			out.Gone, out.Unknown = true, false
+			out.AfterSeconds = r.At.Sub(k.record.At).Seconds()
+			return out
 		}
-		lasted := line.InFlight[i].Since
-		o = KillOutcome{After: lasted, Ignored: lasted > line.Limits.IgnoredAfter}
-		if next != nil {
-			o.Gone, o.After = true, lasted+decision.Seconds(next.At-line.At)
-		}
-		return false
-	})
-	if o.Unknown && next != nil { // it was gone at the next tick
-		o = KillOutcome{Gone: true, After: decision.Seconds(next.At - k.line.At)}
 	}
-	return o
+	return out
 }
 
 // throttleSpan is how far back the throttles of a victim are told.
-const throttleSpan = decision.Instant(time.Hour)
+const throttleSpan = time.Hour
 
-func (l *Log) throttles(k kill) (all []Throttled) {
-	l.back(func(line *decision.Line) bool {
-		if line.At > k.line.At || line.Seq > k.line.Seq && line.At == k.line.At {
-			return true
-		}
-		if k.line.At-line.At > throttleSpan {
-			return false
-		}
-		for _, t := range line.Throttles {
-			if t.KeyLine == k.victim.KeyLine {
-				all = append(all, Throttled{At: line.At, ThrottleLine: t})
+func (l *Log) throttles(k *kill) (all []Throttled) {
+	q := decisionlog.Query{
+		Before: k.at, Since: k.record.At.Add(-throttleSpan), Until: k.record.At,
+		Texts: []string{`"throttles":[`, decisionlog.Quoted(k.victim.ID)},
+	}
+	l.back(q, func(_ decisionlog.Place, r *decision.Record) bool {
+		for i := range r.QoS.Actions.Throttles {
+			if t := &r.QoS.Actions.Throttles[i]; t.Victim.Identity().Key == k.victim.Key {
+				told := Throttled{At: r.At, Throttle: *t}
+				if i < len(r.ThrottleUsesCores) {
+					told.UsedCores = r.ThrottleUsesCores[i]
+				}
+				all = append(all, told)
 			}
 		}
 		return true
-	}, `"throttles":[`, quoted(k.victim.ID))
+	})
 	slices.Reverse(all)
 	return all
 }
 
 // overOrUnder says how far a candidate is from what it was allocated.
-func overOrUnder(resource string, over float64) string {
+func overOrUnder(r policy.Resource, over float64) string {
 	if over < 0 {
-		return amount(resource, -over) + " below"
+		return amount(r, -over) + " below"
 	}
-	return amount(resource, over) + " above"
+	return amount(r, over) + " above"
+}
+
+// By is the rule that killed, nil when it is not known.
+func (k *Kill) By() *qos.RuleState {
+	for i := range k.Decision.Rules {
+		if r := &k.Decision.Rules[i]; r.Name == k.Rule {
+			return r
+		}
+	}
+	return nil
 }
 
 // Text is the answer for people.
@@ -175,30 +181,26 @@ func (k *Kill) Text() string {
 		what = "would have been killed (shadow)"
 	}
 	p.say("", "%s %s at %s (tick %d)", k.ID, what, clock(k.At), k.Seq)
-	p.say("  ", "executor %s of framework %s", k.Executor, k.Framework)
+	p.say("  ", "executor %s of framework %s", k.ExecutorID, k.FrameworkID)
 	p.blank()
-	p.say("", "Rule %s", k.VictimLine.Text) // which begins with its name
-	if r := k.By; r != nil {
-		told := *r
-		if told.Text == k.VictimLine.Text {
-			told.Text = ""
-		}
-		p.rule(&told)
-		if r.Since != nil {
-			p.say("      ", "above for %s of %s", seconds(*r.Since), seconds(r.For))
+	p.say("", "Rule %s", k.Identity.Text) // which begins with its name
+	if r := k.By(); r != nil {
+		p.rule(k.Decision, r, k.At, k.Identity.Text)
+		if !r.Since.IsZero() {
+			p.say("      ", "above for %s of %s", seconds(k.At.Sub(r.Since).Seconds()), seconds(r.ForSeconds))
 		}
 	}
 	p.blank()
 	p.say("", "Weighed, best victim first (lowest priority, most over its allocation, most relief, youngest, id):")
-	for i := range k.Candidates {
-		c := &k.Candidates[i]
+	for i := range k.Decision.Candidates {
+		c := &k.Decision.Candidates[i]
 		p.say("  "+fmt.Sprintf("%2d. ", i+1), "%s: priority %d, uses %s, %s its allocation, %s old. %s",
-			c.ID, c.Priority, amount(c.Resource, c.Usage), overOrUnder(c.Resource, c.Over), seconds(c.Age), code(c.Why))
+			c.ID, c.Priority, amount(c.Resource, c.Usage), overOrUnder(c.Resource, c.Over), seconds(c.AgeSeconds), code(c.Why))
 	}
-	if k.More > 0 {
-		p.say("      ", "and %d more", k.More)
+	if k.CandidatesMore > 0 {
+		p.say("      ", "and %d more", k.CandidatesMore)
 	}
-	p.say("", "%d kills are left in the budget after it.", k.Budget.Left)
+	p.say("", "%d kills are left in the budget after it.", k.Decision.Budget.Left)
 	p.blank()
 	p.say("", "What became of it: %s", k.outcome())
 	p.blank()
@@ -210,12 +212,12 @@ func (k *Kill) Text() string {
 	for _, t := range k.Throttles {
 		limit := ""
 		if t.Cores > 0 {
-			limit += ", to " + amount("cpus", t.Cores)
+			limit += ", to " + amount(policy.CPU, t.Cores)
 		}
-		if t.MemoryHigh > 0 {
-			limit += ", to " + amount("mem", float64(t.MemoryHigh))
+		if t.MemoryHighBytes > 0 {
+			limit += ", to " + amount(policy.Memory, float64(t.MemoryHighBytes))
 		}
-		p.say("  ", "%s%s; it used %s cores", clock(t.At), limit, value(t.Uses))
+		p.say("  ", "%s%s; it used %s cores", clock(t.At), limit, value(t.UsedCores))
 	}
 	return p.String()
 }
@@ -229,11 +231,13 @@ func (k *Kill) outcome() string {
 	switch {
 	case k.Shadow:
 		return "nothing was done."
+	case o.Unknown && o.AfterSeconds > 0:
+		return fmt.Sprintf("unknown, the daemon was started again when it had been under way for %s%s.", seconds(o.AfterSeconds), ignored)
 	case o.Unknown:
-		return "unknown, the log ends there."
+		return "unknown, the log ends there, or the daemon was started again."
 	case o.Gone:
-		return fmt.Sprintf("it was gone %s later%s.", seconds(o.After), ignored)
+		return fmt.Sprintf("it was gone %s later%s.", seconds(o.AfterSeconds), ignored)
 	default:
-		return fmt.Sprintf("still under way after %s%s, where the log ends.", seconds(o.After), ignored)
+		return fmt.Sprintf("still under way after %s%s, where the log ends.", seconds(o.AfterSeconds), ignored)
 	}
 }

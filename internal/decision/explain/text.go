@@ -6,9 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
@@ -51,34 +52,32 @@ func (p *page) row(sign, name, number, note string) {
 }
 
 // code is a reason with its sentence.
-func code(c string) string {
-	if text := reason.Code(c).Text(); text != "" {
-		return text + " (" + c + ")"
+func code(c reason.Code) string {
+	if text := c.Text(); text != "" {
+		return text + " (" + string(c) + ")"
 	}
-	return "(" + c + ")"
+	return "(" + string(c) + ")"
 }
 
-func clock(i decision.Instant) string { return i.Time().Format("2006-01-02 15:04:05.000 UTC") }
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") }
 
-func seconds(s decision.Seconds) string {
-	d := time.Duration(s)
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
 	if d < 10*time.Second && d > -10*time.Second {
 		return strconv.FormatFloat(d.Round(time.Millisecond).Seconds(), 'f', -1, 64) + " s"
 	}
 	return d.Round(time.Second).String()
 }
 
-func milli(a decision.Amount) string { return resources.Milli(a).String() }
-
 // amount is so much of a ladder's resource.
-func amount(resource string, x float64) string {
-	if resource == policy.Memory.String() {
+func amount(r policy.Resource, x float64) string {
+	if r == policy.Memory {
 		return strconv.FormatFloat(x/resources.MemUnitBytes, 'f', 0, 64) + " MB"
 	}
 	return strconv.FormatFloat(x, 'f', 2, 64) + " CPUs"
 }
 
-func value(v decision.Value) string {
+func value(v snapshot.Value) string {
 	if !v.OK() {
 		return "absent (" + v.Why.String() + ")"
 	}
@@ -89,11 +88,12 @@ func value(v decision.Value) string {
 // computed.
 func level(x float64) string { return strconv.FormatFloat(x, 'g', 10, 64) }
 
-// rule adds what a rule read and where it stands.
-func (p *page) rule(r *decision.RuleLine) {
+// rule adds what a rule read and where it stands, and its sentence unless it is
+// calm or was said.
+func (p *page) rule(d *qos.Decision, r *qos.RuleState, at time.Time, said string) {
 	p.say("  ", "%s: %s %s, above %s, clear below %s, for %s; action %s. %s",
-		r.Name, r.Signal, value(r.Value), level(r.Above), level(r.Clear), seconds(r.For), r.Action, code(r.Why))
-	if r.Text != "" {
-		p.say("      ", "%s", r.Text)
+		r.Name, r.Signal, value(r.Value), level(r.Above), level(r.Clear), seconds(r.ForSeconds), r.Action, code(r.Why))
+	if text := d.Sentence(r, at); r.Why != reason.Calm && text != said {
+		p.say("      ", "%s", text)
 	}
 }

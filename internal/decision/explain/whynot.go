@@ -3,73 +3,78 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/estimatord/estimatord/internal/decision"
+	decisionlog "github.com/estimatord/estimatord/internal/decision/log"
 	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
 // WhyNot is the answer to "why is it not killed".
 type WhyNot struct {
 	ID        string   `json:"id"`
-	Executor  string   `json:"executor,omitzero"`
-	Framework string   `json:"framework,omitzero"`
+	Executor  string   `json:"executor_id,omitzero"`
+	Framework string   `json:"framework_id,omitzero"`
 	Tasks     []string `json:"tasks,omitempty"`
 	// At is the end of the log, Weighed when the container was weighed last.
-	At      decision.Instant `json:"at"`
-	Weighed decision.Instant `json:"weighed"`
+	At      time.Time `json:"at"`
+	Weighed time.Time `json:"weighed"`
 	// Gone: a later weighing does not know it any more.
 	Gone bool `json:"gone,omitzero"`
 	// As is how it stands as a victim of each resource.
 	As []Standing `json:"as"`
-	// Why and Rules are what the rules say at the end of the log.
-	Why   string              `json:"why"`
-	Rules []decision.RuleLine `json:"rules"`
+	// Decision is what the rules say at the end of the log.
+	Decision *qos.Decision `json:"decision"`
 	// Killed: it is among the kills under way.
 	Killed bool `json:"killed,omitzero"`
 	// KilledAt is when it was last decided that it is killed, zero for never.
-	KilledAt decision.Instant `json:"killed_at,omitzero"`
+	KilledAt time.Time `json:"killed_at,omitzero"`
 
-	limits decision.LimitsLine
+	victims policy.Victims
 }
 
 // Standing is a container as a victim of one resource.
 type Standing struct {
-	decision.CandidateLine
+	qos.Candidate
 	// Before are the containers that would be taken first.
 	Before []string `json:"before,omitempty"`
 }
 
 // WhyNot explains why the container that name names is not killed.
 func (l *Log) WhyNot(name string) (*WhyNot, error) {
-	now := l.last()
+	now := l.last(decisionlog.Query{})
 	if now == nil {
 		return nil, l.empty()
 	}
-	newest := l.last(`"weighed":true`)
+	newest := l.last(decisionlog.Query{Texts: []string{`"weighed":true`}})
 	if newest == nil {
-		if now.Policy == policy.NoHash {
+		if now.PolicyHash == policy.NoHash {
 			return nil, fmt.Errorf("%w of any weighing: there is no policy (%s), so nothing is ever killed", ErrNothing, reason.NoPolicy)
 		}
-		return nil, fmt.Errorf("%w of any weighing: the node could not be seen (%s)", ErrNothing, now.Why)
+		return nil, fmt.Errorf("%w of any weighing: the node could not be seen (%s)", ErrNothing, now.QoS.Why)
 	}
 	id, err := l.resolve(name)
 	if err != nil {
 		return nil, fmt.Errorf("%w; the last weighing was at %s, %s before: one that came later is not known yet",
-			err, clock(newest.At), seconds(decision.Seconds(now.At-newest.At)))
+			err, clock(newest.At), seconds(now.At.Sub(newest.At).Seconds()))
 	}
-	w := &WhyNot{ID: id, At: now.At, Why: now.Why, Rules: now.Rules, limits: now.Limits}
-	line := l.last(`"weighed":true`, `"id":"`+quoted(id)+`"`)
-	w.Weighed, w.Gone = line.At, line.Seq != newest.Seq
-	for i := range line.Eligible {
-		e := &line.Eligible[i]
+	w := &WhyNot{ID: id, At: now.At, Decision: &now.QoS}
+	weighed := l.last(decisionlog.Query{About: id})
+	w.Weighed, w.Gone = weighed.At, weighed.Run != newest.Run || weighed.Seq != newest.Seq
+	if weighed.Policy != nil {
+		w.victims = weighed.Policy.Victims
+	}
+	for i := range weighed.Eligible {
+		e := &weighed.Eligible[i]
 		if e.ID != id {
 			continue
 		}
-		w.Executor, w.Framework, w.Tasks = e.Executor, e.Framework, e.Tasks
-		s := Standing{CandidateLine: e.CandidateLine}
-		if e.Why == string(reason.Eligible) {
-			for _, o := range line.Eligible[:i] {
+		w.Executor, w.Framework, w.Tasks = e.ExecutorID, e.FrameworkID, e.Tasks
+		s := Standing{Candidate: e.Candidate}
+		if e.Why == reason.Eligible {
+			for _, o := range weighed.Eligible[:i] {
 				if o.Resource == e.Resource {
 					s.Before = append(s.Before, o.ID)
 				}
@@ -77,22 +82,20 @@ func (l *Log) WhyNot(name string) (*WhyNot, error) {
 		}
 		w.As = append(w.As, s)
 	}
-	for i := range now.InFlight {
-		w.Killed = w.Killed || now.InFlight[i].ID == id
-	}
+	w.Killed = slices.ContainsFunc(now.Dying, func(d decision.Dying) bool { return d.ID == id })
 	w.KilledAt = l.killedAt(id)
 	return w, nil
 }
 
 // killedAt is when a kill of the container was last decided, and not only in
 // shadow mode; zero for never.
-func (l *Log) killedAt(id string) (at decision.Instant) {
-	l.back(func(line *decision.Line) bool {
-		if slices.ContainsFunc(line.Kills, func(v decision.VictimLine) bool { return v.ID == id }) {
-			at = line.At
+func (l *Log) killedAt(id string) (at time.Time) {
+	l.back(decisionlog.Query{About: id, Kills: true}, func(_ decisionlog.Place, r *decision.Record) bool {
+		if slices.ContainsFunc(r.QoS.Kills, func(v qos.Victim) bool { return v.Identity().ID == id }) {
+			at = r.At
 		}
-		return at == 0
-	}, `"kills":[`, `"id":"`+quoted(id)+`"`)
+		return at.IsZero()
+	})
 	return at
 }
 
@@ -103,44 +106,44 @@ func (w *WhyNot) Text() string {
 	if w.Executor != "" {
 		p.say("  ", "executor %s of framework %s", w.Executor, w.Framework)
 	}
-	p.say("  ", "weighed last at %s, %s before the end of the log", clock(w.Weighed), seconds(decision.Seconds(w.At-w.Weighed)))
+	p.say("  ", "weighed last at %s, %s before the end of the log", clock(w.Weighed), seconds(w.At.Sub(w.Weighed).Seconds()))
 	if w.Gone {
 		p.say("  ", "The weighing after that does not know it any more: it has ended.")
 	}
 	switch {
 	case w.Killed:
-		p.say("  ", "A kill of it is under way. %s", code(string(reason.AlreadyDying)))
-	case w.KilledAt != 0:
+		p.say("  ", "A kill of it is under way. %s", code(reason.AlreadyDying))
+	case !w.KilledAt.IsZero():
 		p.say("  ", "It was killed at %s; ask explain kill %s.", clock(w.KilledAt), w.ID)
 	}
 	p.blank()
 	possible := false
 	for i := range w.As {
 		s := &w.As[i]
-		if s.Why == string(reason.NotRevocable) {
+		if s.Why == reason.NotRevocable {
 			p.say("", "It is never killed. %s", code(s.Why))
 			return p.String()
 		}
 		p.say("", "As a victim for %s: %s", s.Resource, code(s.Why))
-		p.say("  ", "priority %d, uses %s, %s its allocation, %s old", s.Priority, amount(s.Resource, s.Usage), overOrUnder(s.Resource, s.Over), seconds(s.Age))
-		switch reason.Code(s.Why) {
+		p.say("  ", "priority %d, uses %s, %s its allocation, %s old", s.Priority, amount(s.Resource, s.Usage), overOrUnder(s.Resource, s.Over), seconds(s.AgeSeconds))
+		switch s.Why {
 		case reason.TooYoung:
-			p.say("  ", "min_age is %s", seconds(w.limits.MinAge))
+			p.say("  ", "min_age is %s", seconds(w.victims.MinAge.Seconds()))
 		case reason.TooSmall:
-			p.say("  ", "min_usage is %s", amount(policy.CPU.String(), w.limits.MinUsage))
+			p.say("  ", "min_usage is %s", amount(policy.CPU, w.victims.MinUsage))
 		case reason.Eligible:
-			possible = w.KilledAt == 0
+			possible = w.KilledAt.IsZero()
 			p.before(s)
 		}
 	}
 	p.blank()
 	if possible {
-		p.say("", "It could be, and was not, because of what the rules say. %s", code(w.Why))
+		p.say("", "It could be, and was not, because of what the rules say. %s", code(w.Decision.Why))
 	} else {
-		p.say("", "The rules say: %s", code(w.Why))
+		p.say("", "The rules say: %s", code(w.Decision.Why))
 	}
-	for i := range w.Rules {
-		p.rule(&w.Rules[i])
+	for i := range w.Decision.Rules {
+		p.rule(w.Decision, &w.Decision.Rules[i], w.At, "")
 	}
 	return p.String()
 }

@@ -3,10 +3,7 @@ package log
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,9 +18,9 @@ import (
 	"github.com/estimatord/estimatord/qos/signal"
 )
 
-// crowdOf is a node of n containers, half of them revocable, that use busy of
+// manyContainers is a node of n containers, half of them revocable, that use busy of
 // its n CPUs together, with a policy of ten rules.
-type crowdOf struct {
+type manyContainers struct {
 	n         int
 	busy      float64
 	policy    *policy.Policy
@@ -37,9 +34,9 @@ type crowdOf struct {
 	rand      *rand.Rand
 }
 
-func newCrowd(tb testing.TB, n int, busy float64) *crowdOf {
+func newMany(tb testing.TB, n int, busy float64) *manyContainers {
 	tb.Helper()
-	c := &crowdOf{n: n, busy: busy, at: t0, rand: rand.New(rand.NewPCG(1, 2)), usage: &snapshot.Usage{Agent: "agent"}}
+	c := &manyContainers{n: n, busy: busy, at: t0, rand: rand.New(rand.NewPCG(1, 2)), usage: &snapshot.Usage{Agent: "agent"}}
 	p := policy.DefaultPolicy()
 	for i := range 10 {
 		r := signal.Of(signal.NodeCPU).Rule()
@@ -73,7 +70,7 @@ func newCrowd(tb testing.TB, n int, busy float64) *crowdOf {
 }
 
 // tick is the next record; the kills of the one before are done at once.
-func (c *crowdOf) tick() *decision.Record {
+func (c *manyContainers) tick() *decision.Record {
 	c.seq++
 	c.at = c.at.Add(time.Second + time.Duration(c.rand.IntN(100_000)))
 	if c.seq%15 == 1 {
@@ -103,7 +100,7 @@ func BenchmarkLine(b *testing.B) {
 	for _, n := range []int{10, 40, 1000} {
 		for name, busy := range map[string]float64{"calm": 0.3, "busy": 0.97} {
 			b.Run(fmt.Sprintf("%d containers %s", n, name), func(b *testing.B) {
-				c := newCrowd(b, n, busy)
+				c := newMany(b, n, busy)
 				const ticks = 240
 				var records [ticks]*decision.Record
 				var all []byte
@@ -112,13 +109,13 @@ func BenchmarkLine(b *testing.B) {
 				}
 				for i := range records {
 					records[i] = c.tick()
-					all = decision.LineOf(records[i]).Append(all)
+					all = appended(b, records[i], all)
 				}
 				b.ReportAllocs()
 				var buf []byte
 				i := 0
 				for b.Loop() {
-					buf = decision.LineOf(records[i%ticks]).Append(buf[:0])
+					buf = appended(b, records[i%ticks], buf[:0])
 					i++
 				}
 				const perDay = 86400. / ticks / 1e6
@@ -129,61 +126,49 @@ func BenchmarkLine(b *testing.B) {
 	}
 }
 
+func appended(tb testing.TB, r *decision.Record, to []byte) []byte {
+	tb.Helper()
+	b, err := r.Append(to)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
 func zipped(tb testing.TB, text []byte) int64 {
 	tb.Helper()
-	dir := tb.TempDir()
-	path := filepath.Join(dir, "text")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	in, err := os.Open(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer in.Close()
-	out, err := os.Create(path + packed)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer out.Close()
-	size, err := compress(out, in)
-	if err != nil {
-		tb.Fatal(err)
+	var out bytes.Buffer
+	size, err := compress(&out, text)
+	if err != nil || size != int64(out.Len()) {
+		tb.Fatal(size, err)
 	}
 	zip, err := zstd.NewReader(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer zip.Close()
-	packedText, err := os.ReadFile(path + packed)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if back, err := zip.DecodeAll(packedText, nil); err != nil || !bytes.Equal(back, text) {
+	if back, err := zip.DecodeAll(out.Bytes(), nil); err != nil || !bytes.Equal(back, text) {
 		tb.Fatal("what was compressed is not what comes back", err)
 	}
 	return size
 }
 
 // BenchmarkMake is what the loop's goroutine does for a tick: the record's
-// inputs, and handing it over. Most are left out: nobody waits for the disk.
+// inputs, and handing it over.
 func BenchmarkMake(b *testing.B) {
 	for _, n := range []int{10, 1000} {
 		b.Run(fmt.Sprintf("%d containers", n), func(b *testing.B) {
-			c := newCrowd(b, n, 0.3)
+			c := newMany(b, n, 0.3)
 			r := c.tick()
 			t := decision.Tick{Policy: c.policy, Input: qos.Input{Snapshot: &snapshot.Snapshot{
 				Seq: r.Seq, At: r.At, Usage: c.usage, Containers: c.all, TreeWhy: snapshot.Present,
 			}}, Decision: r.QoS, Offer: r.Offer}
-			w, err := Create(b.TempDir(), Options{}, slog.New(slog.DiscardHandler))
-			if err != nil {
-				b.Fatal(err)
-			}
+			w := start(b, b.TempDir(), Options{}, quiet())
+			defer closed(b, w)
 			b.ReportAllocs()
 			for b.Loop() {
 				w.Observe(c.maker.Make(&t))
 			}
-			_ = w.Close() // what the disk did is not measured
 		})
 	}
 }

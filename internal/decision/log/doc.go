@@ -1,4 +1,4 @@
-// Package log keeps decision.Lines on disk, one a tick, so that what the
+// Package log keeps decision.Records on disk, one a tick, so that what the
 // daemon did can be explained when it is long gone.
 //
 // A log is a directory of files in the order of their numbers: the one that is

@@ -26,15 +26,14 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func tick(n int, agent string) *decision.Record {
 	at := t0.Add(time.Duration(n) * time.Second)
 	return &decision.Record{
-		Seq: uint64(n), At: at, Agent: agent, TreeWhy: snapshot.Present,
-		Inputs: &decision.Inputs{Wall: at, Policy: "p"},
-		Offer:  estimator.Offer{Resources: []estimator.ResourceOffer{{Resource: "cpus"}}}, QoS: qos.Decision{Why: "calm"},
+		Version: decision.Version, Run: "run", Seq: uint64(n), At: at, PolicyHash: "p", Agent: agent, TreeWhy: snapshot.Present,
+		Offer: estimator.Offer{Resources: []estimator.ResourceOffer{{Resource: "cpus"}}}, QoS: qos.Decision{Why: "calm"},
 	}
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func start(t *testing.T, dir string, opts Options, log *slog.Logger) *Writer {
+func start(t testing.TB, dir string, opts Options, log *slog.Logger) *Writer {
 	t.Helper()
 	w, err := Create(dir, opts, log)
 	if err != nil {
@@ -65,7 +64,7 @@ func await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-func closed(t *testing.T, w *Writer) {
+func closed(t testing.TB, w *Writer) {
 	t.Helper()
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -81,13 +80,14 @@ func read(t *testing.T, dir string) (seqs []uint64, skipped int) {
 	}
 	for text, l := range r.All() {
 		seqs = append(seqs, l.Seq)
-		if again := l.Append(nil); !bytes.Equal(again, append(slices.Clone(text), '\n')) {
-			t.Fatalf("%s is not %s", again, text)
+		again, err := l.Append(nil)
+		if err != nil || !bytes.Equal(again, append(slices.Clone(text), '\n')) {
+			t.Fatalf("%s is not %s: %v", again, text, err)
 		}
 	}
 	skipped = r.Skipped()
 	var back []uint64
-	for l := range r.Backward(nil) {
+	for _, l := range r.Backward(Query{}) {
 		back = append(back, l.Seq)
 	}
 	slices.Reverse(back)
@@ -154,7 +154,7 @@ func TestLinesAreReadBackInOrderOverRotationsAndRestarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for l := range r.Backward(func(b []byte) bool { return bytes.Contains(b, []byte(`"seq":7,`)) }) {
+	for _, l := range r.Backward(Query{Texts: []string{`"seq":7,`}}) {
 		if l.Seq != 7 {
 			t.Errorf("tick %d matches", l.Seq)
 		}
@@ -202,7 +202,7 @@ func TestWhatACrashLeavesIsPassedOver(t *testing.T) {
 		data []byte
 	}{
 		{file, broken},
-		{filepath.Join(dir, "00000009-x"+packed+half), []byte("half")},
+		{filepath.Join(dir, "00000009-x"+packed+rotate.Half), []byte("half")},
 		{filepath.Join(dir, "unrelated.jsonl"), []byte("not ours")},
 	} {
 		if err := os.WriteFile(f.name, f.data, 0o600); err != nil {
@@ -226,7 +226,7 @@ func TestWhatACrashLeavesIsPassedOver(t *testing.T) {
 		t.Errorf("with both forms of a file read %v, want three", seqs)
 	}
 	closed(t, start(t, dir, Options{}, quiet()))
-	if got := names(t, dir); slices.Contains(got, filepath.Base(file)) || slices.Contains(got, "00000009-x"+packed+half) || !slices.Contains(got, "unrelated.jsonl") {
+	if got := names(t, dir); slices.Contains(got, filepath.Base(file)) || slices.Contains(got, "00000009-x"+packed+rotate.Half) || !slices.Contains(got, "unrelated.jsonl") {
 		t.Errorf("files after that %v", got)
 	}
 }

@@ -2,6 +2,7 @@ package log
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -19,16 +22,39 @@ import (
 // Reader reads a log, also while it is written, and long after. It is for one
 // goroutine.
 type Reader struct {
-	dir      string
-	segments []rotate.File
+	dir   string
+	files []rotate.File
+	// indexes are those of compressed files that were read, nil for none; unpacked is
+	// the file whose lines were unpacked last.
+	indexes  map[uint64]*index
+	unpacked struct {
+		number uint64
+		lines  [][]byte
+	}
 	// skipped are the lines passed over so far.
-	skipped map[place]struct{}
+	skipped map[Place]struct{}
 }
 
-// place is a line of a file; the one after the last is its end.
-type place struct {
+// Place is a line of a file; the one after the last is its end. The zero Place
+// is the end of the log.
+type Place struct {
 	number uint64
 	line   int
+}
+
+// Query says which records are wanted. The zero Query is for all.
+type Query struct {
+	// Before is where the search begins.
+	Before Place
+	// Since and Until bound the time; zero: none.
+	Since, Until time.Time
+	// Texts are all in the line, so that not every line has to be parsed.
+	Texts []string
+	// About, when it is not "", is a name of a container in the line: the
+	// beginning of its id, its executor or a task of it. Kills asks for kills
+	// only, otherwise it is about who was weighed.
+	About string
+	Kills bool
 }
 
 // Skipped is how many lines were passed over so far because they were cut off
@@ -37,7 +63,7 @@ func (r *Reader) Skipped() int { return len(r.skipped) }
 
 // Open opens the log in dir.
 func Open(dir string) (*Reader, error) {
-	list, err := segmentsIn(dir)
+	list, err := filesIn(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: there is no directory %s", ErrNoLog, dir)
@@ -46,33 +72,35 @@ func Open(dir string) (*Reader, error) {
 	case len(list) == 0:
 		return nil, fmt.Errorf("%w: there is no file *%s in %s", ErrNoLog, plain, dir)
 	}
-	return &Reader{dir: dir, segments: list, skipped: map[place]struct{}{}}, nil
+	return &Reader{dir: dir, files: list, indexes: map[uint64]*index{}, skipped: map[Place]struct{}{}}, nil
 }
 
-// All yields the lines in the order they were written, as text without the
-// line end and parsed. The text is valid until the next.
-func (r *Reader) All() iter.Seq2[[]byte, *decision.Line] {
-	return func(yield func([]byte, *decision.Line) bool) {
-		for _, s := range r.segments {
-			for i, text := range r.lines(s) {
-				if l := r.parse(text, place{s.Number, i}); l != nil && !yield(text, l) {
-					return
-				}
+// All yields the records in the order they were written, with their lines
+// without the end. A line is valid until the next.
+func (r *Reader) All() iter.Seq2[[]byte, *decision.Record] { return r.after(Place{}) }
+
+// After yields the records behind a place, in the order they were written.
+func (r *Reader) After(p Place) iter.Seq[*decision.Record] {
+	return func(yield func(*decision.Record) bool) {
+		for _, rec := range r.after(p) {
+			if !yield(rec) {
+				return
 			}
 		}
 	}
 }
 
-// Backward yields the lines for which match holds, the newest first; nil
-// matches all. match sees the text, so that not every line has to be parsed.
-func (r *Reader) Backward(match func([]byte) bool) iter.Seq[*decision.Line] {
-	return func(yield func(*decision.Line) bool) {
-		for _, s := range slices.Backward(r.segments) {
-			for i, text := range slices.Backward(r.lines(s)) {
-				if match != nil && !match(text) {
+func (r *Reader) after(p Place) iter.Seq2[[]byte, *decision.Record] {
+	return func(yield func([]byte, *decision.Record) bool) {
+		for _, f := range r.files {
+			if f.Number < p.number {
+				continue
+			}
+			for i, text := range r.lines(f) {
+				if f.Number == p.number && i <= p.line {
 					continue
 				}
-				if l := r.parse(text, place{s.Number, i}); l != nil && !yield(l) {
+				if rec := r.parse(text, Place{f.Number, i}); rec != nil && !yield(text, rec) {
 					return
 				}
 			}
@@ -80,13 +108,92 @@ func (r *Reader) Backward(match func([]byte) bool) iter.Seq[*decision.Line] {
 	}
 }
 
-func (r *Reader) parse(text []byte, at place) *decision.Line {
-	l, err := decision.ParseLine(text)
+// Backward yields the records that q asks for, the newest first.
+func (r *Reader) Backward(q Query) iter.Seq2[Place, *decision.Record] {
+	texts := slices.Clone(q.Texts)
+	if q.About != "" {
+		texts = append(texts, Quoted(q.About), string(weighedMark))
+		if q.Kills {
+			texts[len(texts)-1] = string(killsMark)
+		}
+	}
+	return func(yield func(Place, *decision.Record) bool) {
+		for _, f := range slices.Backward(r.files) {
+			if q.Before.number != 0 && f.Number > q.Before.number || !r.mayHold(f, &q) {
+				continue
+			}
+			for i, text := range slices.Backward(r.lines(f)) {
+				p := Place{f.Number, i}
+				if f.Number == q.Before.number && i >= q.Before.line || !q.holds(text, texts) {
+					continue
+				}
+				if rec := r.parse(text, p); rec != nil && !yield(p, rec) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// holds reports whether a line is within the times and has all of the texts.
+func (q *Query) holds(line []byte, texts []string) bool {
+	for _, text := range texts {
+		if !bytes.Contains(line, []byte(text)) {
+			return false
+		}
+	}
+	if q.Since.IsZero() && q.Until.IsZero() {
+		return true
+	}
+	at, ok := timeOf(line)
+	return !ok || !at.Before(q.Since) && (q.Until.IsZero() || !at.After(q.Until))
+}
+
+// mayHold reports whether a file may have what q asks for, by its index.
+func (r *Reader) mayHold(f rotate.File, q *Query) bool {
+	if !isPacked(f) {
+		return true
+	}
+	x, known := r.indexes[f.Number]
+	if !known {
+		x, _ = readIndex(f.Path) // without one the file is read
+		r.indexes[f.Number] = x
+	}
+	if x == nil {
+		return true
+	}
+	// The calendar may have been set within the file, forwards or backwards.
+	first, last := x.First, x.Last
+	if last.Before(first) {
+		return true
+	}
+	if !q.Until.IsZero() && first.After(q.Until) || !q.Since.IsZero() && last.Before(q.Since) {
+		return false
+	}
+	if q.About == "" {
+		return true
+	}
+	names := x.Names
+	if q.Kills {
+		names = x.Killed
+	}
+	i, _ := slices.BinarySearch(names, q.About)
+	return i < len(names) && strings.HasPrefix(names[i], q.About)
+}
+
+// Quoted is how a text stands in a line, without the quotes.
+func Quoted(s string) string {
+	b, _ := json.Marshal(s) // of a string this cannot fail
+	return string(b[1 : len(b)-1])
+}
+
+func (r *Reader) parse(text []byte, at Place) *decision.Record {
+	rec, err := decision.Parse(text)
 	if err != nil {
 		r.skipped[at] = struct{}{}
 		return nil
 	}
-	return l
+	return rec
 }
 
 // maxFile is the most that is read of a file: far more than any is written
@@ -95,6 +202,9 @@ const maxFile = 256 << 20
 
 // lines are the whole lines of a file.
 func (r *Reader) lines(s rotate.File) [][]byte {
+	if r.unpacked.number == s.Number {
+		return r.unpacked.lines
+	}
 	text, err := content(s)
 	if errors.Is(err, fs.ErrNotExist) {
 		if again, ok := r.again(s); ok {
@@ -106,14 +216,15 @@ func (r *Reader) lines(s rotate.File) [][]byte {
 	lines := bytes.Split(text, []byte("\n"))
 	last := len(lines) - 1
 	if err != nil || len(lines[last]) > 0 {
-		r.skipped[place{s.Number, last}] = struct{}{}
+		r.skipped[Place{s.Number, last}] = struct{}{}
 	}
+	r.unpacked.number, r.unpacked.lines = s.Number, lines[:last]
 	return lines[:last]
 }
 
 // again finds a file that was compressed since the directory was listed.
 func (r *Reader) again(s rotate.File) (rotate.File, bool) {
-	list, err := segmentsIn(r.dir)
+	list, err := filesIn(r.dir)
 	if err != nil {
 		return s, false
 	}
@@ -131,7 +242,7 @@ func content(s rotate.File) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read from
-	if !isPacked(&s) {
+	if !isPacked(s) {
 		return io.ReadAll(io.LimitReader(f, maxFile))
 	}
 	zip, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFile))
