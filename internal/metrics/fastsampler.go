@@ -10,7 +10,7 @@ import (
 type FastSampler struct {
 	group
 	polls *prometheus.CounterVec
-	// known are the counters that were needed once: ten times a second, to find
+	// known are the counters that were needed once: twenty times a second, to find
 	// one costs more than to count.
 	known [snapshot.NumContentionStates][snapshot.NumContentionWhys]prometheus.Counter
 	wakes prometheus.Counter
