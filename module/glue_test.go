@@ -357,6 +357,34 @@ func TestGlueSparesQueuedRegularTasks(t *testing.T) {
 	}
 }
 
+// Nor does anybody when the agent does not say what it has.
+func TestGlueKillsNothingBlindly(t *testing.T) {
+	requireGlue(t)
+	_, revocable := executors(t)
+	for _, mode := range []string{"failing", "pending"} {
+		t.Run(mode, func(t *testing.T) {
+			polling, answer := make(chan struct{}), make(chan struct{})
+			socket := socketPath(t)
+			serve(t, socket, &daemon{
+				corrections: func(context.Context, *agentv1.CorrectionsRequest) (*agentv1.CorrectionsResponse, error) {
+					close(polling)
+					<-answer
+					return &agentv1.CorrectionsResponse{Corrections: []*wire.QoSCorrection{killOf(revocable)}}, nil
+				},
+			})
+			g := startGlue(t, map[string]string{"socket": socket, "timeout": "3secs"})
+			poll := g.start("correct")
+			await(t, polling, "the poll did not arrive")
+			g.send("usage %s", mode)
+			g.expect("ok")
+			close(answer)
+			if got, _ := g.wait(poll); got != nothingCorrected {
+				t.Errorf("the agent got %q", got)
+			}
+		})
+	}
+}
+
 // Whatever the daemon does, the agent is not made to ask more than once a
 // second.
 func TestGluePacesCorrections(t *testing.T) {

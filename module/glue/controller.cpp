@@ -73,15 +73,14 @@ class ControllerProcess : public process::Process<ControllerProcess> {
     }
     inFlight_ = call(
         channel_, Method::kCorrections, bytes, kLongPoll + settings_.timeout);
-    const Guard sent = guardOf(usage.get());
     return inFlight_.then(
-        process::defer(self(), [this, asked, sent](const Outcome& outcome) {
-          return answer(asked, sent, outcome);
+        process::defer(self(), [this, asked](const Outcome& outcome) {
+          return answer(asked, outcome);
         }));
   }
 
   Future<Corrections> answer(
-      Clock::time_point asked, const Guard& sent, const Outcome& outcome) {
+      Clock::time_point asked, const Outcome& outcome) {
     std::vector<std::string> messages;
     std::string error = outcome.error;
     if (!outcome.answered() ||
@@ -106,13 +105,15 @@ class ControllerProcess : public process::Process<ControllerProcess> {
       return give(wanted);
     }
 
-    // The poll may have taken seconds: what counts is what is revocable now.
-    // Should the agent not say in time, what it said before the poll counts.
+    // The poll may have taken seconds: what counts is what is revocable now. If
+    // the agent does not say in time, nothing is killed; the daemon asks again.
     return within(usage_(), settings_.timeout)
         .then(process::defer(
-            self(), [this, wanted, sent](const Option<ResourceUsage>& usage) {
-              return give(admitted(
-                  wanted, usage.isSome() ? guardOf(usage.get()) : sent));
+            self(),
+            [this, asked, wanted](const Option<ResourceUsage>& usage) {
+              return usage.isNone()
+                         ? nothing(asked, "the agent did not say its usage")
+                         : give(admitted(wanted, guardOf(usage.get())));
             }));
   }
 
