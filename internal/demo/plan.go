@@ -66,7 +66,6 @@ const (
 	above = 0.92
 	holds = 3 * time.Second
 
-	startTimeout = 10 * time.Second
 	// defaultPatience keeps the whole story under a minute.
 	defaultPatience = 35 * time.Second
 	// complain is how often a busy host is spoken of while it is waited for.

@@ -184,7 +184,8 @@ func (s *Listener) own(uid uint32) error {
 // cannot be reused.
 func (s *Listener) Remove() error {
 	var st unix.Stat_t
-	if err := unix.Lstat(s.path, &st); err != nil || st.Dev != s.dev || st.Ino != s.ino {
+	ours := unix.Lstat(s.path, &st) == nil && st.Dev == s.dev && st.Ino == s.ino
+	if !ours {
 		return nil
 	}
 	return os.Remove(s.path)

@@ -79,7 +79,8 @@ type daemon struct {
 func startDaemon(ctx context.Context, o *options, n *node, dir string) (*daemon, error) {
 	if o.other != "" {
 		d := &daemon{node: n}
-		return d, d.start(o.other, "/"+n.containers.Root())
+		err := d.start(o.other, "/"+n.containers.Root())
+		return d, err
 	}
 	d := &daemon{node: n, socket: filepath.Join(dir, "agent.sock"), report: report(n.ids)}
 	var err error
@@ -89,8 +90,9 @@ func startDaemon(ctx context.Context, o *options, n *node, dir string) (*daemon,
 	if o.record {
 		d.recorded = filepath.Join(dir, "recording")
 	}
-	return d, d.start(o.daemon, "--mode=usage", "--cgroup-root="+n.containers.Mount(),
+	err = d.start(o.daemon, "--mode=usage", "--cgroup-root="+n.containers.Mount(),
 		"--mesos-cgroups-root="+n.containers.Root(), "--socket="+d.socket, "--listen="+d.listen)
+	return d, err
 }
 
 // start runs a program in the daemon's cgroup, so that all it uses is charged

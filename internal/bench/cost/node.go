@@ -29,7 +29,8 @@ func newNode(containers int) (n *node, err error) {
 	if n.daemon, err = n.beside.NewContainer("daemon", tree.Limits{CPUs: resources.Unit}); err != nil {
 		return n, err
 	}
-	return n, n.fill(containers)
+	err = n.fill(containers)
+	return n, err
 }
 
 // fill makes the containers, each with a trace of memory and CPU time: a cgroup

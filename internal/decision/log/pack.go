@@ -48,7 +48,8 @@ func pack(f rotate.File) (_ rotate.File, err error) {
 		}
 	}()
 	size, err := compress(out, text)
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+	err = errors.Join(err, out.Sync(), out.Close())
+	if err != nil {
 		return f, err
 	}
 	if err := os.Rename(name+rotate.Half, name); err != nil {

@@ -15,7 +15,7 @@ const BurnerBytes = workload.BurnerBytes
 func Main(m *testing.M) {
 	if workload.Is() {
 		if err := workload.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, err) //nolint:errcheck // nothing else can be done
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
