@@ -140,7 +140,7 @@ func Default() Config {
 		UsageStaleAfter: 45 * time.Second,
 		// koordlet gives up on a system reading after 10 s as well.
 		SampleStaleAfter: 10 * time.Second,
-		// Weeks of a small node, days of a large one (docs/reference/reasons.md).
+		// Weeks of a small node, days of a large one (docs/reference/decision-log.md).
 		Decisions: Decisions{MaxMiB: 256},
 		// Three weeks of 50 containers.
 		Recording: Recording{MaxMiB: 1024},

@@ -4,104 +4,61 @@
 // never renamed, only added.
 package reason
 
-// Code is a stable, lower-case, snake_case word.
+// Code is a stable, lower-case, snake_case word. All says what each means.
 type Code string
 
 // Of an offer: what decided its size.
 const (
-	// Slack: the offer is all the measured slack, nothing held it back.
-	Slack Code = "slack"
-	// Fixed: the offer is the operator's fixed total.
-	Fixed Code = "fixed"
-	// Noop: the mode offers nothing.
-	Noop Code = "noop"
-	// Cap: the operator's cap is below the slack.
-	Cap Code = "cap"
-	// NoSlack: what regular tasks may need is all that they were allocated.
-	NoSlack Code = "no_slack"
-	// RaiseStep: the slack rose, and the governor lets the offer follow one step at a time.
-	RaiseStep Code = "raise_step"
-	// DeadBand: the slack rose by less than the dead-band, the offer stays.
-	DeadBand Code = "dead_band"
-	// Hold: the offer may not rise yet after an action.
-	Hold Code = "hold"
-	// Stopped: the ladder has stopped the offer.
-	Stopped Code = "stopped"
-	// NoAgent: no agent has reported its usage yet.
-	NoAgent Code = "no_agent"
-	// StaleUsage: the agent's last report is older than the limit.
-	StaleUsage Code = "stale_usage"
-	// NoHost: the host's own readings are absent.
-	NoHost Code = "no_host"
-	// NoSamples: the container tree could not be read.
-	NoSamples Code = "no_samples"
-	// StaleSamples: the last sample is older than the limit.
+	Slack        Code = "slack"
+	Fixed        Code = "fixed"
+	Noop         Code = "noop"
+	Cap          Code = "cap"
+	NoSlack      Code = "no_slack"
+	RaiseStep    Code = "raise_step"
+	DeadBand     Code = "dead_band"
+	Hold         Code = "hold"
+	Stopped      Code = "stopped"
+	NoAgent      Code = "no_agent"
+	StaleUsage   Code = "stale_usage"
+	NoHost       Code = "no_host"
+	NoSamples    Code = "no_samples"
 	StaleSamples Code = "stale_samples"
 )
 
-// Of a decision to preempt.
+// Of a rule, a ladder and a tick as a whole.
 const (
-	// Calm: no rule is above its threshold.
-	Calm Code = "calm"
-	// Waiting: a rule is above its threshold, but not yet for its time.
-	Waiting Code = "waiting"
-	// Preempt: a rule has held for its time; a victim is killed.
-	Preempt Code = "preempt"
-	// NoVictim: a rule is above its threshold, but no container may be killed.
-	NoVictim Code = "no_victim"
-	// KillInFlight: the last victim is not gone yet, nothing else is killed.
+	Calm         Code = "calm"
+	Waiting      Code = "waiting"
+	Preempt      Code = "preempt"
+	NoVictim     Code = "no_victim"
 	KillInFlight Code = "kill_in_flight"
-	// Settling: the last victim is gone, its relief is not yet in the readings.
-	Settling Code = "settling"
-	// Blind: an input of the rule is absent, so the rule does nothing.
-	Blind Code = "blind"
-	// NoSignal: this host does not have what the rule reads.
-	NoSignal Code = "no_signal"
-	// NoPolicy: no rule is configured.
-	NoPolicy Code = "no_policy"
-	// Shadow: every rule is in shadow mode, so nothing is done.
-	Shadow Code = "shadow"
-	// Climbing: a rule has held, and the ladder is on its way to its action.
-	Climbing Code = "climbing"
-	// Clearing: a rule that has held is not above its threshold any more, and
-	// has not cleared yet: things stay as they are.
-	Clearing Code = "clearing"
-	// Throttled: a rule has held; revocable containers are throttled.
-	Throttled Code = "throttled"
-	// Frozen: a rule has held; revocable containers are frozen.
-	Frozen Code = "frozen"
-	// BudgetSpent: a rule has held, but no kill is left in the budget.
-	BudgetSpent Code = "budget_spent"
-	// Paused: an operator has paused the daemon.
-	Paused Code = "paused"
+	Settling     Code = "settling"
+	Blind        Code = "blind"
+	NoSignal     Code = "no_signal"
+	NoPolicy     Code = "no_policy"
+	Shadow       Code = "shadow"
+	Climbing     Code = "climbing"
+	Clearing     Code = "clearing"
+	Throttled    Code = "throttled"
+	Frozen       Code = "frozen"
+	BudgetSpent  Code = "budget_spent"
+	Paused       Code = "paused"
 )
 
 // Of a container that was considered as a victim.
 const (
-	// Eligible: the container could be a victim, if a rule asked for one.
-	Eligible Code = "eligible"
-	// Chosen: this is the victim.
-	Chosen Code = "chosen"
-	// NotFirst: another container came first in the victim order.
-	NotFirst Code = "not_first"
-	// NotRevocable: the container holds no revocable resources.
-	NotRevocable Code = "not_revocable"
-	// RunsRegularTask: the executor also runs a task on regular resources.
+	Eligible        Code = "eligible"
+	Chosen          Code = "chosen"
+	NotFirst        Code = "not_first"
+	NotRevocable    Code = "not_revocable"
 	RunsRegularTask Code = "runs_regular_task"
-	// UnknownToAgent: the agent does not list the container.
-	UnknownToAgent Code = "unknown_to_agent"
-	// NotOnDisk: the agent lists the container, but it has no cgroup.
-	NotOnDisk Code = "not_on_disk"
-	// UnknownUsage: the container's usage could not be read.
-	UnknownUsage Code = "unknown_usage"
-	// TooYoung: the container is younger than the policy's minimum age.
-	TooYoung Code = "too_young"
-	// TooSmall: the container uses less than the policy's minimum.
-	TooSmall Code = "too_small"
-	// Protected: the policy protects the container.
-	Protected Code = "protected"
-	// AlreadyDying: the container was handed to the agent to be killed.
-	AlreadyDying Code = "already_dying"
+	UnknownToAgent  Code = "unknown_to_agent"
+	NotOnDisk       Code = "not_on_disk"
+	UnknownUsage    Code = "unknown_usage"
+	TooYoung        Code = "too_young"
+	TooSmall        Code = "too_small"
+	Protected       Code = "protected"
+	AlreadyDying    Code = "already_dying"
 )
 
 // IsBlind reports whether c says that an input is missing, so that the offer

@@ -30,7 +30,7 @@ type Options struct {
 	Queue int
 }
 
-// Defaults of Options. The evidence is in docs/reference/reasons.md: a node of ten
+// Defaults of Options. The evidence is in docs/reference/decision-log.md: a node of ten
 // containers takes some MB a day, so that the total is weeks of it.
 const (
 	DefaultMaxBytes   = 256 << 20
