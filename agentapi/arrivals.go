@@ -10,7 +10,7 @@ import (
 )
 
 // A call arrives from its headers until its message is decoded and kept. Until
-// then it takes as much memory as it likes, up to Config.MaxMessageBytes and what
+// then it takes as much memory as it likes, up to maxMessageBytes and what
 // decoding that makes (parts.go), so few may arrive at a time, whatever the
 // number of connections. Each group has places of its own: nobody who floods the
 // socket keeps the agent that it serves from its two calls.

@@ -19,6 +19,42 @@ const DefaultSocket = "/run/estimatord/agent.sock"
 // ErrConfig is the class of what New refuses.
 var ErrConfig = errors.New("invalid agent API configuration")
 
+// What of the contract needs no setting.
+const (
+	// maxMessageBytes bounds one request. The agent sends its executors whole,
+	// command lines, environments and data blobs included: a few KB each.
+	maxMessageBytes = 8 << 20
+	// maxStreams bounds the calls at a time on one connection.
+	maxStreams = 32
+	// maxPolls bounds the Corrections calls at a time over all connections. A
+	// right client has one; the room is for calls that time out on its side
+	// and are not yet seen to be gone.
+	maxPolls = 8
+	// maxHeaderBytes bounds the headers of one call; an agent sends 200 bytes.
+	maxHeaderBytes = 16 << 10
+	// minPing is the least time between two pings of a client.
+	minPing = 5 * time.Second
+	// keepaliveAfter is how long a connection may be idle before it is probed: a
+	// dead peer closes its socket, only a frozen one has to be found so. It is
+	// longer than agents sleep between two estimates, since a client that is not
+	// in a call may not answer a probe (libcurl does not look at its idle
+	// connections), and would seem to go and come each time.
+	keepaliveAfter = 10 * time.Minute
+	// pingTimeout is how long such a probe may go unanswered.
+	pingTimeout = 20 * time.Second
+	// freshEvery is the least time between two wishes for fresh usage.
+	freshEvery = 5 * time.Second
+	// retryAfter is how long a killed container may take to vanish before the
+	// kill is handed over again; it doubles each time, up to retryCap. Killed
+	// containers on a contended node were seen to take 5 s.
+	retryAfter, retryCap = 30 * time.Second, 10 * time.Minute
+	// killValidFor is how long a kill may wait to be handed over. The reason
+	// for it is a reading: past this time it is not true any more.
+	killValidFor = 30 * time.Second
+	// maxWarn bounds what regular tasks wait for the sake of a warning.
+	maxWarn = 30 * time.Second
+)
+
 // Answer says what an agent with this report is answered from an offer.
 type Answer func(o estimator.Offer, u *snapshot.Usage, now time.Time) resources.Quantities
 
@@ -33,27 +69,12 @@ type Config struct {
 	// name themselves.
 	ProcRoot string
 
-	// MaxMessageBytes bounds one request. The agent sends its executors whole,
-	// command lines, environments and data blobs included: a few KB each.
-	MaxMessageBytes int
 	// MaxConnections bounds the open connections; others are closed at once. An
 	// agent's module has two.
 	MaxConnections int
-	// MaxStreams bounds the calls at a time on one connection.
-	MaxStreams uint32
-	// MaxPolls bounds the Corrections calls at a time over all connections. A
-	// right client has one; the room is for calls that time out on its side
-	// and are not yet seen to be gone.
-	MaxPolls int
 	// HandshakeTimeout is how long a new connection may stay silent, ArriveTimeout
 	// how long a call may take to send its message.
 	HandshakeTimeout, ArriveTimeout time.Duration
-	// KeepaliveAfter is how long a connection may be idle before it is probed: a
-	// dead peer closes its socket, only a frozen one has to be found so. It is
-	// longer than agents sleep between two estimates, since a client that is not
-	// in a call may not answer a probe (libcurl does not look at its idle
-	// connections), and would seem to go and come each time.
-	KeepaliveAfter time.Duration
 	// DrainFor is how long calls may take to end when Serve stops.
 	DrainFor time.Duration
 
@@ -68,16 +89,6 @@ type Config struct {
 	// OwnerTimeout is how long a connected agent may be silent before another
 	// one may take the socket over. The agent estimates every 15 s by default.
 	OwnerTimeout time.Duration
-	// FreshEvery is the least time between two wishes for fresh usage.
-	FreshEvery time.Duration
-
-	// RetryAfter is how long a killed container may take to vanish before the
-	// kill is handed over again; it doubles each time, up to RetryCap. Killed
-	// containers on a contended node were seen to take 5 s.
-	RetryAfter, RetryCap time.Duration
-	// KillValidFor is how long a kill may wait to be handed over. The reason
-	// for it is a reading: past this time it is not true any more.
-	KillValidFor time.Duration
 
 	// Warning is asked before each kill who is to be warned; nil: nobody ever.
 	Warning func() Warning
@@ -94,21 +105,13 @@ func DefaultConfig() Config {
 	return Config{
 		Socket:           DefaultSocket,
 		ProcRoot:         "/proc",
-		MaxMessageBytes:  8 << 20,
 		MaxConnections:   32,
-		MaxStreams:       32,
-		MaxPolls:         8,
 		HandshakeTimeout: 10 * time.Second,
 		ArriveTimeout:    10 * time.Second,
-		KeepaliveAfter:   10 * time.Minute,
 		DrainFor:         2 * time.Second,
 		PollCap:          10 * time.Second,
 		PollMin:          time.Second,
 		OwnerTimeout:     time.Minute,
-		FreshEvery:       5 * time.Second,
-		RetryAfter:       30 * time.Second,
-		RetryCap:         10 * time.Minute,
-		KillValidFor:     30 * time.Second,
 		Answer:           estimator.Offer.Answer,
 	}
 }
@@ -123,20 +126,13 @@ type Warning struct {
 	For  time.Duration
 }
 
-// maxWarn bounds what regular tasks wait for the sake of a warning.
-const maxWarn = 30 * time.Second
-
 func (c *Config) validate() error {
 	switch {
-	case c.MaxMessageBytes <= 0:
-		return fmt.Errorf("%w: MaxMessageBytes %d", ErrConfig, c.MaxMessageBytes)
-	case c.MaxConnections <= 0 || c.MaxStreams == 0 || c.MaxPolls <= 0:
-		return fmt.Errorf("%w: MaxConnections %d, MaxStreams %d, MaxPolls %d", ErrConfig, c.MaxConnections, c.MaxStreams, c.MaxPolls)
+	case c.MaxConnections <= 0:
+		return fmt.Errorf("%w: MaxConnections %d", ErrConfig, c.MaxConnections)
 	case c.PollMin < 0 || c.PollCap <= 0 || c.PollCap < c.PollMin:
 		return fmt.Errorf("%w: PollMin %s, PollCap %s", ErrConfig, c.PollMin, c.PollCap)
-	case c.RetryAfter <= 0 || c.RetryCap < c.RetryAfter:
-		return fmt.Errorf("%w: RetryAfter %s, RetryCap %s", ErrConfig, c.RetryAfter, c.RetryCap)
-	case c.KillValidFor <= 0 || c.OwnerTimeout <= 0 || c.HandshakeTimeout <= 0 || c.ArriveTimeout <= 0 || c.KeepaliveAfter <= 0:
+	case c.OwnerTimeout <= 0 || c.HandshakeTimeout <= 0 || c.ArriveTimeout <= 0:
 		return fmt.Errorf("%w: a timeout is not above zero", ErrConfig)
 	case c.Answer == nil || c.ProcRoot == "":
 		return fmt.Errorf("%w: Answer and ProcRoot are required", ErrConfig)

@@ -81,7 +81,7 @@ type poll struct {
 func (s *Server) enterPoll(report *snapshot.Usage) (*poll, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.polls) >= s.cfg.MaxPolls {
+	if len(s.polls) >= maxPolls {
 		return nil, status.Errorf(codes.ResourceExhausted, "%d Corrections calls are waiting already", len(s.polls))
 	}
 	for _, old := range s.polls {

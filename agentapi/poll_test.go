@@ -238,7 +238,7 @@ func TestPollsAnswerAtMostOnceASecond(t *testing.T) {
 func TestPollsAreLimited(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		var all []<-chan polled
-		for range DefaultConfig().MaxPolls {
+		for range maxPolls {
 			all = append(all, b.poll(t.Context()))
 		}
 		got := <-b.poll(t.Context())

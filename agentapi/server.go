@@ -77,8 +77,8 @@ func New(cfg Config, logger *slog.Logger, clock func() time.Time) (*Server, erro
 		closing:  make(chan struct{}),
 		changed:  make(chan struct{}),
 		owner:    owner{timeout: cfg.OwnerTimeout},
-		kills:    killQueue{retryAfter: cfg.RetryAfter, retryCap: cfg.RetryCap, validFor: cfg.KillValidFor},
-		fresh:    freshness{every: cfg.FreshEvery},
+		kills:    killQueue{retryAfter: retryAfter, retryCap: retryCap, validFor: killValidFor},
+		fresh:    freshness{every: freshEvery},
 	}
 	s.grpc = grpc.NewServer(
 		grpc.Creds(unixsocket.Credentials{ProcRoot: cfg.ProcRoot}),
@@ -88,14 +88,14 @@ func New(cfg Config, logger *slog.Logger, clock func() time.Time) (*Server, erro
 		grpc.StreamInterceptor(s.recoverStream),
 		grpc.UnknownServiceHandler(unknownMethod),
 		grpc.ForceServerCodecV2(newCodec(s.undecodable)),
-		grpc.MaxRecvMsgSize(cfg.MaxMessageBytes),
-		grpc.MaxConcurrentStreams(cfg.MaxStreams),
+		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
 		// The default allows a ping every 5 minutes and hangs up on clients
 		// that ask more often.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: cfg.KeepaliveAfter, Timeout: pingTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveAfter, Timeout: pingTimeout}),
 		grpc.WaitForHandlers(true),
 	)
 	agentv1.RegisterOversubscriptionServer(s.grpc, &service{s: s})
@@ -104,13 +104,6 @@ func New(cfg Config, logger *slog.Logger, clock func() time.Time) (*Server, erro
 	s.SetServing(false)
 	return s, nil
 }
-
-const (
-	// maxHeaderBytes bounds the headers of one call; an agent sends 200 bytes.
-	maxHeaderBytes = 16 << 10
-	minPing        = 5 * time.Second
-	pingTimeout    = 20 * time.Second
-)
 
 // Listen binds the socket. ErrInUse says that another instance serves it.
 func (s *Server) Listen() error {

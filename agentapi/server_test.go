@@ -305,19 +305,14 @@ func TestSecondServerOnTheSameSocketIsRefused(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"no message size":     func(c *Config) { c.MaxMessageBytes = 0 },
-		"no streams":          func(c *Config) { c.MaxStreams = 0 },
-		"no polls":            func(c *Config) { c.MaxPolls = 0 },
-		"cap below minimum":   func(c *Config) { c.PollMin, c.PollCap = 2, 1 },
-		"no retry":            func(c *Config) { c.RetryAfter = 0 },
-		"retry cap too low":   func(c *Config) { c.RetryCap = c.RetryAfter - 1 },
-		"no owner timeout":    func(c *Config) { c.OwnerTimeout = 0 },
-		"no handshake limit":  func(c *Config) { c.HandshakeTimeout = 0 },
-		"kills never valid":   func(c *Config) { c.KillValidFor = 0 },
-		"no answer":           func(c *Config) { c.Answer = nil },
-		"no proc":             func(c *Config) { c.ProcRoot = "" },
-		"no socket":           func(c *Config) { c.Socket = "" },
-		"no keepalive period": func(c *Config) { c.KeepaliveAfter = 0 },
+		"cap below minimum":  func(c *Config) { c.PollMin, c.PollCap = 2, 1 },
+		"no owner timeout":   func(c *Config) { c.OwnerTimeout = 0 },
+		"no handshake limit": func(c *Config) { c.HandshakeTimeout = 0 },
+		"no arrive timeout":  func(c *Config) { c.ArriveTimeout = 0 },
+		"no connections":     func(c *Config) { c.MaxConnections = 0 },
+		"no answer":          func(c *Config) { c.Answer = nil },
+		"no proc":            func(c *Config) { c.ProcRoot = "" },
+		"no socket":          func(c *Config) { c.Socket = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := DefaultConfig()
