@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	link    = regexp.MustCompile(`\]\(([^) ]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	fence   = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+)
+
+// anchors are what a link into a page may name: its headings, as GitHub writes
+// them.
+func anchors(page string) map[string]bool {
+	found := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
+		var slug strings.Builder
+		for _, r := range strings.ToLower(m[1]) {
+			switch {
+			case r == ' ':
+				slug.WriteRune('-')
+			case r == '-' || r == '_' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r > 127 && r != '–' && r != '→':
+				slug.WriteRune(r)
+			}
+		}
+		found[slug.String()] = true
+	}
+	return found
+}
+
+// Every link between pages leads to a file, and to a heading where it names one.
+func TestDocumentedLinksResolve(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "deploy/*/*.md", "module/*.md"} {
+		found, err := filepath.Glob(filepath.Join("../..", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	links := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			file, anchor, _ := strings.Cut(m[1], "#")
+			target, there := string(text), error(nil)
+			if file != "" {
+				path := filepath.Join(filepath.Dir(page), file)
+				if _, there = os.Stat(path); there == nil && anchor != "" {
+					var b []byte
+					b, there = os.ReadFile(path)
+					target = string(b)
+				}
+			}
+			if there != nil {
+				t.Errorf("%s: %s leads nowhere: %v", page, m[1], there)
+			} else if anchor != "" && !anchors(target)[anchor] {
+				t.Errorf("%s: %s: no such heading", page, m[1])
+			}
+		}
+	}
+	if links < 50 {
+		t.Errorf("found only %d links", links)
+	}
+}
