@@ -125,6 +125,9 @@ type Estimate struct {
 	// Peak is their predicted peak demand, never below Demand capped at
 	// RegularAllocated.
 	Peak resources.Milli `json:"regular_predicted_peak"`
+	// InFull is the part of Peak that stands for containers that count with all
+	// they were allocated, since they are too young or cannot be read.
+	InFull resources.Milli `json:"regular_counted_in_full,omitzero"`
 	// Margin is kept back on top of the peak.
 	Margin resources.Milli `json:"margin"`
 	// Unmanaged is what processes outside the agent's containers use beyond
@@ -132,4 +135,16 @@ type Estimate struct {
 	Unmanaged resources.Milli `json:"unmanaged_usage"`
 	// Slack is RegularAllocated − Peak − Margin − Unmanaged, never below zero.
 	Slack resources.Milli `json:"slack"`
+}
+
+// noSlack is what takes most of what regular containers are allocated.
+func (e *Estimate) noSlack() reason.Code {
+	need := e.Peak - e.InFull + e.Margin
+	switch {
+	case e.InFull > max(need, e.Unmanaged):
+		return reason.CountedInFull
+	case e.Unmanaged > need:
+		return reason.UsedOutside
+	}
+	return reason.NoSlack
 }

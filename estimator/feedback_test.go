@@ -155,6 +155,17 @@ func TestATickCanBeRecomputedFromItsTerms(t *testing.T) {
 	})
 }
 
+// noSlack is the greatest of what takes the allocation of regular containers.
+func noSlack(e *estimator.Estimate) reason.Code {
+	switch need := e.Peak - e.InFull + e.Margin; max(need, e.Unmanaged, e.InFull) {
+	case need:
+		return reason.NoSlack
+	case e.Unmanaged:
+		return reason.UsedOutside
+	}
+	return reason.CountedInFull
+}
+
 // recompute finds again, from an offer's terms alone, what was promised and why.
 func recompute(r *estimator.ResourceOffer) (resources.Milli, reason.Code) {
 	target := max(0, r.RegularAllocated-r.Peak-r.Margin-r.Unmanaged)
@@ -167,7 +178,7 @@ func recompute(r *estimator.ResourceOffer) (resources.Milli, reason.Code) {
 	case target < r.Slack:
 		why = reason.Cap
 	case total == 0:
-		why = reason.NoSlack
+		why = noSlack(r.Estimate)
 	}
 	return total, why
 }

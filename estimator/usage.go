@@ -174,6 +174,7 @@ func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, d
 	// not on disk or were dropped.
 	unseen := max(0, t.RegularAllocated-seen.allocated)
 	t.Estimate = &Estimate{}
+	t.InFull = seen.inFull.Plus(unseen)
 	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
 	t.Demand = resources.CeilMilli(seen.wanted).Plus(unseen)
 
@@ -214,7 +215,7 @@ func (r *slack) govern(t *ResourceOffer, at time.Time, lapse bool) {
 	case t.Target < t.Slack:
 		why = reason.Cap
 	case total == 0:
-		why = reason.NoSlack
+		why = t.noSlack()
 	}
 	t.promise(total, why)
 }
@@ -223,6 +224,9 @@ func (r *slack) govern(t *ResourceOffer, at time.Time, lapse bool) {
 type sums struct {
 	// allocated is Σ allocated to the regular containers in r.containers.
 	allocated resources.Milli
+	// inFull is the part of it that counts in full: of the unreadable and the
+	// young.
+	inFull resources.Milli
 	// used is Σ used by them, an unreadable one at its allocation; wanted is Σ
 	// of their demands.
 	used, wanted float64
@@ -295,10 +299,14 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 			wanted = max(used, demands[i].Cores)
 		}
 		sum.allocated = sum.allocated.Plus(allocated)
+		cold := c.Age(s.At) < cfg.WarmUp
+		if !ok || cold {
+			sum.inFull = sum.inFull.Plus(allocated)
+		}
 		sum.used += used
 		sum.wanted += wanted
 		r.containers = append(r.containers, predict.Container{
-			Key: c.Key, Allocated: amount, Demand: wanted, Known: ok, Cold: c.Age(s.At) < cfg.WarmUp,
+			Key: c.Key, Allocated: amount, Demand: wanted, Known: ok, Cold: cold,
 		})
 	}
 	return sum

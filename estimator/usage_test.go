@@ -193,7 +193,12 @@ func TestUsageTerms(t *testing.T) {
 		{name: "two cgroups of one id count fully, once", cast: []actor{web(1), web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Executors = s.Usage.Executors[:1]
 			s.Containers[1].Executor = s.Containers[0].Executor
-		}, usage: 4000, unmanaged: 1000, why: reason.NoSlack},
+		}, usage: 4000, unmanaged: 1000, why: reason.CountedInFull},
+		{name: "the only one is young", cast: []actor{{id: "b", class: snapshot.ClassRegular, regular: 2000, uses: 0.5, age: 59 * time.Second}}, usage: 500, why: reason.CountedInFull},
+		{name: "others use all the slack", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
+			s.Usage.Total = nil
+			s.Host.BusyCores.V += 3
+		}, usage: 1000, unmanaged: 3000, why: reason.UsedOutside},
 		{name: "mem", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Resources[0].Name = "mem" }, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("mem", 8192000)
 			s.Host.MemAvailableBytes.N -= 512 << 20

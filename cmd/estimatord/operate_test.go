@@ -54,7 +54,7 @@ func TestOperatorCommands(t *testing.T) {
 	if out := operate(t, "pause", socket); !strings.HasPrefix(out, "paused") {
 		t.Errorf("pause: %s", out)
 	}
-	if line := p.await(t, "offer"); line["offered"] != "0" || line["why"] != "stopped" {
+	if line := p.await(t, "offer"); line["offered"] != "0" || line["why"] != "paused" {
 		t.Errorf("paused: offer %v", line)
 	}
 	if out := operate(t, "status", socket); !strings.Contains(out, "PAUSED") {

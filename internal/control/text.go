@@ -137,7 +137,7 @@ func (p *printer) offers(st *Status) {
 		if o.Estimate != nil {
 			slack = number(o.Slack.Float())
 		}
-		rows = append(rows, []string{o.Resource, number(o.Offered.Float()), allocated, number(o.RevocableTotal.Float()), slack, string(o.Why)})
+		rows = append(rows, []string{o.Resource, number(o.Offered.Float()), allocated, number(o.RevocableTotal.Float()), slack, string(st.Tick.OfferWhy(o))})
 	}
 	p.table("RESOURCE|OFFERED|REVOCABLE ALLOCATED|REVOCABLE TOTAL|SLACK|WHY", rows)
 }

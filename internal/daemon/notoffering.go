@@ -74,7 +74,9 @@ func (n *notOffering) explain(why reason.Code, r *decision.Record) (cause, cure 
 	case reason.NoHost:
 		return fmt.Sprintf("the host's processors cannot be read: %s", r.Host.BusyCores.Why),
 			fmt.Sprintf("proc_root (%s) must be the host's procfs", n.cfg.ProcRoot)
-	case reason.NoSlack:
+	case reason.UsedOutside:
+		return "processes outside the agent's containers use what regular containers leave", "move them into containers, or let the agent manage less of the node"
+	case reason.NoSlack, reason.CountedInFull:
 		if c := &r.Containers; c.Unreadable > 0 {
 			return fmt.Sprintf("%d containers cannot be read and count at their whole allocation", c.Unreadable),
 				"the reasons are in the metric estimatord_readings_absent and in /metrics/containers"

@@ -28,6 +28,8 @@ func TestWhatKeepsFromOfferingIsWarnedOf(t *testing.T) {
 		"no cgroups":  {decision.Record{TreeWhy: snapshot.NoFile}, reason.NoSamples, []string{"no_file", "mesos_cgroups_root (mesos)"}},
 		"no host":     {decision.Record{Host: snapshot.Host{BusyCores: snapshot.Value{Why: snapshot.Malformed}}}, reason.NoHost, []string{"malformed", "proc_root (/proc)"}},
 		"unreadable":  {decision.Record{Containers: decision.ContainerCounts{Regular: 3, Unreadable: 2}}, reason.NoSlack, []string{"2 containers cannot be read", "estimatord_readings_absent"}},
+		"counted":     {decision.Record{Containers: decision.ContainerCounts{Regular: 3, Unreadable: 2}}, reason.CountedInFull, []string{"2 containers cannot be read"}},
+		"outside":     {decision.Record{}, reason.UsedOutside, []string{"processes outside the agent's containers"}},
 		"busy":        {decision.Record{Containers: decision.ContainerCounts{Regular: 3}}, reason.NoSlack, nil},
 		"noop":        {decision.Record{}, reason.Noop, nil},
 		"paused":      {decision.Record{QoS: qos.Decision{Why: reason.Paused}}, reason.Stopped, []string{"paused", "estimatord resume"}},

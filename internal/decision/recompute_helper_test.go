@@ -53,9 +53,20 @@ func recompute(o *estimator.ResourceOffer) recomputed {
 	case target < slack:
 		why = reason.Cap
 	case total == 0:
-		why = reason.NoSlack
+		why = noSlack(o.Estimate)
 	}
 	return recomputed{total, max(0, total-allocated), why}
+}
+
+// noSlack is the greatest of what takes the allocation of regular containers.
+func noSlack(e *estimator.Estimate) reason.Code {
+	switch need := e.Peak - e.InFull + e.Margin; max(need, e.Unmanaged, e.InFull) {
+	case need:
+		return reason.NoSlack
+	case e.Unmanaged:
+		return reason.UsedOutside
+	}
+	return reason.CountedInFull
 }
 
 // recomputeKills finds the victims again: from the policy, the rules, the

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
@@ -113,6 +114,19 @@ type Dying struct {
 type Eligible struct {
 	qos.Candidate
 	Tasks []string `json:"tasks,omitempty"`
+}
+
+// OfferWhy is what decided an offer of r: its own code, or what has stopped it.
+func (r *Record) OfferWhy(o *estimator.ResourceOffer) reason.Code {
+	switch {
+	case o.Why != reason.Stopped:
+		return o.Why
+	case r.Commands.Paused:
+		return reason.Paused
+	case r.QoS.Budget.Open():
+		return reason.BudgetSpent
+	}
+	return reason.Stopped
 }
 
 // UsageAge is the age of the agent's report.

@@ -9,20 +9,22 @@ type Code string
 
 // Of an offer: what decided its size.
 const (
-	Slack        Code = "slack"
-	Fixed        Code = "fixed"
-	Noop         Code = "noop"
-	Cap          Code = "cap"
-	NoSlack      Code = "no_slack"
-	RaiseStep    Code = "raise_step"
-	DeadBand     Code = "dead_band"
-	Hold         Code = "hold"
-	Stopped      Code = "stopped"
-	NoAgent      Code = "no_agent"
-	StaleUsage   Code = "stale_usage"
-	NoHost       Code = "no_host"
-	NoSamples    Code = "no_samples"
-	StaleSamples Code = "stale_samples"
+	Slack         Code = "slack"
+	Fixed         Code = "fixed"
+	Noop          Code = "noop"
+	Cap           Code = "cap"
+	NoSlack       Code = "no_slack"
+	CountedInFull Code = "counted_in_full"
+	UsedOutside   Code = "used_outside"
+	RaiseStep     Code = "raise_step"
+	DeadBand      Code = "dead_band"
+	Hold          Code = "hold"
+	Stopped       Code = "stopped"
+	NoAgent       Code = "no_agent"
+	StaleUsage    Code = "stale_usage"
+	NoHost        Code = "no_host"
+	NoSamples     Code = "no_samples"
+	StaleSamples  Code = "stale_samples"
 )
 
 // Of a rule, a ladder and a tick as a whole.

@@ -33,7 +33,7 @@ func (c *changes) record(r *decision.Record) {
 			continue
 		}
 		c.offers[o.Resource] = now
-		c.log.Info("offer", offerAttrs(&o)...)
+		c.log.Info("offer", offerAttrs(&o, r.OfferWhy(&o))...)
 	}
 	if r.QoS.Why != c.qos {
 		c.qos = r.QoS.Why
@@ -55,9 +55,9 @@ func blindness(c reason.Code) reason.Code {
 	return ""
 }
 
-func offerAttrs(o *estimator.ResourceOffer) []any {
+func offerAttrs(o *estimator.ResourceOffer, why reason.Code) []any {
 	attrs := []any{
-		"resource", o.Resource, "offered", o.Offered.String(), "revocable_total", o.RevocableTotal.String(), "why", string(o.Why),
+		"resource", o.Resource, "offered", o.Offered.String(), "revocable_total", o.RevocableTotal.String(), "why", string(why),
 	}
 	if a := o.Allocated; a != nil {
 		attrs = append(attrs, "regular_allocated", a.RegularAllocated.String(), "revocable_allocated", a.RevocableAllocated.String())

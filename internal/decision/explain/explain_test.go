@@ -342,10 +342,10 @@ func TestEveryOfferHasWords(t *testing.T) {
 		}
 		return r
 	}
-	slack := func(allocated, demand, peak, unmanaged resources.Milli) estimator.ResourceOffer {
+	slack := func(why reason.Code, peak, inFull, unmanaged resources.Milli) estimator.ResourceOffer {
 		return estimator.ResourceOffer{
-			Why: reason.NoSlack, Allocated: &estimator.Allocated{RegularAllocated: allocated}, Governor: &estimator.Terms{},
-			Estimate: &estimator.Estimate{Demand: demand, Peak: peak, Unmanaged: unmanaged},
+			Why: why, Allocated: &estimator.Allocated{RegularAllocated: 4000}, Governor: &estimator.Terms{},
+			Estimate: &estimator.Estimate{Demand: 400, Peak: peak, InFull: inFull, Unmanaged: unmanaged},
 		}
 	}
 	for name, tell := range map[string]struct {
@@ -361,12 +361,13 @@ func TestEveryOfferHasWords(t *testing.T) {
 		"stopped": {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) {
 			r.QoS.Rules = []qos.RuleState{{Name: "busy", Active: true, Why: reason.Clearing}}
 		}), "busy (clearing)"},
-		"no agent":   {of(estimator.ResourceOffer{Why: reason.NoAgent}, nil), "No agent has reported"},
-		"fixed":      {of(estimator.ResourceOffer{Why: reason.Fixed, Target: 4000}, nil), "total set by the operator 4"},
-		"learning":   {of(slack(4000, 400, 4000, 0), nil), "still learning"},
-		"others":     {of(slack(4000, 400, 1000, 3000), nil), "Processes outside the agent's containers would have to use less: they take 3"},
-		"all in use": {of(slack(4000, 3900, 4000, 0), nil), "learning"},
-		"full":       {of(slack(4000, 4000, 4000, 0), nil), "Regular containers would have to demand less"},
+		"no agent":              {of(estimator.ResourceOffer{Why: reason.NoAgent}, nil), "No agent has reported"},
+		"fixed":                 {of(estimator.ResourceOffer{Why: reason.Fixed, Target: 4000}, nil), "total set by the operator 4"},
+		"learning":              {of(slack(reason.CountedInFull, 4000, 3800, 0), nil), "Containers with 3.8 of the allocation are too young"},
+		"others":                {of(slack(reason.UsedOutside, 1000, 0, 3000), nil), "Processes outside the agent's containers would have to use less: they take 3"},
+		"full":                  {of(slack(reason.NoSlack, 4000, 0, 0), nil), "Regular containers would have to demand less"},
+		"decided by a pause":    {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.Commands.Paused = true }), "(paused)"},
+		"decided by the budget": {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.QoS.Budget.OpenSince = t0 }), "(budget_spent)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -60,8 +60,8 @@ func Wants(r *decision.Record, o *estimator.ResourceOffer) string {
 	if o.Governor != nil {
 		g = *o.Governor
 	}
-	switch o.Why {
-	case reason.Slack, reason.NoSlack:
+	switch r.OfferWhy(o) {
+	case reason.Slack, reason.NoSlack, reason.CountedInFull, reason.UsedOutside:
 		return wantsSlack(o)
 	case reason.Fixed:
 		return "The operator's setting `resources` would have to be larger, or revocable tasks end."
@@ -84,13 +84,11 @@ func Wants(r *decision.Record, o *estimator.ResourceOffer) string {
 			return fmt.Sprintf("Only time: nothing is raised for another %s, since capacity was taken back.", seconds(g.HoldSeconds))
 		}
 		return fmt.Sprintf("Only time: within the hold time the target was as low as %s, now it is %s.", g.Least, o.Target)
+	case reason.Paused:
+		return "An operator has paused the daemon: estimatord resume."
+	case reason.BudgetSpent:
+		return "The kill budget is spent, which stops the offer: half of it must be there again, or an operator reset it."
 	case reason.Stopped:
-		switch {
-		case r.Commands.Paused:
-			return "An operator has paused the daemon: estimatord resume."
-		case r.QoS.Budget.Open():
-			return "The kill budget is spent, which stops the offer: half of it must be there again, or an operator reset it."
-		}
 		return "The rules would have to clear: " + asking(r)
 	case reason.NoAgent, reason.StaleUsage:
 		return "The agent would have to report its usage: is it running, with the estimatord modules, and on this socket?"
@@ -102,16 +100,17 @@ func Wants(r *decision.Record, o *estimator.ResourceOffer) string {
 	return ""
 }
 
-// wantsSlack says what takes most of what regular containers are allocated.
+// wantsSlack says what would have to change for more slack: what takes most of
+// it first.
 func wantsSlack(o *estimator.ResourceOffer) string {
 	if o.Estimate == nil || o.Allocated == nil {
 		return ""
 	}
-	switch {
-	case o.Unmanaged > 0 && o.Unmanaged >= o.RegularAllocated-o.Peak-o.Margin-o.Unmanaged:
+	switch need := o.Peak - o.InFull + o.Margin; {
+	case o.InFull > max(need, o.Unmanaged):
+		return fmt.Sprintf("Time: the node is still learning. Containers with %s of the allocation are too young to be predicted, or cannot be read, and count in full.", o.InFull)
+	case o.Unmanaged > need:
 		return fmt.Sprintf("Processes outside the agent's containers would have to use less: they take %s of what regular containers do not need.", o.Unmanaged)
-	case o.Peak >= o.RegularAllocated && o.Demand < o.Peak:
-		return fmt.Sprintf("Time: regular containers want %s now, but they are young or the predictor is still learning from them, and until then they count with all that they are allocated.", o.Demand)
 	}
 	return "Regular containers would have to demand less, or be allocated more: the slack is what they are allocated and will not use."
 }
@@ -167,7 +166,7 @@ func (p *page) offer(o *OfferOf, r *decision.Record) {
 	p.row("=", "revocable total", o.RevocableTotal.String(), "")
 	p.row("-", "revocable allocated", allocated.RevocableAllocated.String(), "")
 	p.row("=", "offered", o.Offered.String(), "what the agent is answered")
-	p.say("  ", "Decided by: %s", code(o.Why))
+	p.say("  ", "Decided by: %s", code(r.OfferWhy(&o.ResourceOffer)))
 	if o.Wants != "" {
 		p.say("  ", "For more: %s", o.Wants)
 	}
@@ -177,6 +176,9 @@ func (p *page) offer(o *OfferOf, r *decision.Record) {
 func (p *page) terms(o *OfferOf, r *decision.Record) {
 	p.row("", "allocated to regular containers", o.RegularAllocated.String(), "")
 	p.row("-", "their predicted peak demand", o.Peak.String(), fmt.Sprintf("use %s, demand %s now", o.Usage, o.Demand))
+	if o.InFull > 0 {
+		p.row("", "of which counted in full", o.InFull.String(), "too young, or not readable")
+	}
 	p.row("-", "margin", o.Margin.String(), "")
 	p.row("-", "used outside the containers", o.Unmanaged.String(), "beyond what the agent leaves to others")
 	p.row("=", "slack", o.Slack.String(), "")
