@@ -38,7 +38,7 @@ func BenchmarkDeath(b *testing.B) {
 		{"quota of 0.05 cores, boosted", qos.Throttle{Cores: 0.05}, true},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
-			n := newRealNode(b, "actdeath")
+			n := newRealNode(b, "throttledeath")
 			if err := n.tree.Prefer(); err != nil {
 				b.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func urgent(tb testing.TB) (end func()) {
 // nothing has to be written, and the first one, at which all has.
 func BenchmarkApply(b *testing.B) {
 	const containers = 50
-	n := newRealNode(b, "actapplybench")
+	n := newRealNode(b, "throttleapplybench")
 	var actions qos.Actions
 	for i := range containers {
 		c := n.add("c" + strconv.Itoa(i))

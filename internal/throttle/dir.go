@@ -20,15 +20,27 @@ func openDir(at int, name string) (int, unix.Errno) {
 	return openAt(at, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 }
 
-// openAt opens; a signal does not interrupt it.
-func openAt(at int, name string, flags int) (int, unix.Errno) {
+func openAt(at int, name string, flags int) (fd int, errno unix.Errno) {
+	errno = untilDone(func() (err error) {
+		fd, err = unix.Openat(at, name, flags|unix.O_CLOEXEC, 0)
+		return err
+	})
+	return fd, errno
+}
+
+// untilDone calls again what a signal has interrupted.
+func untilDone(call func() error) unix.Errno {
 	for {
-		fd, err := unix.Openat(at, name, flags|unix.O_CLOEXEC, 0)
+		err := call()
 		if err == nil {
-			return fd, 0
+			return 0
 		}
-		if errno := errnoOf(err); errno != unix.EINTR {
-			return -1, errno
+		errno, ok := err.(unix.Errno) //nolint:errorlint // package unix returns it bare
+		if !ok {
+			return unix.EIO
+		}
+		if errno != unix.EINTR {
+			return errno
 		}
 	}
 }
@@ -40,8 +52,8 @@ func inodeAt(at int, name string) (uint64, unix.Errno) {
 	if name == "" {
 		flags |= unix.AT_EMPTY_PATH
 	}
-	if err := unix.Fstatat(at, name, &st, flags); err != nil {
-		return 0, errnoOf(err)
+	if errno := untilDone(func() error { return unix.Fstatat(at, name, &st, flags) }); errno != 0 {
+		return 0, errno
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return 0, unix.ENOTDIR
@@ -60,16 +72,13 @@ func readAt(dir int, name string) (string, unix.Errno) {
 		return "", errno
 	}
 	defer unix.Close(fd)
-	var buf [longest]byte
-	for {
-		n, err := unix.Read(fd, buf[:])
-		if err == nil {
-			return strings.TrimSpace(string(buf[:n])), 0
-		}
-		if errno := errnoOf(err); errno != unix.EINTR {
-			return "", errno
-		}
-	}
+	buf := make([]byte, longest)
+	var n int
+	errno = untilDone(func() (err error) {
+		n, err = unix.Read(fd, buf)
+		return err
+	})
+	return strings.TrimSpace(string(buf[:max(n, 0)])), errno
 }
 
 // writeAt writes a control file whole, in one write, and never makes one.
@@ -82,23 +91,11 @@ func writeAt(dir int, name, value string) unix.Errno {
 		return errno
 	}
 	defer unix.Close(fd)
-	for {
+	return untilDone(func() error {
 		n, err := unix.Write(fd, []byte(value))
-		switch errno := errnoOf(err); {
-		case err == nil && n == len(value):
-			return 0
-		case err == nil:
-			return unix.EIO
-		case errno != unix.EINTR:
-			return errno
+		if err == nil && n != len(value) {
+			err = unix.EIO
 		}
-	}
-}
-
-// errnoOf is the number in what package unix returns.
-func errnoOf(err error) unix.Errno {
-	if errno, ok := err.(unix.Errno); ok { //nolint:errorlint // package unix returns it bare
-		return errno
-	}
-	return unix.EIO
+		return err
+	})
 }

@@ -17,7 +17,7 @@ import (
 
 // mortalEnv makes this binary a daemon that is killed with SIGKILL; it holds a
 // mortalPlan.
-const mortalEnv = "ESTIMATORD_TEST_ACT_MORTAL"
+const mortalEnv = "ESTIMATORD_TEST_THROTTLE_MORTAL"
 
 // mortalPlan is what such a daemon does.
 type mortalPlan struct {
@@ -136,7 +136,7 @@ func mortalNode(t *testing.T, purpose string) (mortalPlan, func(what string, at 
 }
 
 func TestRealKilledAtEachStep(t *testing.T) {
-	plan, check := mortalNode(t, "actkilled")
+	plan, check := mortalNode(t, "throttlekilled")
 	for plan.DieAt = 1; plan.run(t); plan.DieAt++ {
 		check("killed at step", plan.DieAt)
 	}
@@ -149,7 +149,7 @@ func TestRealKilledAtEachStep(t *testing.T) {
 // TestRealKilledWhileGivingBack kills the daemon that gives back what one
 // before it had left.
 func TestRealKilledWhileGivingBack(t *testing.T) {
-	plan, check := mortalNode(t, "actkilledagain")
+	plan, check := mortalNode(t, "throttlerestart")
 	left := plan
 	left.Leave = true
 	for plan.DieAt = 1; ; plan.DieAt++ {
@@ -164,7 +164,7 @@ func TestRealKilledWhileGivingBack(t *testing.T) {
 }
 
 func TestRealKilledAnytime(t *testing.T) {
-	plan, check := mortalNode(t, "actanytime")
+	plan, check := mortalNode(t, "throttleanytime")
 	plan.Forever = true
 	for i := range 10 {
 		cmd := plan.command(t)

@@ -184,7 +184,7 @@ func until(t *testing.T, a *Actor, c *realContainer, actions qos.Actions) Report
 }
 
 func TestRealApplyAndGiveBack(t *testing.T) {
-	n := newRealNode(t, "actapply")
+	n := newRealNode(t, "throttleapply")
 	c, other := n.add(one), n.add(two)
 	c.run("while :; do :; done")
 	was, wasOther := c.values(), other.values()
@@ -223,7 +223,7 @@ func TestRealApplyAndGiveBack(t *testing.T) {
 
 // TestRealAgentWritesOften has an agent rewrite the weight each 20 ms.
 func TestRealAgentWritesOften(t *testing.T) {
-	n := newRealNode(t, "actoften")
+	n := newRealNode(t, "throttleoften")
 	c := n.add(one)
 	was := c.values()
 	a := n.actor()
@@ -269,7 +269,7 @@ func TestRealAgentWritesOften(t *testing.T) {
 // TestRealDestroyWhileFrozen kills what is frozen and throttled, with the help
 // of a Boost, and finds it gone.
 func TestRealDestroyWhileFrozen(t *testing.T) {
-	n := newRealNode(t, "actdestroy")
+	n := newRealNode(t, "throttledestroy")
 	c := n.add(one)
 	c.run("while :; do :; done")
 	a := n.actor()
@@ -296,7 +296,7 @@ func TestRealDestroyWhileFrozen(t *testing.T) {
 
 // TestRealRecreated makes a container of the same id anew.
 func TestRealRecreated(t *testing.T) {
-	n := newRealNode(t, "actagain")
+	n := newRealNode(t, "throttleagain")
 	c := n.add(one)
 	a := n.actor()
 	a.Apply(time.Now(), c.everything(), nil)
@@ -320,7 +320,7 @@ func TestRealRecreated(t *testing.T) {
 
 // TestRealKernelRefuses: a v1 quota above the parent's.
 func TestRealKernelRefuses(t *testing.T) {
-	n := newRealNode(t, "actrefuse")
+	n := newRealNode(t, "throttlerefuse")
 	if n.tree.V2() {
 		t.Skip("cgroup v2 takes any quota; the tightest holds")
 	}
