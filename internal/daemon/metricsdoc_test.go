@@ -129,8 +129,12 @@ func TestMetricsNamedInTheDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	first, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	named := 0
-	for _, page := range append(pages, "../../README.md") {
+	for _, page := range slices.Concat(pages, first, []string{"../../README.md"}) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
