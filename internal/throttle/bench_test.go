@@ -154,7 +154,7 @@ func urgent(tb testing.TB) (end func()) {
 // nothing has to be written, and the first one, at which all has.
 func BenchmarkApply(b *testing.B) {
 	const containers = 50
-	n := newRealNode(b, "throttleapplybench")
+	n := newRealNode(b, "throttlebench")
 	var actions qos.Actions
 	for i := range containers {
 		c := n.add("c" + strconv.Itoa(i))
