@@ -29,7 +29,7 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // story is a node of 4 CPUs whose log is written as a daemon writes it.
 type story struct {
-	t          *testing.T
+	t          testing.TB
 	dir        string
 	w          *decisionlog.Writer
 	brain      *tick.Brain
@@ -42,7 +42,7 @@ type story struct {
 	at         time.Time
 }
 
-func newStory(t *testing.T) *story {
+func newStory(t testing.TB) *story {
 	t.Helper()
 	cfg := estimator.DefaultUsage()
 	cfg.WarmUp, cfg.UnmanagedWindow = 0, time.Second

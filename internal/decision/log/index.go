@@ -17,16 +17,15 @@ import (
 
 // index says what a compressed file is about, so that a question need not
 // unpack each of them. It is the first frame of the file, one that decoders skip
-// (RFC 8878, section 3.1.2): 4 bytes of magic number, 4 of length, compressed
-// JSON.
+// (RFC 8878, section 3.1.2): 4 bytes of magic number, 4 of length, and compressed
+// text of four lines, in the order of the fields. It is searched as text: parsing
+// the names of a thousand containers takes longer than unpacking them.
 type index struct {
-	// First and Last are the times of the first and the last record.
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
-	// Names are the ids, executors and tasks of containers that were weighed,
-	// Killed those of kills, in shadow mode as well. Both are sorted.
-	Names  []string `json:"names,omitempty"`
-	Killed []string `json:"killed,omitempty"`
+	// first and last are the times of the first and the last record.
+	first, last time.Time
+	// names are the ids, executors and tasks of containers that were weighed,
+	// killed those of kills, in shadow mode as well: JSON lists.
+	names, killed []byte
 }
 
 const (
@@ -42,39 +41,51 @@ var errIndex = errors.New("no index")
 var weighedMark, killsMark = []byte(`"weighed":true`), []byte(`"kills":[`)
 
 // indexOf makes the index of the lines of a file.
-func indexOf(lines [][]byte) *index {
+func indexOf(lines [][]byte) (*index, error) {
 	x := &index{}
+	var names, killed []string
 	for _, line := range lines {
 		at, ok := timeOf(line)
 		if !ok {
 			continue
 		}
-		if x.First.IsZero() {
-			x.First = at
+		if x.first.IsZero() {
+			x.first = at
 		}
-		x.Last = at
+		x.last = at
 		if !bytes.Contains(line, weighedMark) && !bytes.Contains(line, killsMark) {
 			continue
 		}
-		if r, err := decision.Parse(line); err == nil {
-			x.add(r)
+		r, err := decision.Parse(line)
+		if err != nil {
+			continue
+		}
+		for i := range r.Eligible {
+			e := &r.Eligible[i]
+			names = append(append(names, e.ID, e.ExecutorID), e.Tasks...)
+		}
+		for _, k := range r.AllKills() {
+			killed = append(killed, k.ID, k.ExecutorID)
 		}
 	}
-	for _, list := range []*[]string{&x.Names, &x.Killed} {
-		slices.Sort(*list)
-		*list = slices.Compact(*list)
-	}
-	return x
+	var err, also error
+	x.names, err = json.Marshal(distinct(names))
+	x.killed, also = json.Marshal(distinct(killed))
+	return x, errors.Join(err, also)
 }
 
-func (x *index) add(r *decision.Record) {
-	for i := range r.Eligible {
-		e := &r.Eligible[i]
-		x.Names = append(append(x.Names, e.ID, e.ExecutorID), e.Tasks...)
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// knows reports whether a name begins with what is asked for.
+func (x *index) knows(q *Query) bool {
+	list := x.names
+	if q.Kills {
+		list = x.killed
 	}
-	for _, k := range r.AllKills() {
-		x.Killed = append(x.Killed, k.ID, k.ExecutorID)
-	}
+	return bytes.Contains(list, []byte(`"`+Quoted(q.About)))
 }
 
 // timeOf is the time of a line, which is near its beginning.
@@ -87,10 +98,10 @@ func timeOf(line []byte) (time.Time, bool) {
 
 // frame is x as the first frame of a file.
 func (x *index) frame() ([]byte, error) {
-	text, err := json.Marshal(x)
-	if err != nil {
-		return nil, err
-	}
+	text := x.first.AppendFormat(nil, time.RFC3339Nano)
+	text = x.last.AppendFormat(append(text, '\n'), time.RFC3339Nano)
+	text = append(append(text, '\n'), x.names...)
+	text = append(append(text, '\n'), x.killed...)
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, err
@@ -101,8 +112,8 @@ func (x *index) frame() ([]byte, error) {
 	return append(head, packed...), zip.Close()
 }
 
-// readIndex reads the index of a compressed file.
-func readIndex(path string) (*index, error) {
+// indexIn reads the index of a compressed file.
+func (r *Reader) indexIn(path string) (*index, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -116,14 +127,23 @@ func readIndex(path string) (*index, error) {
 	if binary.LittleEndian.Uint32(head[:4]) != indexMagic || size > maxIndex {
 		return nil, errIndex
 	}
-	zip, err := zstd.NewReader(io.LimitReader(f, int64(size)), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxIndex))
+	packed, err := io.ReadAll(io.LimitReader(f, int64(size)))
 	if err != nil {
 		return nil, err
 	}
-	defer zip.Close()
-	x := &index{}
-	if err := json.NewDecoder(io.LimitReader(zip, maxIndex)).Decode(x); err != nil {
+	text, err := r.zip.DecodeAll(packed, nil)
+	if err != nil {
 		return nil, err
+	}
+	parts := bytes.Split(text, []byte("\n"))
+	if len(parts) != 4 {
+		return nil, errIndex
+	}
+	x := &index{names: parts[2], killed: parts[3]}
+	for i, at := range []*time.Time{&x.first, &x.last} {
+		if err := at.UnmarshalText(parts[i]); err != nil {
+			return nil, err
+		}
 	}
 	return x, nil
 }

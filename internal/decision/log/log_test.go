@@ -288,3 +288,33 @@ func TestCreateAndOpenRefuse(t *testing.T) {
 		}
 	}
 }
+
+// A file whose index is broken is read as one without.
+func TestAFileWithABrokenIndexIsRead(t *testing.T) {
+	dir := t.TempDir()
+	w := start(t, dir, Options{MaxFileBytes: 1}, quiet())
+	write(t, w, tick(0, "a"))
+	closed(t, w)
+	file := filepath.Join(dir, names(t, dir)[0])
+	whole, err := os.ReadFile(file)
+	if err != nil || !strings.HasSuffix(file, packed) {
+		t.Fatal(file, err)
+	}
+	for name, at := range map[string]int{"magic": 0, "length": 5, "text": 12} {
+		broken := slices.Clone(whole)
+		broken[at] ^= 0x40
+		if err := os.WriteFile(file, broken, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, err := r.indexIn(file); err == nil {
+			t.Errorf("%s: read %+v", name, x)
+		}
+		if !r.mayHold(r.files[0], &Query{About: "nobody", Kills: true}) {
+			t.Errorf("%s: the file is passed over", name)
+		}
+	}
+}

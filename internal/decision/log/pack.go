@@ -66,7 +66,11 @@ func pack(f rotate.File) (_ rotate.File, err error) {
 // compress writes the index of text and text to out: one goroutine, and a window
 // of some hundred lines. It returns the size.
 func compress(out io.Writer, text []byte) (int64, error) {
-	head, err := indexOf(bytes.Split(text, []byte("\n"))).frame()
+	about, err := indexOf(bytes.Split(text, []byte("\n")))
+	if err != nil {
+		return 0, err
+	}
+	head, err := about.frame()
 	if err != nil {
 		return 0, err
 	}

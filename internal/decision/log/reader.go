@@ -10,7 +10,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -27,6 +26,7 @@ type Reader struct {
 	// indexes are those of compressed files that were read, nil for none; unpacked is
 	// the file whose lines were unpacked last.
 	indexes  map[uint64]*index
+	zip      *zstd.Decoder // of indexes
 	unpacked struct {
 		number uint64
 		lines  [][]byte
@@ -72,7 +72,11 @@ func Open(dir string) (*Reader, error) {
 	case len(list) == 0:
 		return nil, fmt.Errorf("%w: there is no file *%s in %s", ErrNoLog, plain, dir)
 	}
-	return &Reader{dir: dir, files: list, indexes: map[uint64]*index{}, skipped: map[Place]struct{}{}}, nil
+	zip, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxIndex))
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{dir: dir, files: list, zip: zip, indexes: map[uint64]*index{}, skipped: map[Place]struct{}{}}, nil
 }
 
 // All yields the records in the order they were written, with their lines
@@ -156,29 +160,20 @@ func (r *Reader) mayHold(f rotate.File, q *Query) bool {
 	}
 	x, known := r.indexes[f.Number]
 	if !known {
-		x, _ = readIndex(f.Path) // without one the file is read
+		x, _ = r.indexIn(f.Path) // without one the file is read
 		r.indexes[f.Number] = x
 	}
 	if x == nil {
 		return true
 	}
 	// The calendar may have been set within the file, forwards or backwards.
-	first, last := x.First, x.Last
-	if last.Before(first) {
+	if x.last.Before(x.first) {
 		return true
 	}
-	if !q.Until.IsZero() && first.After(q.Until) || !q.Since.IsZero() && last.Before(q.Since) {
+	if !q.Until.IsZero() && x.first.After(q.Until) || !q.Since.IsZero() && x.last.Before(q.Since) {
 		return false
 	}
-	if q.About == "" {
-		return true
-	}
-	names := x.Names
-	if q.Kills {
-		names = x.Killed
-	}
-	i, _ := slices.BinarySearch(names, q.About)
-	return i < len(names) && strings.HasPrefix(names[i], q.About)
+	return q.About == "" || x.knows(q)
 }
 
 // Quoted is how a text stands in a line, without the quotes.
