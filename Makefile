@@ -103,7 +103,7 @@ glue-check: ## The C++ glue compiles against Mesos's headers: make glue-check ME
 plots: ## The simulated stories of docs/evidence/ladder.md, as docs/evidence/plots/*.svg.
 	UPDATE_DOCS=1 $(GO) test -count=1 -run TestPlots ./internal/replay/simnode
 
-replay-report: build ## The comparison in docs/internals/estimators.md from traces: make replay-report TRACES=dir.
+replay-report: build ## The comparison in docs/evidence/estimators.md from traces: make replay-report TRACES=dir.
 	@test -n '$(TRACES)' || { echo "say where the traces are: make replay-report TRACES=dir" >&2; exit 1; }
 	./internal/replay/report.sh $(BIN) '$(TRACES)'
 

@@ -58,7 +58,7 @@ type GovernorConfig struct {
 //     koordlet raises by at most 10 % of the node a round.
 //   - BandFactor 12, BandMost 15 %, ReserveFactor 1, ReserveMost 2 %: the best on public traces
 //     among those that send the master a twentieth of what a raw estimator
-//     would; docs/internals/estimators.md has the measurements.
+//     would; docs/evidence/estimators.md has the measurements.
 //   - Hold 15 s, one of the agent's intervals. Ten minutes, in place of the
 //     dead-band's volatility, cost twice as much for twice the messages.
 //   - HoldOff 5 min, as kubelet, Heracles, crane and Katalyst wait; up to an

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Reproduces the comparison in docs/internals/estimators.md from the public traces.
+# Reproduces the comparison in docs/evidence/estimators.md from the public traces.
 #
 #   replay/report.sh ESTIMATORD TRACES [PAGE]
 #
 # ESTIMATORD is the program, TRACES the directory with agents, bitbrains, google
-# and planetlab (.csv.gz). The tables go into docs/internals/estimators.md, a page with
+# and planetlab (.csv.gz). The tables go into docs/evidence/estimators.md, a page with
 # plots to PAGE when it is given.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 program=$1
 traces=$2
 page=${3:-}
-doc=docs/internals/estimators.md
+doc=docs/evidence/estimators.md
 
 replay() {
 	"$program" replay \

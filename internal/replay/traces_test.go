@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// publicTraces are the traces of the comparison in docs/internals/estimators.md; they
+// publicTraces are the traces of the comparison in docs/evidence/estimators.md; they
 // are not part of the project.
 func publicTraces(t *testing.T) []string {
 	t.Helper()
