@@ -57,7 +57,8 @@ const (
 // the log with them.
 const maxCandidates = 32
 
-// Make makes the record of t.
+// Make makes the record of t, whose Decision becomes the record's: nobody else
+// uses it any more.
 func (m *Maker) Make(t *Tick) *Record {
 	s := t.Input.Snapshot
 	first := m.loads == 0 || t.Policy != m.policy
@@ -228,14 +229,12 @@ func (c calendar) record(r *Record) {
 	}
 	c.decision(&r.QoS)
 	if r.QoS.Shadow != nil {
-		shadow := *r.QoS.Shadow
-		c.decision(&shadow.Decision)
-		r.QoS.Shadow = &shadow
+		c.decision(&r.QoS.Shadow.Decision)
 	}
 }
 
-// decision dates d, whose slices are copied first: they are the brain's. Empty
-// ones are left out, as they are when a record is read back.
+// decision dates d. Empty slices are left out, as they are when a record is read
+// back.
 func (c calendar) decision(d *qos.Decision) {
 	if len(d.Actions.Throttles) == 0 {
 		d.Actions.Throttles = nil
@@ -245,7 +244,6 @@ func (c calendar) decision(d *qos.Decision) {
 	}
 	c.date(&d.LastGone)
 	c.date(&d.Budget.OpenSince)
-	d.Rules, d.Ladders = slices.Clone(d.Rules), slices.Clone(d.Ladders)
 	for i := range d.Rules {
 		c.date(&d.Rules[i].Since)
 	}

@@ -52,6 +52,9 @@ func BenchmarkTick(b *testing.B) {
 			}
 			p := policy.DefaultPolicy()
 			p.Rules = []policy.Rule{{Name: "busy", Signal: signal.NodeCPU, Above: 0.95, Clear: 0.95, For: time.Second, Action: policy.Kill}}
+			if err := p.Validate(signal.Specs()); err != nil {
+				b.Fatal(err)
+			}
 			l := New(Config{Sampler: sampler, Agent: n, Estimator: est, Policies: Always{&p}, Log: slog.New(slog.DiscardHandler)})
 			b.ReportAllocs()
 			for b.Loop() {
