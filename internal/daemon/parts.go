@@ -91,7 +91,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		metrics.NewPolicy(p.policy.Status), metrics.NewThrottle(act.last),
 	}
 	loop := tick.Config{
-		Sampler: mon, Agent: p.agent, Estimator: est, Policies: p.policy, Orders: p.pending.Take,
+		Sampler: mon, Agent: p.agent, Estimator: est, Policies: p.policy, Commands: p.pending.Take,
 		Actor: act, Resume: p.checkpoint.resume, Keep: p.checkpoint.keep, Log: log,
 		Observers: []tick.Observer{
 			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{cfg: cfg, log: log}, p.checkpoint,

@@ -175,7 +175,7 @@ func (n *living) boot(start *recording.Start) {
 		}
 	}
 	n.loop = tick.New(tick.Config{
-		Sampler: n, Agent: n, Estimator: n.estimator, Policies: n, Orders: func() qos.Commands { return n.orders }, Resume: resume, Keep: func(r qos.Resume) { n.resume = r },
+		Sampler: n, Agent: n, Estimator: n.estimator, Policies: n, Commands: func() qos.Commands { return n.orders }, Resume: resume, Keep: func(r qos.Resume) { n.resume = r },
 		Observers: []tick.Observer{k}, Watchers: []tick.Watcher{k}, Log: quiet,
 	})
 }

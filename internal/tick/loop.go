@@ -76,7 +76,7 @@ type Always struct{ Policy *policy.Policy }
 // Current implements Policies.
 func (a Always) Current() *policy.Policy { return a.Policy }
 
-// Config is what a Loop is made of. All fields but Policies, Actor, Orders,
+// Config is what a Loop is made of. All fields but Policies, Actor, Commands,
 // Resume, Keep, Observers, Watchers and Wake are required.
 type Config struct {
 	Sampler   Sampler
@@ -87,9 +87,9 @@ type Config struct {
 	// Actor throttles and freezes; nil: nobody does, and rules that ask for it
 	// go on to the next rung.
 	Actor Actor
-	// Orders takes what operators have ordered since it was last called; nil:
+	// Commands takes what operators have asked for since it was last called; nil:
 	// nothing ever.
-	Orders func() qos.Commands
+	Commands func() qos.Commands
 	// Resume is what the decisions of an earlier run must not have forgotten. Keep
 	// is told at each tick what to keep of this one, before a kill is handed over;
 	// nil: nobody keeps it.
@@ -131,8 +131,8 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	l.cfg.Agent.Observe(s)
 
 	in := qos.Input{Snapshot: s, InFlight: l.cfg.Agent.InFlight()}
-	if l.cfg.Orders != nil {
-		in.Commands = l.cfg.Orders()
+	if l.cfg.Commands != nil {
+		in.Commands = l.cfg.Commands()
 	}
 	policy := l.policy()
 	dec, offer := l.brain.Think(policy, &in)

@@ -228,6 +228,41 @@ func TestAnIgnoredKillIsExplained(t *testing.T) {
 	holds(t, k.Text(), "still under way after 40s", "(ignored)")
 }
 
+// Two starts of the daemon count their ticks anew, and hours may lie between them.
+func TestAKillBeforeARestartIsExplained(t *testing.T) {
+	const down = time.Hour
+	for name, c := range map[string]struct {
+		known, after int // ticks of the later start that know of the kill, and that do not
+		want         explain.KillOutcome
+		text         string
+	}{
+		"the later start does not know of it": {0, 3, explain.KillOutcome{Unknown: true, AfterSeconds: 2}, "unknown, the daemon was started again when it had been under way for 2 s."},
+		"it is under way":                     {3, 0, explain.KillOutcome{AfterSeconds: 3605, Ignored: true}, "still under way after 1h0m5s"},
+		"it ends in the later start":          {3, 2, explain.KillOutcome{Gone: true, AfterSeconds: 3606, Ignored: true}, "it was gone 1h0m6s later"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.maker.Run = "first"
+			s.scene()
+			s.ticks(2)
+			s.maker = decision.Maker{Run: "second"}
+			s.seq, s.at = 0, s.at.Add(down)
+			s.ticks(c.known)
+			s.end("aaaa-hog")
+			s.busy = 1
+			s.ticks(c.after)
+			k, err := s.log(time.Time{}).Kill("aaaa-hog")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k.Run != "first" || k.Outcome != c.want {
+				t.Errorf("run %s, outcome %+v, want %+v", k.Run, k.Outcome, c.want)
+			}
+			holds(t, k.Text(), c.text)
+		})
+	}
+}
+
 func TestAKillThatWasOnlyDecidedIsExplained(t *testing.T) {
 	s := newStory(t)
 	s.policy.Shadow, s.policy.Rules[0].Immediate = true, true

@@ -110,6 +110,7 @@ func (l *Log) lastKill(name string) (kill, error) {
 func (l *Log) outcome(k *kill) KillOutcome {
 	ignoredAfter := l.policy(k.at, k.record).Ladder.IgnoredAfter.Seconds()
 	out := KillOutcome{Unknown: true}
+	knows := k.record.Run // the last start that knew of it
 	for r := range l.reader.After(k.at) {
 		if !l.until.IsZero() && r.At.After(l.until) {
 			break
@@ -117,9 +118,10 @@ func (l *Log) outcome(k *kill) KillOutcome {
 		i := slices.IndexFunc(r.Dying, func(d decision.Dying) bool { return d.Key == k.victim.Key })
 		switch {
 		case i >= 0:
+			knows = r.Run
 			lasted := r.At.Sub(r.Dying[i].Since).Seconds()
 			out = KillOutcome{AfterSeconds: lasted, Ignored: ignoredAfter > 0 && lasted > ignoredAfter}
-		case r.Run != k.record.Run:
+		case r.Run != knows:
 			out.Unknown = true
 			return out
 		default:
