@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/spawn"
@@ -49,6 +48,9 @@ func (d *daemon) start(ctx context.Context, config string, cgroups *tree.Tree, w
 	return err
 }
 
+// operatorSocket is where the daemon tells people how things stand.
+func (d *daemon) operatorSocket() string { return filepath.Join(d.dir, "operator.sock") }
+
 // decisions is where the daemon keeps what it decided and why.
 func (d *daemon) decisions() string { return filepath.Join(d.dir, "decisions") }
 
@@ -86,23 +88,3 @@ func (d *daemon) remove() error {
 	}
 	return errors.Join(left, os.RemoveAll(d.dir))
 }
-
-// sentence is a line of the daemon's log for people: what it decided, and why.
-func sentence(l process.Line) string {
-	switch l.Msg {
-	case "offer":
-		return fmt.Sprintf("daemon: offers %s %s, promises %s in all (%s)", l.Offered, l.Resource, l.RevocableTotal, words(l.Why))
-	case "kill":
-		return fmt.Sprintf("daemon: kill %s: %s", l.Executor, l.Why)
-	}
-	parts := []string{"daemon: " + l.Msg}
-	for _, part := range []string{l.Why, l.Err} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return strings.Join(parts, ": ")
-}
-
-// words makes a reason code readable.
-func words(code string) string { return strings.ReplaceAll(code, "_", " ") }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -39,19 +39,19 @@ type Config struct {
 // came of it; the error says that it could not be told to the end for a reason
 // outside the story.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	s := &story{began: time.Now(), client: &http.Client{Timeout: time.Second}, patience: cfg.Patience}
+	s := &story{began: time.Now(), patience: cfg.Patience}
 	if s.patience <= 0 {
 		s.patience = defaultPatience
 	}
-	var err error
-	if s.host, err = newHost(); err != nil {
+	total, err := fakeagent.DetectTotal()
+	if err != nil {
 		return s.result, err
 	}
-	s.plan = planFor(s.host.cpus)
+	s.plan = planFor(int(total.Get(resources.CPUs) / resources.Unit))
+	total.Set(resources.CPUs, s.plan.total)
 	s.view = newView(cfg.Out, s.plan, cfg.Plain)
-	defer s.client.CloseIdleConnections()
 
-	err = errors.Join(s.run(ctx, cfg.Daemon), s.cleanUp())
+	err = errors.Join(s.run(ctx, total, cfg.Daemon), s.cleanUp())
 	s.view.close()
 	s.result.Took = s.since()
 	if err != nil {
@@ -65,17 +65,12 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 }
 
 // run sets the stage and tells the story.
-func (s *story) run(ctx context.Context, command []string) (err error) {
+func (s *story) run(ctx context.Context, total resources.Quantities, command []string) (err error) {
 	if s.daemon, err = newDaemon(command); err != nil {
 		return err
 	}
-	total, err := fakeagent.DetectTotal()
-	if err != nil {
-		return err
-	}
-	total.Set(resources.CPUs, s.plan.total)
 	s.agent, err = fakeagent.New(fakeagent.Config{
-		Socket: s.daemon.socket, Purpose: "demo", Total: total, EstimateInterval: estimateEvery, Observe: s.happened, Log: agentLog(),
+		Socket: s.daemon.socket, Purpose: "demo", Total: total, EstimateInterval: estimateEvery, Observe: s.happened, Log: slog.New(slog.DiscardHandler),
 	})
 	switch {
 	case errors.Is(err, tree.ErrNoPlace):
@@ -155,11 +150,11 @@ func (s *story) happened(e fakeagent.Event) {
 	}
 }
 
-// logged is told of the daemon's log: what it decided, and what is wrong.
+// logged is told of the daemon's log, and says what is wrong there. A kill is
+// in the daemon's record too.
 func (s *story) logged(l process.Line) {
-	s.notes.line(l)
-	if l.Msg == "offer" || l.Msg == "kill" || l.Level == "WARN" || l.Level == "ERROR" {
-		s.say("%s", sentence(l))
+	if (l.Level == "WARN" || l.Level == "ERROR") && l.Msg != "kill" {
+		s.say("%s", strings.TrimSpace("daemon: "+l.Msg+" "+l.Err))
 	}
 }
 

@@ -189,7 +189,7 @@ func TestPlan(t *testing.T) {
 			}
 		}
 		if both := p.high + p.hog(p.wanted).Float(); both < float64(cpus) {
-			t.Errorf("%d CPUs: service and hog want %.2f, nobody is squeezed", cpus, both)
+			t.Errorf("%d CPUs: service and hog want %.2f, there is no contention", cpus, both)
 		}
 	}
 }

@@ -8,7 +8,7 @@
 //     and the hog is preempted; the service gets what it asks for.
 //
 // What the viewer sees of the daemon comes from the daemon: its answers to the
-// agent, its /metrics and its log. What the service got is measured by the
-// service itself. Each point of the story is checked, and Run says what was
+// agent and the record of each tick, as its operator socket gives it. What a task
+// got is what the kernel counts for its cgroup. Each point of the story is checked, and Run says what was
 // expected and seen where one did not come out.
 package demo

@@ -62,9 +62,9 @@ const (
 	outside    = 2 * time.Second
 	raiseEvery = time.Second
 	hold       = time.Second
-	// above and holds are the policy's rule.
-	above = 0.92
-	holds = 3 * time.Second
+	// above and ruleFor are the policy's rule.
+	above   = 0.92
+	ruleFor = 3 * time.Second
 
 	// defaultPatience keeps the whole story under a minute.
 	defaultPatience = 35 * time.Second
@@ -109,7 +109,7 @@ governor:
 
 // policy is the daemon's policy file.
 func policy() string {
-	return fmt.Sprintf(policyText, ruleName, above, holds)
+	return fmt.Sprintf(policyText, ruleName, above, ruleFor)
 }
 
 const policyText = `rules:

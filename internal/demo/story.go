@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -34,27 +33,28 @@ var errEnds = errors.New("the story ends here")
 type story struct {
 	plan   plan
 	began  time.Time
-	view   view
-	notes  notes
+	view   *view
 	events fakeagent.Events
 	agent  *fakeagent.Agent
 	daemon *daemon
-	host   *host
-	client *http.Client
 	result Result
 	// patience is Config's.
 	patience time.Duration
-	// hogTask is the name of the present hog.
-	hogTask string
-	// why is what explains its kill.
+	// service takes another load.
+	service io.Writer
+	// why is what explains the hog's kill.
 	why string
-	// raisedAt is when the service's load was raised.
-	raisedAt time.Time
+	// raisedAt is when the service's load was raised; contended measures the
+	// service from then on.
+	raisedAt  time.Time
+	contended *meter
 
-	mu     sync.Mutex // guards what watch reads
-	step   string
-	driver *workload.Driver
-	over   bool
+	mu      sync.Mutex // guards what follows
+	step    string
+	load    float64 // of the service, in cores
+	hogTask string  // the present hog
+	boards  []board
+	over    bool
 }
 
 // chapter says what the story is at.
@@ -63,10 +63,6 @@ func (s *story) chapter(text string) {
 	defer s.mu.Unlock()
 	s.step = text
 }
-
-// agentLog is where the agent's own log goes: its warnings are events that are
-// shown.
-func agentLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (s *story) since() time.Duration { return time.Since(s.began) }
 
@@ -169,20 +165,21 @@ func (s *story) serve() error {
 	if err != nil {
 		return err
 	}
-	driver, err := workload.Drive(cmd)
-	if err != nil {
+	if s.service, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
-	err = s.agent.Launch(fakeagent.Task{ID: serviceTask, Regular: quantities(s.plan.allocated, memory), Command: cmd})
-	if err != nil {
+	if err := s.agent.Launch(fakeagent.Task{ID: serviceTask, Regular: quantities(s.plan.allocated, memory), Command: cmd}); err != nil {
 		return err
 	}
-	go driver.Read()
-	s.mu.Lock()
-	s.driver = driver
-	s.mu.Unlock()
+	s.setLoad(s.plan.low)
 	s.say("regular service launched: allocated %s cpus, using %.2f", s.plan.allocated, s.plan.low)
 	return nil
+}
+
+func (s *story) setLoad(cores float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load = cores
 }
 
 // offered: the service runs below its allocation, and slack is offered.
@@ -235,19 +232,13 @@ func (s *story) awaitOffer(ctx context.Context) (ok bool, err error) {
 func (s *story) free() resources.Milli { return s.agent.Offer().Free().Get(resources.CPUs) }
 
 func (s *story) whyNoOffer(from time.Duration) string {
-	b := s.notes.last()
-	return fmt.Sprintf("the daemon's terms: allocated %s − peak %s − margin %s − unmanaged %s = slack %s (%s); %s",
-		b.cpus("regular_allocated"), b.cpus("regular_predicted_peak"), b.cpus("margin"), b.cpus("unmanaged_usage"),
-		b.cpus("slack"), words(b.Why), s.whoElse(from))
+	b := s.last()
+	return fmt.Sprintf("the daemon's terms: %s (%s); %s", slackTerms(b.cpus()), words(string(b.cpus().Why)), s.whoElse(from))
 }
 
 // whoElse says what other processes took since then.
 func (s *story) whoElse(from time.Duration) string {
 	return fmt.Sprintf("other processes on this machine used %.2f of its %d CPUs", s.others(from), s.plan.cpus)
-}
-
-func (s *story) others(from time.Duration) float64 {
-	return s.notes.mean(from, s.since(), func(b board) float64 { return b.Others })
 }
 
 // launched: a hog runs on the offer, and the service keeps its CPU. What is
@@ -268,21 +259,44 @@ func (s *story) launched(ctx context.Context) (early *Point, err error) {
 		return nil, err
 	}
 	s.say("best-effort hog launched on %s revocable cpus", size)
-	from, fromAt := time.Now().Add(settle), s.since()+settle
-	if early, err = s.passBesideHog(ctx, settle+together); err != nil || early != nil {
+	if early, err = s.passBesideHog(ctx, settle); err != nil || early != nil {
 		return early, err
 	}
-	used := s.notes.mean(fromAt+tick, s.since(), func(b board) float64 { return b.HogCores })
+	service, hog := s.meter(serviceTask), s.meter(s.hogTask)
+	if early, err = s.passBesideHog(ctx, together); err != nil || early != nil {
+		return early, err
+	}
+	used := hog.cores()
 	err = s.point(Point{
 		Name: "the hog uses what was idle", OK: used >= size.Float()/2,
 		Expected: fmt.Sprintf("at least half of the %s cpus it was given", size),
 		Seen:     fmt.Sprintf("%.2f of %s cpus", used, size),
-		Because:  s.whoElse(fromAt),
+		Because:  s.whoElse(hog.fromAt),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.keeps("the service keeps its CPU beside the hog", from, fromAt)
+	return nil, s.keeps("the service keeps its CPU beside the hog", service, s.plan.low)
+}
+
+// meter measures what a task uses from now on.
+type meter struct {
+	story  *story
+	task   string
+	from   time.Time
+	fromAt time.Duration
+	before time.Duration
+}
+
+func (s *story) meter(task string) *meter {
+	before, _ := s.agent.CPUTime(task) // a task that ended used nothing
+	return &meter{story: s, task: task, from: time.Now(), fromAt: s.since(), before: before}
+}
+
+// cores is what it used until now.
+func (m *meter) cores() float64 {
+	now, _ := m.story.agent.CPUTime(m.task)
+	return max(0, (now-m.before).Seconds()/time.Since(m.from).Seconds())
 }
 
 // passBesideHog lets the time go by, and ends when the hog does.
@@ -296,21 +310,21 @@ func (s *story) passBesideHog(ctx context.Context, d time.Duration) (early *Poin
 	if err != nil || !ended {
 		return nil, err
 	}
-	decided, _ := s.notes.killLine(s.hogTask)
+	_, why, _ := s.killOf(s.hogTask)
 	return &Point{
 		Name: "the hog runs until the load rises", Expected: "no preemption before that",
-		Seen: strings.TrimSpace(e.State + " " + decided.Why), Because: s.whoElse(fromAt),
+		Seen: strings.TrimSpace(e.State + " " + why), Because: s.whoElse(fromAt),
 	}, nil
 }
 
-// keeps is the point that the service got what it asked for since then.
-func (s *story) keeps(name string, from time.Time, fromAt time.Duration) error {
-	got, ok := s.driver.Between(from, time.Now())
+// keeps is the point that the service got what it asked for.
+func (s *story) keeps(name string, service *meter, asked float64) error {
+	used := service.cores()
 	return s.point(Point{
-		Name: name, OK: ok && got.Achieved >= fair*got.Asked,
+		Name: name, OK: used >= fair*asked,
 		Expected: fmt.Sprintf("%.0f %% of what it asked for", 100*fair),
-		Seen:     fmt.Sprintf("%.2f of %.2f cpus", got.Achieved, got.Asked),
-		Because:  s.whoElse(fromAt),
+		Seen:     fmt.Sprintf("%.2f of %.2f cpus", used, asked),
+		Because:  s.whoElse(service.fromAt),
 	})
 }
 

@@ -7,33 +7,35 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
-	"github.com/estimatord/estimatord/internal/fakeagent/process"
+	"github.com/estimatord/estimatord/internal/fakeagent/workload"
 )
 
-// raised: the service's load rises, and nothing is promised any more.
+// raised: the service's load rises, and nothing more may be revocable.
 func (s *story) raised(ctx context.Context) error {
 	s.chapter("3. the service needs its whole allocation; capacity is to be taken back")
-	if err := s.driver.SetCores(s.plan.high); err != nil {
+	if err := workload.SetCores(s.service, s.plan.high); err != nil {
 		return err
 	}
-	s.raisedAt = time.Now()
+	s.setLoad(s.plan.high)
+	s.raisedAt, s.contended = time.Now(), s.meter(serviceTask)
 	s.say("the service's load rises from %.2f to %.2f cpus", s.plan.low, s.plan.high)
-	var decided process.Line
-	ok, err := s.until(ctx, preemptTimeout, func() (nothing bool) {
-		decided, nothing = s.notes.promisesNothing()
-		return nothing && s.free() == 0
+	var zeroAt time.Time
+	ok, err := s.until(ctx, preemptTimeout, func() (zero bool) {
+		zeroAt, zero = s.totalZero()
+		return zero && s.free() == 0
 	})
 	if err != nil {
 		return err
 	}
-	seen := fmt.Sprintf("%s cpus promised, %s offered", s.notes.last().cpus("revocable_total"), s.free())
-	took := decided.Time.Sub(s.raisedAt)
+	b := s.last()
+	seen := fmt.Sprintf("revocable total %s cpus, %s offered", b.cpus().RevocableTotal, s.free())
+	took := zeroAt.Sub(s.raisedAt)
 	switch {
 	case ok && took < 0:
-		seen = "nothing was promised any more when the load rose"
+		seen = "the revocable total was 0 when the load rose"
 	case ok:
-		seen = "nothing promised after " + round(took).String()
-		s.measured("load raised to nothing promised any more", took)
+		seen = "revocable total 0 after " + round(took).String()
+		s.measured("load raised to a revocable total of 0", took)
 	}
 	return s.point(Point{
 		Name: "nothing is offered any more", OK: ok, Expected: fmt.Sprintf("0 cpus within %s", preemptTimeout),
@@ -43,21 +45,25 @@ func (s *story) raised(ctx context.Context) error {
 
 // preempted: the daemon has the hog killed, and the agent does it.
 func (s *story) preempted(ctx context.Context) error {
-	var decided process.Line
+	var decidedAt time.Time
+	var seen string
 	ok, err := s.until(ctx, preemptTimeout, func() (found bool) {
-		decided, found = s.notes.killLine(s.hogTask)
+		decidedAt, seen, found = s.killOf(s.hogTask)
 		return found
 	})
 	if err != nil {
 		return err
 	}
 	if ok {
-		s.measured("load raised to the decision to preempt", decided.Time.Sub(s.raisedAt))
+		s.measured("load raised to the decision to preempt", decidedAt.Sub(s.raisedAt))
+	} else {
+		b := s.last()
+		seen = b.busy() + " busy, no decision"
 	}
 	err = s.point(Point{
 		Name: "the daemon decides to preempt the hog", OK: ok,
-		Expected: fmt.Sprintf("more than %.0f %% of the CPUs busy for %s, and a decision within %s", 100*above, holds, preemptTimeout),
-		Seen:     s.seenDecision(decided, ok), Because: s.whoElse(0),
+		Expected: fmt.Sprintf("more than %.0f %% of the CPUs busy for %s, and a decision within %s", 100*above, ruleFor, preemptTimeout),
+		Seen:     seen, Because: s.whoElse(0),
 	})
 	if err != nil {
 		return err
@@ -72,7 +78,7 @@ func (s *story) preempted(ctx context.Context) error {
 		return err
 	}
 	if ok {
-		s.measured("decision to kill handed to the agent", received.At.Sub(decided.Time))
+		s.measured("decision to kill handed to the agent", received.At.Sub(decidedAt))
 		s.measured("kill handed over to the hog's container gone", ended.At.Sub(received.At))
 	}
 	return s.point(Point{
@@ -82,24 +88,18 @@ func (s *story) preempted(ctx context.Context) error {
 	})
 }
 
-func (s *story) seenDecision(decided process.Line, ok bool) string {
-	if ok {
-		return decided.Why
-	}
-	return s.notes.last().busy() + " busy, no decision"
-}
-
 // kept: the service has its CPU, and nothing regular was touched.
 func (s *story) kept(ctx context.Context) error {
 	s.chapter("4. the hog is gone; the service is to get all it asks for")
-	if got, ok := s.driver.Between(s.raisedAt, time.Now()); ok {
-		s.say("while both wanted the CPUs the service got %.2f of %.2f", got.Achieved, got.Asked)
-	}
-	from, fromAt := time.Now().Add(settle), s.since()+settle
-	if err := s.pass(ctx, settle+after); err != nil {
+	s.say("while both wanted the CPUs the service got %.2f of %.2f", s.contended.cores(), s.plan.high)
+	if err := s.pass(ctx, settle); err != nil {
 		return err
 	}
-	if err := s.keeps("the service has its CPU back", from, fromAt); err != nil {
+	service := s.meter(serviceTask)
+	if err := s.pass(ctx, after); err != nil {
+		return err
+	}
+	if err := s.keeps("the service has its CPU back", service, s.plan.high); err != nil {
 		return err
 	}
 	ignored, odd := s.events.Find(fakeagent.KillIgnored, "")

@@ -2,25 +2,32 @@ package demo
 
 import (
 	"bytes"
-	"errors"
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/estimatord/estimatord/internal/fakeagent/process"
-	"github.com/estimatord/estimatord/internal/fakeagent/workload"
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/resources"
+	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
-func someBoard(at time.Duration) board {
-	return board{
-		At: at, Step: "2. something", Why: "raise_step",
-		Metrics: metrics{
-			`estimatord_regular_allocated_cores{resource="cpus"}`: 1.6,
-			`estimatord_slack_cores{resource="cpus"}`:             1.1,
-			`estimatord_rule_signal{rule="cpu-contended"}`:        0.5,
+func someBoard(at time.Duration) *board {
+	cpus := estimator.ResourceOffer{
+		Resource: resources.CPUs, RevocableTotal: 1000, Offered: 300, Why: "raise_step",
+		Allocated: &estimator.Allocated{RegularAllocated: 1600, RevocableAllocated: 700},
+		Estimate:  &estimator.Estimate{Peak: 300, Margin: 150, Unmanaged: 50, Slack: 1100},
+	}
+	busy := qos.RuleState{Name: ruleName, Reading: signal.Reading{Value: snapshot.ValueOf(0.5)}}
+	return &board{
+		At: at, Step: "2. something", Asked: 0.3, Service: use{Runs: true, Cores: 0.25}, Hog: use{Runs: true, Cores: 0.75}, Others: 0.1,
+		Tick: &decision.Record{
+			Offer: estimator.Offer{Resources: []estimator.ResourceOffer{cpus}}, QoS: qos.Decision{Rules: []qos.RuleState{busy}},
 		},
-		Service: workload.Report{Asked: 0.3, Achieved: 0.25}, Serving: true,
-		HogCores: 0.75, HogRuns: true, Others: 0.1,
 	}
 }
 
@@ -32,10 +39,9 @@ func TestPlainView(t *testing.T) {
 	v.say(1700*time.Millisecond, "something happened")
 	v.show(someBoard(2 * time.Second))
 	v.close()
-	want := `  1.0s   service 0.25 of 0.30 asked hog 0.75 others 0.10 | allocated 1.60 usage - peak - slack 1.10 promised - offered - (raise step) | busy 50 %
-  1.7s * something happened
-  2.0s   service 0.25 of 0.30 asked hog 0.75 others 0.10 | allocated 1.60 usage - peak - slack 1.10 promised - offered - (raise step) | busy 50 %
-`
+	const line = "service 0.25 of 0.30 asked, hog 0.75, others 0.10 | slack 1.10 = allocated 1.60 − peak 0.30 − margin 0.15 − unmanaged 0.05" +
+		" | revocable total 1.00, offered 0.30 (raise step) | busy 50 %\n"
+	want := "  1.0s   " + line + "  1.7s * something happened\n  2.0s   " + line
 	if got := out.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
@@ -44,8 +50,8 @@ func TestPlainView(t *testing.T) {
 func TestTable(t *testing.T) {
 	text := strings.Join(someBoard(time.Second).table(planFor(2)), "\n")
 	for _, want := range []string{
-		"  1.0s  2. something", "service    regular          1.5      0.25  █████", "hog        revocable          -      0.75  ██████████████",
-		"slack   1.10 = allocated 1.60 − peak - − margin - − unmanaged -", "(raise step)", "50 % busy, limit 92 %",
+		"  1.0s  2. something", "service    regular          1.5      0.25  █████", "hog        revocable       0.70      0.75  ██████████████",
+		"slack 1.10 = allocated 1.60 − peak 0.30 − margin 0.15 − unmanaged 0.05", "(raise step)", "50 % busy, limit 92 %",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -57,63 +63,37 @@ func TestTable(t *testing.T) {
 	if got := len([]rune(bar(5, 2))); got != barWidth {
 		t.Errorf("a bar of more than all is %d long, want %d", got, barWidth)
 	}
+	unknown := &board{Tick: &decision.Record{}}
+	if text := strings.Join(unknown.table(planFor(2)), "\n"); !strings.Contains(text, "slack - ") || !strings.Contains(text, "rule  - busy") {
+		t.Errorf("without a tick there is\n%s", text)
+	}
 }
 
-func TestParseMetrics(t *testing.T) {
-	m, err := parseMetrics(strings.NewReader(`# HELP estimatord_slack_cores Some text.
-# TYPE estimatord_slack_cores gauge
-estimatord_slack_cores{resource="cpus"} 1.25
-estimatord_ticks_total 7
-go_goroutines many
-`))
-	if err != nil {
+func TestNews(t *testing.T) {
+	offer := func(offered, total resources.Milli) *decision.Record {
+		return &decision.Record{Offer: estimator.Offer{Resources: []estimator.ResourceOffer{
+			{Resource: resources.CPUs, Offered: offered, RevocableTotal: total, Why: "raise_step"},
+		}}}
+	}
+	if got, want := news(&decision.Record{}, offer(400, 1100)), "offers 0.4 cpus, revocable total 1.1 (raise step)"; !slices.Equal(got, []string{want}) {
+		t.Errorf("the first offer is %q, want %q", got, want)
+	}
+	if got := news(offer(400, 1100), offer(400, 1100)); got != nil {
+		t.Errorf("the same offer is %q", got)
+	}
+	var r decision.Record
+	if err := json.Unmarshal([]byte(`{"qos":{"kills":[{"executor_id":"hog-1","rule":"r","text":"r: busy"}]}}`), &r); err != nil {
 		t.Fatal(err)
 	}
-	if v, ok := m.cpus("slack"); !ok || v != 1.25 {
-		t.Errorf("slack is %g, %t, want 1.25", v, ok)
+	if got := news(&decision.Record{}, &r); !slices.Equal(got, []string{"kill hog-1: r: busy"}) {
+		t.Errorf("a kill is %q", got)
 	}
-	if v, ok := m.cpus("offered"); ok {
-		t.Errorf("there is an offer of %g from nowhere", v)
+	s := &story{boards: []board{{Tick: offer(0, 100)}, {Tick: &r}}}
+	if _, why, ok := s.killOf("hog-1"); !ok || why != "r: busy" {
+		t.Errorf("the kill is because of %q, %t", why, ok)
 	}
-	if len(m) != 2 {
-		t.Errorf("got %v, want two samples", m)
-	}
-}
-
-func FuzzParseMetrics(f *testing.F) {
-	f.Add("estimatord_x 1\n")
-	f.Add("estimatord_x")
-	f.Add("estimatord_x{a=\"b c\"} NaN\n\n# estimatord_\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if m, err := parseMetrics(strings.NewReader(text)); err != nil && !errors.Is(err, errMetrics) || err != nil && m != nil {
-			t.Errorf("parseMetrics(%q) = %v, %v", text, m, err)
-		}
-	})
-}
-
-func TestReason(t *testing.T) {
-	name := func(code string) string {
-		return `estimatord_offer_decisions_total{reason="` + code + `",resource="cpus"}`
-	}
-	before := metrics{name("slack"): 9, name("hold"): 1, `estimatord_offer_decisions_total{reason="cap",resource="mem"}`: 0}
-	now := metrics{name("slack"): 9, name("hold"): 2, `estimatord_offer_decisions_total{reason="cap",resource="mem"}`: 5}
-	if got := reason(before, now); got != "hold" {
-		t.Errorf("the reason is %q, want hold", got)
-	}
-	if got := reason(now, now); got != "" {
-		t.Errorf("without a tick the reason is %q, want none", got)
-	}
-}
-
-func TestLine(t *testing.T) {
-	for in, want := range map[string]string{
-		`{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"offer","resource":"cpus","offered":"0.4","revocable_total":"1.1","why":"raise_step"}`: "daemon: offers 0.4 cpus, promises 1.1 in all (raise step)",
-		`{"level":"WARN","msg":"kill","executor":"hog-1","rule":"r","why":"r: busy"}`:                                                               "daemon: kill hog-1: r: busy",
-		`{"level":"ERROR","msg":"serve","err":"broken"}`:                                                                                            "daemon: serve: broken",
-	} {
-		if got := sentence(process.Parse(in)); got != want {
-			t.Errorf("%s is %q, want %q", in, got, want)
-		}
+	if _, _, ok := s.killOf("hog-2"); ok {
+		t.Error("there is a kill of another")
 	}
 }
 

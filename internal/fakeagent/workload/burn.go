@@ -3,7 +3,6 @@ package workload
 import (
 	"math"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,14 +18,12 @@ type burner struct {
 	threads int
 	// duty is the float64 bits of the share of the time each thread is to run.
 	duty atomic.Uint64
-	// spent and dropped are the CPU time in ns that the threads used, and that
-	// was asked of them and not to be had.
-	spent, dropped atomic.Int64
 }
 
-// newBurner makes a burner of so many threads, set to nothing.
-func newBurner(threads int) *burner {
+// newBurner makes a burner of so many threads that use cores together.
+func newBurner(threads int, cores float64) *burner {
 	b := &burner{threads: threads}
+	b.set(cores)
 	// One for each, and one for who drives them, whatever the host has: they
 	// are to compete as threads of the kernel, not of Go's scheduler.
 	runtime.GOMAXPROCS(b.threads + 1)
@@ -38,44 +35,31 @@ func (b *burner) set(cores float64) {
 	b.duty.Store(math.Float64bits(min(1, cores/float64(b.threads))))
 }
 
-// run burns until stop is closed; nil: for ever.
-func (b *burner) run(stop <-chan struct{}) {
-	var threads sync.WaitGroup
+// start starts the threads, which burn until the process ends.
+func (b *burner) start() {
 	for range b.threads {
-		threads.Go(func() { b.thread(stop) })
+		go b.thread()
 	}
-	threads.Wait()
 }
 
-func (b *burner) thread(stop <-chan struct{}) {
+func (b *burner) thread() {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	due := time.Now()
 	// over is what was used beyond the budget, since the clocks are only looked
 	// at now and then; the next periods make up for it.
 	var over time.Duration
 	for {
-		select {
-		case <-stop:
-			return
-		default:
-		}
 		due = due.Add(period)
 		budget := time.Duration(math.Float64frombits(b.duty.Load()) * float64(period))
 		var used time.Duration
 		if budget > over {
 			used = burn(budget-over, due)
 		}
-		b.spent.Add(int64(used))
-		if over += used - budget; over < 0 {
-			b.dropped.Add(int64(-over))
-			over = 0
-		}
+		over = max(0, over+used-budget)
 		if late := time.Until(due); late > 0 {
 			time.Sleep(late)
 		} else if late < -period {
 			due = time.Now() // whole periods were lost: they are not made up for
-			b.dropped.Add(int64(float64(-late) * float64(budget) / float64(period)))
 		}
 	}
 }

@@ -6,15 +6,17 @@
 //
 // A load of c cores means: work worth c seconds of CPU time arrives each
 // second. What cannot be done within its period is dropped, as a service with
-// a deadline does, so that what was achieved falls short of what was asked
-// exactly when the CPU was not to be had.
+// a deadline does: the CPU time that is used falls short of the load exactly
+// when the CPU was not available.
 package workload
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -49,15 +51,15 @@ func Run() error {
 	}
 	switch kind := os.Getenv(env); kind {
 	case kindService:
-		return service(os.Stdin, os.Stdout, *cores, max(*cores, *limit))
+		b := newBurner(max(1, int(math.Ceil(min(max(*cores, *limit), maxCores)))), *cores)
+		b.start()
+		return listen(os.Stdin, b)
 	case kindHog:
 		if *threads < 1 || *threads > maxCores {
 			return fmt.Errorf("workload: a hog of %d threads", *threads)
 		}
-		b := newBurner(*threads)
-		b.set(*cores)
-		b.run(nil)
-		return nil
+		newBurner(*threads, *cores).start()
+		select {}
 	case kindBurner:
 		return runBurner(os.Stdin, os.Stdout)
 	case kindToucher:
@@ -68,7 +70,7 @@ func Run() error {
 }
 
 // Service is the command of a service that uses cores, and may later be asked
-// for up to limit. It is driven through Drive.
+// for up to limit by SetCores on its standard input.
 func Service(cores, limit float64) (*exec.Cmd, error) {
 	return command(kindService, "-cores="+decimal(cores), "-max-cores="+decimal(limit))
 }
@@ -89,6 +91,27 @@ func command(kind string, args ...string) (*exec.Cmd, error) {
 	cmd.Args[0] = "estimatord-" + kind
 	cmd.Env = []string{env + "=" + kind}
 	return cmd, nil
+}
+
+// SetCores asks the service that reads w for another load.
+func SetCores(w io.Writer, cores float64) error {
+	if _, err := fmt.Fprintf(w, "cores %s\n", decimal(cores)); err != nil {
+		return fmt.Errorf("workload: %w", err)
+	}
+	return nil
+}
+
+// listen takes what SetCores writes, until there is no more.
+func listen(in io.Reader, b *burner) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		cores, err := parseCores(lines.Text())
+		if err != nil {
+			return err
+		}
+		b.set(cores)
+	}
+	return lines.Err()
 }
 
 func decimal(cores float64) string { return strconv.FormatFloat(cores, 'f', 3, 64) }
