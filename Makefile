@@ -111,7 +111,7 @@ bench: ## Benchmarks of a tick, with allocations.
 	$(GO) test -run '^$$' -bench . -benchmem ./monitor/... ./estimator/... ./qos/... ./internal/tick/... ./agentapi/...
 
 bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 20 minutes): docs/evidence/contention.md.
-	$(GO) run ./internal/bench/contention -daemon $(BIN)
+	taskset -c 0 $(GO) run ./internal/bench/contention -daemon $(BIN)
 
 install: build ## The daemon, its unit and example configuration under PREFIX and /etc.
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord

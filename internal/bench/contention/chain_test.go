@@ -32,9 +32,6 @@ func TestMain(m *testing.M) {
 	if child, err := fakeagent.Child(); child {
 		exit(err)
 	}
-	if child, err := asChild(os.Args[1:]); child {
-		exit(err)
-	}
 	os.Exit(m.Run())
 }
 
@@ -74,7 +71,7 @@ func newChain(t *testing.T) *chain {
 	if err := agent.Tree().Prefer(); err != nil {
 		t.Fatal(err)
 	}
-	c := &chain{T: t, daemons: newDaemons(daemonBinary(t), "", agent.Tree(), dir, nil), agent: agent}
+	c := &chain{T: t, daemons: newDaemons(daemonBinary(t), agent.Tree(), dir, false), agent: agent}
 	t.Cleanup(c.spawner.Close)
 	ended := make(chan struct{})
 	go func() { defer close(ended); agent.Run(t.Context()) }()

@@ -77,10 +77,7 @@ func (g *guard) confine(tr *tree.Tree, shielded bool) error {
 	if err := write(filepath.Join(dir, "cpu.idle"), "1"); err != nil {
 		return fmt.Errorf("the shield needs Linux 5.15: %w", err)
 	}
-	cmd, err := pinned(strconv.Itoa(measuredCPU), "sh", "-c", "while :; do :; done")
-	if err != nil {
-		return err
-	}
+	cmd := onMeasured("sh", "-c", spinners(1))
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -91,7 +88,8 @@ func (g *guard) confine(tr *tree.Tree, shielded bool) error {
 // close removes the guard, once the agent's root is gone.
 func (g *guard) close() error {
 	if g.shield != nil {
-		reap(g.shield)
+		_ = g.shield.Process.Kill()
+		_ = g.shield.Wait() // its exit status is the kill's
 	}
 	var errs []error
 	for i := range g.dirs {

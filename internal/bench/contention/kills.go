@@ -5,29 +5,45 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
+	"math/rand/v2"
 	"strconv"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
 	"github.com/estimatord/estimatord/internal/fakeagent/process"
-	"github.com/estimatord/estimatord/internal/fakeagent/tree"
-	"github.com/estimatord/estimatord/internal/resources"
 )
 
 const (
+	// waitingKill kills for a service that waits: from the onset to a kill.
+	waitingKill = "rules:\n  - {name: kill, signal: regular_run_delay, above: 0.2, for: 2s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 1000, per: 1h}\n"
 	// dyingProcesses spin in the container that is killed, whose weight is the
 	// least there is, as that of a throttled container.
 	dyingProcesses = 100
-	dyingShares    = "2"
 	// anyUse: it is starved, so it uses next to nothing.
 	anyUse = "victims: {min_usage: 0}\n"
+	// dyingFor is how long the service spins while it dies, however long that is.
+	dyingFor = 15 * time.Second
 )
 
+// kill is one container that was killed: when that was decided, at the agent,
+// and when no process was left, since the hog began.
+type kill struct{ decided, received, empty time.Duration }
+
+// killCase is a sort of kill.
+type killCase struct {
+	policy    string
+	processes int
+	// shares is the weight of the hog, "" as launched.
+	shares string
+}
+
 func measureKills(ctx context.Context, o *options, out io.Writer) error {
-	boosted, err := boostedKills(ctx, o)
+	waiting, err := decidedKills(ctx, o, killCase{policy: waitingKill, processes: 4})
+	if err != nil {
+		return err
+	}
+	boosted, err := decidedKills(ctx, o, killCase{policy: killPolicy + anyUse, processes: dyingProcesses, shares: leastShares})
 	if err != nil {
 		return err
 	}
@@ -35,71 +51,87 @@ func measureKills(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "\n%d spinning processes, cpu.shares %s, beside a spinning service; frozen, killed and thawed\n\n", dyingProcesses, dyingShares)
-	_, _ = fmt.Fprintln(out, "| ms from the kill handed over to the container empty | least | p50 | p90 | worst |")
-	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|")
-	spread(out, fmt.Sprintf("the daemon boosts (%d)", len(boosted)), boosted, ms)
-	spread(out, fmt.Sprintf("nobody does (%d)", len(plain)), plain, ms)
+	_, _ = fmt.Fprintf(out, "\n%d onsets with a rule that kills, for: 2s\n\n%s", len(waiting), spreadHead)
+	spread(out, "from the onset: kill decided", waiting, func(k kill) float64 { return ms(k.decided) })
+	spread(out, "from the onset: kill at the agent", waiting, func(k kill) float64 { return ms(k.received) })
+	spread(out, "from the onset: container empty", waiting, func(k kill) float64 { return ms(k.empty) })
+	_, _ = fmt.Fprintf(out, "\n%d spinning processes, cpu.shares %s, beside a spinning service; frozen, killed and thawed\n\n%s",
+		dyingProcesses, leastShares, spreadHead)
+	spread(out, fmt.Sprintf("from the kill at the agent: empty, the daemon boosts (%d)", len(boosted)), boosted,
+		func(k kill) float64 { return ms(k.empty - k.received) })
+	spread(out, fmt.Sprintf("from the kill: empty, nobody boosts (%d)", len(plain)), plain, ms)
 	return nil
 }
 
-// boostedKills are decided by the daemon and carried out by the agent.
-func boostedKills(ctx context.Context, o *options) (all []time.Duration, err error) {
-	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{PlainKill: true}, where: strconv.Itoa(firstCPU)})
+// decidedKills are decided by the daemon and carried out by the agent.
+func decidedKills(ctx context.Context, o *options, c killCase) (all []kill, err error) {
+	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{EqualWeights: true, PlainKill: true}})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
-	d, err := n.start(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, d.Stop()) }()
 	for i := range o.kills {
-		hog := "hog-" + strconv.Itoa(i)
-		if err := n.launchHogs([]string{hog}, dyingProcesses); err != nil {
-			return nil, err
-		}
-		if err := n.set([]string{hog}, "cpu.shares", dyingShares); err != nil {
-			return nil, err
-		}
-		c, err := n.agent.Container(hog)
+		k, err := n.decidedKill(ctx, &c, "hog-"+strconv.Itoa(i))
 		if err != nil {
 			return nil, err
 		}
-		if err := n.tell(order{Spin: true, Seconds: 8}); err != nil {
-			return nil, err
-		}
-		if err := d.Stop(); err != nil {
-			return nil, err
-		}
-		if d, err = n.start(ctx, killPolicy+anyUse); err != nil {
-			return nil, err
-		}
-		got, err := n.await(ctx, fakeagent.KillReceived, hog)
-		if err != nil {
-			return nil, err
-		}
-		awaitEmpty(c)
-		took := time.Since(got.At)
-		if o.verbose {
-			_, _ = fmt.Fprintln(os.Stderr, "boosted kill:", took)
-		}
-		all = append(all, took)
-		if _, err := n.hear(); err != nil {
-			return nil, err
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err := d.Stop(); err != nil {
-			return nil, err
-		}
-		if d, err = n.start(ctx, ""); err != nil {
-			return nil, err
-		}
+		all = append(all, k)
 	}
 	return all, nil
+}
+
+func (n *node) decidedKill(ctx context.Context, c *killCase, hog string) (k kill, err error) {
+	if err := n.launchStopped(ctx, hog, c.processes, c.shares); err != nil {
+		return k, err
+	}
+	container, err := n.agent.Container(hog)
+	if err != nil {
+		return k, err
+	}
+	d, err := n.start(ctx, c.policy)
+	if err != nil {
+		return k, err
+	}
+	defer func() { err = errors.Join(err, d.Stop()) }()
+	if err := n.tell(order{Spin: true, Seconds: dyingFor.Seconds()}); err != nil {
+		return k, err
+	}
+	if c.shares == "" {
+		// At a random time within a tick, once the service's use is known. Beside a
+		// starved hog the service alone makes the node busy.
+		if err := sleep(ctx, 2500*time.Millisecond+rand.N(time.Second)); err != nil {
+			return k, err
+		}
+	}
+	began := time.Now()
+	if err := n.signal([]string{hog}, syscall.SIGCONT); err != nil {
+		return k, err
+	}
+	l, err := d.Await(ctx, func(l process.Line) bool { return l.Msg == "kill" && l.Executor == hog })
+	if err != nil {
+		return k, err
+	}
+	received, err := n.await(ctx, fakeagent.KillReceived, hog)
+	if err != nil {
+		return k, err
+	}
+	awaitEmpty(container)
+	k = kill{decided: l.Time.Sub(began), received: received.At.Sub(began), empty: time.Since(began)}
+	_, err = n.hear()
+	return k, err
+}
+
+// launchStopped launches a hog on what a daemon without a policy offers, and
+// stops its processes.
+func (n *node) launchStopped(ctx context.Context, hog string, processes int, shares string) error {
+	d, err := n.start(ctx, "")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(n.launchHogs([]string{hog}, processes), d.Stop(), n.signal([]string{hog}, syscall.SIGSTOP)); err != nil || shares == "" {
+		return err
+	}
+	return n.set([]string{hog}, "cpu.shares", shares)
 }
 
 // plainKills are the same without the daemon.
@@ -110,82 +142,28 @@ func plainKills(ctx context.Context, o *options) (all []time.Duration, err error
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
 	for i := range o.kills {
-		c, err := n.agent.Tree().NewContainer("plain-"+strconv.Itoa(i), tree.Limits{CPUs: resources.Unit, Revocable: true})
+		hog := "hog-" + strconv.Itoa(i)
+		if err := n.launchStopped(ctx, hog, dyingProcesses, leastShares); err != nil {
+			return nil, err
+		}
+		c, err := n.agent.Container(hog)
 		if err != nil {
 			return nil, err
 		}
-		took, err := plainKill(n, c)
-		if err := errors.Join(err, c.Destroy()); err != nil {
+		if err := errors.Join(n.tell(order{Spin: true, Seconds: dyingFor.Seconds()}), n.signal([]string{hog}, syscall.SIGCONT)); err != nil {
 			return nil, err
 		}
-		if o.verbose {
-			_, _ = fmt.Fprintln(os.Stderr, "plain kill:", took)
+		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+			return nil, err
 		}
-		all = append(all, took)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		began := time.Now()
+		if err := c.KillPlainly(); err != nil {
+			return nil, err
+		}
+		all = append(all, time.Since(began))
+		if _, err := n.hear(); err != nil {
+			return nil, err
 		}
 	}
 	return all, nil
-}
-
-func plainKill(n *node, c *tree.Container) (took time.Duration, err error) {
-	cmd, err := pinned(strconv.Itoa(measuredCPU), "sh", "-c", spinners(dyingProcesses))
-	if err != nil {
-		return 0, err
-	}
-	if err := c.Start(cmd); err != nil {
-		return 0, err
-	}
-	defer func() { reap(cmd) }()
-	if err := awaitProcesses(c, dyingProcesses); err != nil {
-		return 0, err
-	}
-	for _, dir := range c.Dirs() {
-		if path := dir + "/cpu.shares"; exists(path) {
-			if err := write(path, dyingShares); err != nil {
-				return 0, err
-			}
-		}
-	}
-	if err := n.tell(order{Spin: true, Seconds: 1}); err != nil {
-		return 0, err
-	}
-	// It has to spin for as long as they die, however long that is.
-	for range 14 {
-		if err := n.tell(order{Spin: true, Seconds: 1}); err != nil {
-			return 0, err
-		}
-	}
-	time.Sleep(500 * time.Millisecond)
-	began := time.Now()
-	err = c.KillPlainly()
-	awaitEmpty(c)
-	took = time.Since(began)
-	for range 15 {
-		if _, e := n.hear(); e != nil {
-			return took, e
-		}
-	}
-	return took, err
-}
-
-// reap ends what may still run and takes its exit status, which is the kill's.
-func reap(cmd *exec.Cmd) {
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-}
-
-// awaitEmpty waits until no process is left.
-func awaitEmpty(c *tree.Container) {
-	for limit := time.Now().Add(process.Timeout); time.Now().Before(limit); time.Sleep(500 * time.Microsecond) {
-		if pids, err := c.Pids(); err != nil || len(pids) == 0 {
-			return
-		}
-	}
-}
-
-// spinners is a shell script of so many processes that spin.
-func spinners(processes int) string {
-	return strings.Repeat("while :; do :; done & ", processes-1) + "while :; do :; done"
 }

@@ -29,19 +29,21 @@ type latencyCase struct {
 	// weightless: the service has the least weight there is itself, so that to take
 	// the hogs' is no help.
 	weightless bool
-	// policy is the daemon's, "" none; shipped that of the file that is shipped.
-	policy  string
-	shipped bool
+	// policy is the daemon's, "" none.
+	policy string
 	// reached waits until the rung is in force.
 	reached func(context.Context, *node, []string) error
 }
+
+// shipped stands for the policy of the file that is shipped.
+const shipped = "shipped"
 
 // The rules of one rung at a time.
 const (
 	stopPolicy     = "rules:\n  - {name: stop, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: stop_offering}\n"
 	throttlePolicy = "rules:\n  - {name: slow, signal: node_cpu, above: 0.95, clear: 0.9, for: 0s, action: throttle}\n"
 	freezePolicy   = "rules:\n  - {name: freeze, signal: node_cpu, above: 0.95, for: 0s, action: freeze, immediate: true}\nladder: {freeze_for: 5m, dwell: 5m}\n"
-	killPolicy     = "rules:\n  - {name: kill, signal: node_cpu, above: 0.95, for: 1s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 100, per: 1h}\n"
+	killPolicy     = "rules:\n  - {name: kill, signal: node_cpu, above: 0.95, for: 1s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 1000, per: 1h}\n"
 )
 
 var latencyCases = []latencyCase{
@@ -49,21 +51,15 @@ var latencyCases = []latencyCase{
 	{name: "hogs, equal weights", equal: true, overload: true},
 	{name: "hogs, stock Mesos weights"},
 	{name: "rung 1: stop offering", policy: stopPolicy, reached: notOffered},
-	{name: "shipped policy, stock Mesos weights", shipped: true, reached: inForce},
-	{name: "shipped policy, equal weights", equal: true, shipped: true, reached: leastWeight},
-	{name: "shipped policy, equal weights, no weight for the service", equal: true, weightless: true, shipped: true, reached: throttled},
+	{name: "shipped policy, stock Mesos weights", policy: shipped, reached: inForce},
+	{name: "shipped policy, equal weights", equal: true, policy: shipped, reached: leastWeight},
+	{name: "shipped policy, equal weights, no weight for the service", equal: true, weightless: true, policy: shipped, reached: throttled},
 	{name: "rung 2: throttle by node_cpu", policy: throttlePolicy, reached: throttled},
 	{name: "rung 2: throttle by node_cpu, equal weights", equal: true, policy: throttlePolicy, reached: throttled},
 	{name: "rung 3: freeze", policy: freezePolicy, reached: frozen},
 	{name: "rung 4: kill", policy: killPolicy, reached: killed},
 	{name: "by hand: shares 2", files: []string{"cpu.shares=2"}},
 	{name: "by hand: shares 2, 2 % in 100 ms", files: []string{"cpu.shares=2", "cpu.cfs_quota_us=2000"}},
-	{name: "by hand: shares 2, 25 % in 100 ms", files: []string{"cpu.shares=2", "cpu.cfs_quota_us=25000"}},
-	{name: "by hand: shares 2, 10 % in 10 ms", files: []string{"cpu.shares=2", "cpu.cfs_period_us=10000", "cpu.cfs_quota_us=1000"}},
-	{name: "by hand: shares 2, 2 % in 1 s", files: []string{"cpu.shares=2", "cpu.cfs_period_us=1000000", "cpu.cfs_quota_us=20000"}},
-	{name: "by hand: shares 2, 10 % in 1 s", files: []string{"cpu.shares=2", "cpu.cfs_period_us=1000000", "cpu.cfs_quota_us=100000"}},
-	{name: "by hand: shares 2, 25 % in 1 s", files: []string{"cpu.shares=2", "cpu.cfs_period_us=1000000", "cpu.cfs_quota_us=250000"}},
-	{name: "by hand: cpu.idle", files: []string{"cpu.idle=1"}},
 }
 
 // seen is one run.
@@ -74,9 +70,9 @@ type seen struct {
 	done, hogs, outside float64
 	// kept slices of those that were tried, which others did not disturb.
 	kept, slices int
-	// light and quota are the slices kept at whose end a hog had the least
+	// lowWeight and quota are the slices kept at whose end a hog had the least
 	// weight, or a quota.
-	light, quota int
+	lowWeight, quota int
 }
 
 func measureLatency(ctx context.Context, o *options, out io.Writer) error {
@@ -86,15 +82,11 @@ func measureLatency(ctx context.Context, o *options, out io.Writer) error {
 	}
 	runs := make([][]seen, len(cases))
 	// Round by round, so that whatever changes slowly changes for all.
-	for round := range o.runs {
+	for range o.runs {
 		for i := range cases {
 			s, err := latencyRun(ctx, o, &cases[i])
 			if err != nil {
 				return fmt.Errorf("%s: %w", cases[i].name, err)
-			}
-			if o.verbose {
-				_, _ = fmt.Fprintf(os.Stderr, "%d %-40s p50 %s p99 %s p99.9 %s done %.1f hogs %.3f outside %.4f kept %d of %d light %d quota %d\n",
-					round, cases[i].name, s.p50, s.p99, s.p999, s.done, s.hogs, s.outside, s.kept, s.slices, s.light, s.quota)
 			}
 			runs[i] = append(runs[i], s)
 		}
@@ -129,8 +121,7 @@ const (
 )
 
 func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err error) {
-	where := strconv.Itoa(firstCPU)
-	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{EqualWeights: c.equal}, where: where, shielded: true})
+	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{EqualWeights: c.equal}, shielded: true})
 	if err != nil {
 		return s, err
 	}
@@ -141,7 +132,7 @@ func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err er
 	}
 	defer func() { err = errors.Join(err, d.Stop()) }()
 	var hogs []string
-	for i := range o.hogs {
+	for i := range hogCount {
 		hogs = append(hogs, "hog-"+strconv.Itoa(i))
 	}
 	if err := n.launchHogs(hogs, 2); err != nil {
@@ -164,31 +155,25 @@ func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err er
 		}
 	}
 	// The service works while the ladder is climbed: for it, if need be.
-	work := order{Rate: o.load.rate, Work: o.load.work}
-	if c.policy != "" || c.shipped {
-		policy := c.policy
-		if c.shipped {
-			b, err := os.ReadFile(o.policy)
-			if err != nil {
-				return s, err
-			}
-			policy = string(b)
-		}
+	if c.policy != "" {
 		if err := d.Stop(); err != nil {
 			return s, err
 		}
-		keep, err := n.keep(o, c.name)
-		if err != nil {
-			return s, err
+		policy := c.policy
+		if policy == shipped {
+			text, err := os.ReadFile(o.policy)
+			if err != nil {
+				return s, err
+			}
+			policy = string(text)
 		}
-		if d, err = n.start(ctx, policy, keep...); err != nil {
+		if d, err = n.start(ctx, policy); err != nil {
 			return s, err
 		}
 		reached := make(chan error, 1)
 		go func() { reached <- c.reached(ctx, n, hogs) }()
 		for waiting := true; waiting; {
-			work.Seconds = 0.5
-			if _, err := n.ask(work); err != nil {
+			if _, err := n.ask(requests(500*time.Millisecond, 0)); err != nil {
 				return s, err
 			}
 			select {
@@ -201,12 +186,16 @@ func latencyRun(ctx context.Context, o *options, c *latencyCase) (s seen, err er
 			}
 		}
 	}
-	work.Seconds = settleFor.Seconds()
-	if _, err := n.ask(work); err != nil {
+	if _, err := n.ask(requests(settleFor, 0)); err != nil {
 		return s, err
 	}
 	err = s.measure(ctx, o, c, n, hogs)
 	return s, err
+}
+
+// requests is the order of that many requests.
+func requests(length time.Duration, seed uint64) order {
+	return order{Rate: rate, Work: work, Seconds: length.Seconds(), Seed: seed}
 }
 
 // measure lets the service work slice by slice until a window's worth of them
@@ -229,7 +218,7 @@ func (s *seen) measure(ctx context.Context, o *options, c *latencyCase, n *node,
 		if _, err := others.share(); err != nil {
 			return err
 		}
-		r, err := n.ask(order{Rate: o.load.rate, Work: o.load.work, Seconds: length.Seconds(), Seed: uint64(s.kept)})
+		r, err := n.ask(requests(length, uint64(s.kept)))
 		if err != nil {
 			return err
 		}
@@ -240,21 +229,15 @@ func (s *seen) measure(ctx context.Context, o *options, c *latencyCase, n *node,
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if share > o.outside {
+		if share > maxOutside {
 			continue
 		}
 		s.kept++
-		for _, h := range hogs {
-			if v, err := n.get(h, "cpu.shares"); err == nil && v == leastShares {
-				s.light++
-				break
-			}
+		if slices.ContainsFunc(hogs, n.lowWeight) {
+			s.lowWeight++
 		}
-		for _, h := range hogs {
-			if v, err := n.get(h, "cpu.cfs_quota_us"); err == nil && v != noQuota {
-				s.quota++
-				break
-			}
+		if slices.ContainsFunc(hogs, n.hasQuota) {
+			s.quota++
 		}
 		s.outside += share / float64(want)
 		took += time.Since(began)
@@ -277,7 +260,7 @@ func (s *seen) take(latencies []time.Duration) {
 func idealOf(o *options) (s seen) {
 	var all []time.Duration
 	for k := range int(o.window / slice) {
-		all = append(all, ideal(arrivalsOf(o.load.rate, slice, uint64(k)), o.load.work)...)
+		all = append(all, ideal(arrivalsOf(rate, slice, uint64(k)), work)...)
 	}
 	s.take(all)
 	s.done = float64(len(all)) / o.window.Seconds()
@@ -313,6 +296,16 @@ const (
 	noQuota     = "-1"
 )
 
+func (n *node) lowWeight(task string) bool {
+	v, err := n.get(task, "cpu.shares")
+	return err == nil && v == leastShares
+}
+
+func (n *node) hasQuota(task string) bool {
+	v, err := n.get(task, "cpu.cfs_quota_us")
+	return err == nil && v != noQuota
+}
+
 // inForce waits for nothing in particular: the shipped policy need not do
 // anything, but has had the time to.
 func inForce(ctx context.Context, _ *node, _ []string) error { return sleep(ctx, 5*time.Second) }
@@ -340,7 +333,7 @@ func killed(ctx context.Context, n *node, hogs []string) error {
 
 func printLatency(out io.Writer, o *options, cases []latencyCase, runs [][]seen) {
 	_, _ = fmt.Fprintf(out, "%.0f requests/s of %s; medians of %d runs of %s, in brackets the least; slices of %s with more than %.0f %% of others discarded\n\n",
-		o.load.rate, o.load.work, o.runs, o.window, slice, 100*o.outside)
+		float64(rate), work, o.runs, o.window, slice, 100*maxOutside)
 	_, _ = fmt.Fprintln(out, "| case | p50 ms | p99 ms | p99.9 ms | p99 to alone | answered/s | hogs, cores | others, share | slices kept | with least weight | with a quota |")
 	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|")
 	q := idealOf(o)
@@ -352,14 +345,14 @@ func printLatency(out io.Writer, o *options, cases []latencyCase, runs [][]seen)
 		if cases[i].alone {
 			alone = p99
 		}
-		kept, tried, light, quota := 0, 0, 0, 0
+		kept, tried, low, quota := 0, 0, 0, 0
 		for _, s := range runs[i] {
-			kept, tried, light, quota = kept+s.kept, tried+s.slices, light+s.light, quota+s.quota
+			kept, tried, low, quota = kept+s.kept, tried+s.slices, low+s.lowWeight, quota+s.quota
 		}
 		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %s | %.2f | %.0f | %.3f | %.3f | %d of %d | %d | %d |\n", cases[i].name,
 			withLeast(calm, func(s seen) float64 { return ms(s.p50) }), withLeast(calm, func(s seen) float64 { return ms(s.p99) }),
 			withLeast(calm, func(s seen) float64 { return ms(s.p999) }), p99/alone,
 			median(calm, func(s seen) float64 { return s.done }), median(calm, func(s seen) float64 { return s.hogs }),
-			median(calm, func(s seen) float64 { return s.outside }), kept, tried, light, quota)
+			median(calm, func(s seen) float64 { return s.outside }), kept, tried, low, quota)
 	}
 }

@@ -5,7 +5,8 @@
 //
 //	make bench-contention
 //
-// It needs root, cgroup v1 and two CPUs, and removes all it made when it ends.
+// It needs root, cgroup v1 and two CPUs, runs on the first of them, and removes
+// all it made when it ends.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -29,33 +31,31 @@ type options struct {
 	daemon string
 	// policy is the file that is shipped.
 	policy string
-	// decisions is where each run's decisions are kept, in a directory of its
-	// name; "" keeps none.
-	decisions string
-	parts     string
+	parts  string
 	// runs is how often each case is measured; window for how long.
 	runs   int
 	window time.Duration
-	load   load
-	// hogs is the number of hogs; each spins in two threads.
-	hogs   int
 	cases  string
 	onsets int
 	kills  int
-	// outside is the share of the measured CPU that others may take before a
-	// run is discarded.
-	outside float64
-	// anywhere: the daemon may run on the measured CPU as well.
-	anywhere bool
-	verbose  bool
+	// log: show the daemon's log.
+	log bool
 }
+
+const (
+	// hogCount best-effort containers are launched; each spins in two processes.
+	hogCount = 2
+	// maxOutside is the share of the measured CPU that others may take before a
+	// measurement is discarded.
+	maxOutside = 0.02
+)
 
 func main() {
 	if child, err := fakeagent.Child(); child {
 		exit(err)
 	}
-	if child, err := asChild(os.Args[1:]); child {
-		exit(err)
+	if len(os.Args) > 1 && os.Args[1] == asService {
+		exit(serve(os.Stdin, os.Stdout))
 	}
 	exit(harness(os.Args[1:], os.Stdout))
 }
@@ -73,40 +73,27 @@ func parse(args []string) (options, error) {
 	fs := flag.NewFlagSet("contention", flag.ContinueOnError)
 	fs.StringVar(&o.daemon, "daemon", "bin/estimatord", "the daemon's binary")
 	fs.StringVar(&o.policy, "policy", "configs/policy.yaml", "the policy that is shipped")
-	fs.StringVar(&o.decisions, "decisions", "", "a directory to keep the decisions of latency and reaction in")
 	fs.StringVar(&o.parts, "parts", "latency,reaction,kill", "what to measure")
 	fs.IntVar(&o.runs, "runs", 3, "runs of each case of latency")
 	fs.DurationVar(&o.window, "window", 5*time.Second, "length of a run")
-	fs.Float64Var(&o.load.rate, "rate", 400, "requests per second")
-	fs.DurationVar(&o.load.work, "work", time.Millisecond, "CPU time of a request")
-	fs.IntVar(&o.hogs, "hogs", 2, "number of best-effort containers")
 	fs.StringVar(&o.cases, "cases", "", "only these cases of latency, by number")
 	fs.IntVar(&o.onsets, "onsets", 20, "onsets of reaction")
 	fs.IntVar(&o.kills, "kills", 5, "kills of each sort")
-	fs.Float64Var(&o.outside, "outside", 0.02, "share of the measured CPU that others may take before a run is discarded")
-	fs.BoolVar(&o.anywhere, "anywhere", false, "let the daemon run on the measured CPU too")
-	fs.BoolVar(&o.verbose, "v", false, "print every run, and the daemon's log")
+	fs.BoolVar(&o.log, "v", false, "show the daemon's log")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if o.runs < 1 || o.hogs < 1 || o.onsets < 1 || o.kills < 1 {
-		return o, errors.New("-runs, -hogs, -onsets and -kills are at least 1")
+	if o.runs < 1 || o.onsets < 1 || o.kills < 1 {
+		return o, errors.New("-runs, -onsets and -kills are at least 1")
 	}
 	for part := range strings.SplitSeq(o.parts, ",") {
 		if partOf(part) == nil {
 			return o, fmt.Errorf("-parts: there is no %q", part)
 		}
 	}
-	for _, path := range [...]*string{&o.daemon, &o.policy, &o.decisions} {
-		if *path == "" {
-			continue
-		}
-		var err error
-		if *path, err = filepath.Abs(*path); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
+	var err error
+	o.daemon, err = filepath.Abs(o.daemon)
+	return o, err
 }
 
 // partOf is a measurement, nil for none of that name.
@@ -127,9 +114,8 @@ func harness(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// All but the containers stays off the CPU that is measured.
-	if err := stayOn(firstCPU); err != nil {
-		return err
+	if runtime.NumCPU() != 1 {
+		return fmt.Errorf("all but the containers stays off the CPU that is measured: run it with taskset -c %d", firstCPU)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

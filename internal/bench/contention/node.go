@@ -25,6 +25,21 @@ import (
 
 const serviceTask = "service"
 
+// asService makes this program the service.
+const asService = "contention-service"
+
+// CPUs that are used: the daemon, the agent and the harness on the first, service
+// and hogs on the one that is measured.
+const (
+	firstCPU    = 0
+	measuredCPU = 1
+)
+
+// onMeasured is a command that runs on the measured CPU only.
+func onMeasured(command ...string) *exec.Cmd {
+	return exec.Command("taskset", append([]string{"-c", strconv.Itoa(measuredCPU)}, command...)...)
+}
+
 // node is an agent with a service, on one CPU.
 type node struct {
 	*daemons
@@ -40,8 +55,6 @@ type node struct {
 // nodeConfig says what differs between measurements.
 type nodeConfig struct {
 	fakeagent.Config
-	// where the daemon may run.
-	where string
 	// shielded: others do not even get what the containers leave of the CPU.
 	shielded bool
 }
@@ -69,11 +82,7 @@ func newNode(o *options, c nodeConfig) (n *node, err error) {
 	if n.agent, err = fakeagent.New(c.Config); err != nil {
 		return n, err
 	}
-	var echo io.Writer
-	if o.verbose {
-		echo = os.Stderr
-	}
-	n.daemons = newDaemons(o.daemon, c.where, n.agent.Tree(), dir, echo)
+	n.daemons = newDaemons(o.daemon, n.agent.Tree(), dir, o.log)
 	if err := n.guard.confine(n.agent.Tree(), c.shielded); err != nil {
 		return n, err
 	}
@@ -118,10 +127,7 @@ func (n *node) launchService() error {
 	if err != nil {
 		return err
 	}
-	cmd, err := pinned(strconv.Itoa(measuredCPU), self, asService)
-	if err != nil {
-		return err
-	}
+	cmd := onMeasured(self, asService)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -158,11 +164,7 @@ func (n *node) hear() (r report, err error) {
 // spin, on the measured CPU.
 func (n *node) launchHogs(names []string, processes int) error {
 	for _, name := range names {
-		cmd, err := pinned(strconv.Itoa(measuredCPU), "sh", "-c", spinners(processes))
-		if err != nil {
-			return err
-		}
-		if err := n.launchRevocable(name, cmd); err != nil {
+		if err := n.launchRevocable(name, onMeasured("sh", "-c", spinners(processes))); err != nil {
 			return err
 		}
 		c, err := n.agent.Container(name)
@@ -195,6 +197,20 @@ func awaitProcesses(c *tree.Container, want int) error {
 			return fmt.Errorf("%d processes, want %d: %w", len(pids), want, err)
 		}
 	}
+}
+
+// awaitEmpty waits until no process is left.
+func awaitEmpty(c *tree.Container) {
+	for limit := time.Now().Add(process.Timeout); time.Now().Before(limit); time.Sleep(500 * time.Microsecond) {
+		if pids, err := c.Pids(); err != nil || len(pids) == 0 {
+			return
+		}
+	}
+}
+
+// spinners is a shell script of so many processes that spin.
+func spinners(processes int) string {
+	return strings.Repeat("while :; do :; done & ", processes-1) + "while :; do :; done"
 }
 
 // signal sends a signal to each process of the hogs.

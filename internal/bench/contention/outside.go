@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // outside tells what others used of the measured CPU, so that a run they took
@@ -17,9 +19,9 @@ type outside struct {
 	// shield is a process whose time is not that of others, 0 for none.
 	shield int
 	at     time.Time
-	// before are all, ours and the shield's, in ns; stolen is in ticks.
+	// before are all, ours and the shield's, in ns; stolen is in seconds.
 	before [3]uint64
-	stolen uint64
+	stolen float64
 }
 
 func newOutside(n *node) (*outside, error) {
@@ -49,37 +51,28 @@ func (o *outside) share() (float64, error) {
 			return 0, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, err
+	}
 	if o.shield != 0 {
-		// se.sum_exec_runtime in ns is the first number of schedstat.
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", o.shield))
+		p, err := proc.Proc(o.shield)
 		if err != nil {
 			return 0, err
 		}
-		if _, err := fmt.Sscan(string(b), &n[2]); err != nil {
-			return 0, fmt.Errorf("schedstat: %w", err)
+		stat, err := p.Schedstat()
+		if err != nil {
+			return 0, err
 		}
+		n[2] = stat.RunningNanoseconds
 	}
-	stolen, err := steal()
+	stat, err := proc.Stat()
 	if err != nil {
 		return 0, err
 	}
-	others := float64(n[0]-o.before[0]) - float64(n[1]-o.before[1]) - float64(n[2]-o.before[2]) + float64(stolen-o.stolen)*1e7
+	stolen := stat.CPU[measuredCPU].Steal
+	others := float64(n[0]-o.before[0]) - float64(n[1]-o.before[1]) - float64(n[2]-o.before[2]) + (stolen-o.stolen)*1e9
 	share := others / float64(now.Sub(o.at))
 	o.at, o.before, o.stolen = now, n, stolen
 	return max(0, share), nil
-}
-
-// steal is that of the measured CPU, in ticks of 10 ms (proc(5)).
-func steal() (uint64, error) {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0, err
-	}
-	name := "cpu" + strconv.Itoa(measuredCPU)
-	for l := range strings.Lines(string(b)) {
-		if words := strings.Fields(l); len(words) > 8 && words[0] == name {
-			return strconv.ParseUint(words[8], 10, 64)
-		}
-	}
-	return 0, fmt.Errorf("/proc/stat: no %s", name)
 }

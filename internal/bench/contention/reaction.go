@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,13 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
-	"github.com/estimatord/estimatord/internal/fakeagent/process"
-)
-
-// The policy of the kills.
-const (
-	slowKillRule  = "rules:\n  - {name: kill, signal: regular_run_delay, above: 0.2, for: 2s, action: kill, immediate: true, settle: 1s}\nbudget: {kills: 1000, per: 1h}\n"
-	slowKillAfter = 2 * time.Second
 )
 
 // A spinning service has its CPU back when it gets this share of it, from then
@@ -56,19 +48,8 @@ func quick(path string) (string, error) {
 	return before + "\n  dwell: 1s" + dwell, nil
 }
 
-func measureReaction(ctx context.Context, o *options, out io.Writer) error {
-	where := strconv.Itoa(firstCPU)
-	if o.anywhere {
-		where = everywhere
-	}
-	if err := measureThrottles(ctx, o, where, out); err != nil {
-		return err
-	}
-	return measureDecidedKills(ctx, o, where, out)
-}
-
-func measureThrottles(ctx context.Context, o *options, where string, out io.Writer) (err error) {
-	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{EqualWeights: true}, where: where})
+func measureReaction(ctx context.Context, o *options, out io.Writer) (err error) {
+	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{EqualWeights: true}})
 	if err != nil {
 		return err
 	}
@@ -77,11 +58,7 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 	if err != nil {
 		return err
 	}
-	keep, err := n.keep(o, "onsets")
-	if err != nil {
-		return err
-	}
-	d, err := n.start(ctx, policy, keep...)
+	d, err := n.start(ctx, policy)
 	if err != nil {
 		return err
 	}
@@ -104,20 +81,15 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 		if err != nil {
 			return err
 		}
-		if o.verbose {
-			_, _ = fmt.Fprintf(os.Stderr, "onset: written %s back %s outside %.3f quota %t\n", s.written, s.back, s.outside, s.quota)
-		}
-		if s.outside > o.outside {
+		if s.outside > maxOutside {
 			disturbed++
 			continue
 		}
 		all = append(all, s)
 	}
-	_, _ = fmt.Fprintf(out, "\n%d onsets (%d more with others on the CPU, or a throttle before, discarded), hogs with equal weights, daemon on CPU %s\n\n", len(all), disturbed, where)
-	_, _ = fmt.Fprintln(out, "| ms from the onset to | least | p50 | p90 | worst |")
-	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|")
-	spread(out, "throttle written", all, func(s onset) float64 { return ms(s.written) })
-	spread(out, "the service has its CPU back", all, func(s onset) float64 { return ms(s.back) })
+	_, _ = fmt.Fprintf(out, "\n%d onsets (%d more with others on the CPU, or a throttle before, discarded), hogs with equal weights\n\n%s", len(all), disturbed, spreadHead)
+	spread(out, "from the onset: throttle written", all, func(s onset) float64 { return ms(s.written) })
+	spread(out, "from the onset: the service has its CPU back", all, func(s onset) float64 { return ms(s.back) })
 	quotas := 0
 	for _, s := range all {
 		if s.quota {
@@ -127,6 +99,9 @@ func measureThrottles(ctx context.Context, o *options, where string, out io.Writ
 	_, _ = fmt.Fprintf(out, "\nA quota followed within %s at %d of them.\n", quotaWithin, quotas)
 	return nil
 }
+
+// spreadHead is the head of a table of spreads.
+const spreadHead = "| ms to | least | p50 | p90 | worst |\n|---|---|---|---|---|\n"
 
 func spread[T any](out io.Writer, name string, all []T, of func(T) float64) {
 	v := valuesOf(all, of)
@@ -281,75 +256,4 @@ func free(gaps []gap, from, to time.Duration) float64 {
 		lost += max(0, min(g.To, to)-max(g.From, from))
 	}
 	return 1 - lost.Seconds()/(to-from).Seconds()
-}
-
-// decidedKill is one onset that ended in a kill.
-type decidedKill struct{ decided, received, gone time.Duration }
-
-func measureDecidedKills(ctx context.Context, o *options, where string, out io.Writer) (err error) {
-	n, err := newNode(o, nodeConfig{Config: fakeagent.Config{EqualWeights: true, PlainKill: true}, where: where})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.close()) }()
-	d, err := n.start(ctx, slowKillRule)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Stop()) }()
-	var all []decidedKill
-	for i := range o.kills {
-		k, err := oneDecidedKill(ctx, n, d, "hog-"+strconv.Itoa(i))
-		if err != nil {
-			return err
-		}
-		if o.verbose {
-			_, _ = fmt.Fprintf(os.Stderr, "kill: decided %s received %s gone %s\n", k.decided, k.received, k.gone)
-		}
-		all = append(all, k)
-	}
-	_, _ = fmt.Fprintf(out, "\n%d onsets with a rule that kills, for: %s\n\n", len(all), slowKillAfter)
-	_, _ = fmt.Fprintln(out, "| ms from the onset to | least | p50 | p90 | worst |")
-	_, _ = fmt.Fprintln(out, "|---|---|---|---|---|")
-	spread(out, "kill decided", all, func(k decidedKill) float64 { return ms(k.decided) })
-	spread(out, "kill at the agent", all, func(k decidedKill) float64 { return ms(k.received) })
-	spread(out, "container gone", all, func(k decidedKill) float64 { return ms(k.gone) })
-	return nil
-}
-
-func oneDecidedKill(ctx context.Context, n *node, d *process.Process, hog string) (k decidedKill, err error) {
-	hogs := []string{hog}
-	if err := n.launchHogs(hogs, 4); err != nil {
-		return k, err
-	}
-	if err := n.signal(hogs, syscall.SIGSTOP); err != nil {
-		return k, err
-	}
-	if err := n.tell(order{Spin: true, Seconds: 9}); err != nil {
-		return k, err
-	}
-	if err := sleep(ctx, 2500*time.Millisecond+rand.N(time.Second)); err != nil {
-		return k, err
-	}
-	began := time.Now()
-	if err := n.signal(hogs, syscall.SIGCONT); err != nil {
-		return k, err
-	}
-	l, err := d.Await(ctx, func(l process.Line) bool { return l.Msg == "kill" && l.Executor == hog })
-	if err != nil {
-		return k, err
-	}
-	of := func(kind fakeagent.EventKind) (time.Duration, error) {
-		e, err := n.await(ctx, kind, hog)
-		return e.At.Sub(began), err
-	}
-	k.decided = l.Time.Sub(began)
-	if k.received, err = of(fakeagent.KillReceived); err != nil {
-		return k, err
-	}
-	if k.gone, err = of(fakeagent.TaskEnded); err != nil {
-		return k, err
-	}
-	_, err = n.hear()
-	return k, err
 }

@@ -16,12 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// load is what is asked of the service: requests arrive at random times, as
-// those of many users do (a Poisson process), and each takes the same CPU time.
-type load struct {
-	rate float64
-	work time.Duration
-}
+// What is asked of the service: requests arrive at random times, as those of many
+// users do (a Poisson process), so many per second, and each takes the same CPU
+// time.
+const (
+	rate = 400
+	work = time.Millisecond
+)
 
 // order is one line to the service.
 type order struct {
