@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -66,9 +65,9 @@ of one of its tasks.`
 type explanation interface{ Text() string }
 
 func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (explanation, error)) error {
-	until, err := e.until(time.Now())
+	until, err := explain.ParseTime(e.at, time.Now())
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("--at: %w", err)}
 	}
 	l, err := explain.Open(e.dir, until)
 	if err != nil {
@@ -100,23 +99,4 @@ func jsonOf(v any) (string, error) {
 	enc.SetIndent("", "  ")
 	err := enc.Encode(v)
 	return strings.TrimSuffix(b.String(), "\n"), err
-}
-
-var errTime = errors.New("--at: neither a time like 2026-03-01T12:00:00Z nor a duration like 10m")
-
-// until is the time that --at means, zero for none.
-func (e *explaining) until(now time.Time) (time.Time, error) {
-	if e.at == "" {
-		return time.Time{}, nil
-	}
-	for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05 MST"} { // the second is what explain prints
-		if t, err := time.Parse(form, e.at); err == nil {
-			return t, nil
-		}
-	}
-	ago, err := time.ParseDuration(strings.TrimPrefix(e.at, "-"))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: %q", errTime, e.at)
-	}
-	return now.Add(-ago), nil
 }

@@ -214,6 +214,39 @@ func TestKillIsExplained(t *testing.T) {
 	}
 }
 
+// What is asked about at a printed time includes all of its millisecond.
+func TestTimesAreReadAsTheyArePrinted(t *testing.T) {
+	for text, want := range map[string]time.Time{
+		"":                            {},
+		"2026-03-01T12:00:00.5Z":      t0.Add(500 * time.Millisecond),
+		"2026-03-01T13:00:00+01:00":   t0,
+		"2026-03-01 12:00:00 UTC":     t0,
+		"2026-03-01 12:00:00.002 UTC": t0.Add(3*time.Millisecond - time.Nanosecond),
+		"10m":                         t0.Add(-10 * time.Minute),
+		"-10m":                        t0.Add(-10 * time.Minute),
+	} {
+		if got, err := explain.ParseTime(text, t0); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %s, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"noon", "2026-03-01", "2026-03-01 12:00:00 CET"} {
+		if got, err := explain.ParseTime(text, t0); !errors.Is(err, explain.ErrTime) {
+			t.Errorf("%q: %s, %v; want ErrTime", text, got, err)
+		}
+	}
+	s := newStory(t)
+	s.at = s.at.Add(2878430) // ns
+	s.scene()
+	printed := s.at.Format("2006-01-02 15:04:05.000 UTC")
+	until, err := explain.ParseTime(printed, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, err := s.log(until).Kill("aaaa-hog"); err != nil || !strings.Contains(k.Text(), "was killed at "+printed) {
+		t.Errorf("the kill at %s: %v", printed, err)
+	}
+}
+
 func TestAnIgnoredKillIsExplained(t *testing.T) {
 	s := newStory(t)
 	s.scene()

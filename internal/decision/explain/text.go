@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -59,7 +60,35 @@ func code(c reason.Code) string {
 	return "(" + string(c) + ")"
 }
 
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") }
+// printed is how answers write times.
+const printed = "2006-01-02 15:04:05.000 UTC"
+
+func clock(t time.Time) string { return t.UTC().Format(printed) }
+
+// ErrTime is what names no time.
+var ErrTime = errors.New("neither a time like 2026-03-01T12:00:00Z nor a duration like 10m")
+
+// ParseTime reads the time about which is asked: in RFC 3339, as answers print it,
+// or as a duration before now. "" is the zero time.
+func ParseTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t, nil
+	}
+	if t, err := time.Parse("2006-01-02 15:04:05 UTC", text); err == nil {
+		if strings.Contains(text, ".") { // cut to the millisecond, all of which is meant
+			t = t.Add(time.Millisecond - time.Nanosecond)
+		}
+		return t, nil
+	}
+	ago, err := time.ParseDuration(strings.TrimPrefix(text, "-"))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %q", ErrTime, text)
+	}
+	return now.Add(-ago), nil
+}
 
 func seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second))
