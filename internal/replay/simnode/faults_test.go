@@ -91,7 +91,7 @@ func sensors() []sensor {
 			offer:  map[string]string{"missing": "0", "frozen": "0"},
 		},
 		{
-			name:    "fast lane",
+			name:    "fast sampler",
 			missing: func(s *snapshot.Snapshot) { s.Contention = snapshot.Contention{} },
 			frozen: func(s *snapshot.Snapshot) {
 				s.Contention = snapshot.Contention{At: s.At.Add(long), State: snapshot.ContentionContended, Why: snapshot.ContentionStalled, Container: "web", Degree: 1}
