@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/signal"
@@ -131,4 +133,22 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s\n%s", first, second)
 		}
 	})
+}
+
+// Whoever stopped the offer is named: an operator before the budget before rules.
+func TestOfferWhyNamesWhatStoppedIt(t *testing.T) {
+	stopped := &estimator.ResourceOffer{Why: reason.Stopped}
+	open := qos.Decision{Budget: qos.BudgetState{OpenSince: time.Unix(1, 0)}}
+	for want, r := range map[reason.Code]decision.Record{
+		reason.Stopped:     {},
+		reason.BudgetSpent: {QoS: open},
+		reason.Paused:      {QoS: open, Commands: qos.Commands{Paused: true}},
+	} {
+		if got := r.OfferWhy(stopped); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got := r.OfferWhy(&estimator.ResourceOffer{Why: reason.NoAgent}); got != reason.NoAgent {
+			t.Errorf("%s without an agent", got)
+		}
+	}
 }

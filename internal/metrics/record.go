@@ -45,7 +45,7 @@ var recordFamilies = []recordFamily{
 	{name: "not_offering", help: "1 for each resource of which nothing may be revocable, with the reason; absent otherwise.", labels: []string{"resource", "reason"}, read: func(r *decision.Record, show show) {
 		for i := range r.Offer.Resources {
 			if o := &r.Offer.Resources[i]; o.RevocableTotal == 0 {
-				show(1, o.Resource, string(o.Why))
+				show(1, o.Resource, string(r.OfferWhy(o)))
 			}
 		}
 	}},

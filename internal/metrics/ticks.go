@@ -78,7 +78,7 @@ func (t *Ticks) Observe(r *decision.Record) {
 	t.seconds.Observe(r.TookSeconds)
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
-		t.offers.WithLabelValues(o.Resource, string(o.Why)).Inc()
+		t.offers.WithLabelValues(o.Resource, string(r.OfferWhy(o))).Inc()
 	}
 	t.qos.WithLabelValues(string(r.QoS.Why)).Inc()
 	for _, v := range r.QoS.Kills {

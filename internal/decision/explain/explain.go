@@ -107,6 +107,9 @@ func oneOf(name string, ids []string) (string, error) {
 	case len(ids) == 0:
 		return "", fmt.Errorf("%w about a container, executor or task %q", ErrNothing, name)
 	}
+	for i, id := range ids {
+		ids[i] = strings.ReplaceAll(id, "\n", "?") // or it would look like another one
+	}
 	return "", fmt.Errorf("%w %q:\n  %s", ErrAmbiguous, name, strings.Join(ids, "\n  "))
 }
 
