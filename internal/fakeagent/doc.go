@@ -23,23 +23,17 @@
 // must never ask for it.
 //
 // A program that uses this package calls Child first thing in main, or in
-// TestMain: containers start as the same binary, run again.
+// TestMain: tasks are the same binary, run again.
 package fakeagent
 
-import (
-	"github.com/estimatord/estimatord/internal/fakeagent/tree"
-	"github.com/estimatord/estimatord/internal/fakeagent/workload"
-)
+import "github.com/estimatord/estimatord/internal/fakeagent/workload"
 
 // Child is for the first line of main. Where this process was started by an
-// Agent to be (or to become) a task, Child is that task, and child is true;
-// main then ends with err.
+// Agent to be a task, Child is that task, and child is true; main then ends with
+// err.
 func Child() (child bool, err error) {
-	switch {
-	case tree.InStage():
-		return true, tree.Stage()
-	case workload.Is():
-		return true, workload.Run()
+	if !workload.Is() {
+		return false, nil
 	}
-	return false, nil
+	return true, workload.Run()
 }

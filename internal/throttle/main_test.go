@@ -5,18 +5,11 @@ import (
 	"fmt"
 	"os"
 	"testing"
-
-	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 )
 
-// Containers of these tests start through the stage of this test binary, and
-// some tests end a daemon that this binary is.
+// Some tests end a daemon that this binary is.
 func TestMain(m *testing.M) {
-	switch {
-	case tree.InStage():
-		fmt.Fprintln(os.Stderr, tree.Stage())
-		os.Exit(1)
-	case os.Getenv(mortalEnv) != "":
+	if os.Getenv(mortalEnv) != "" {
 		if err := mortal(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -40,10 +39,6 @@ type Container struct {
 	id   string
 	// dirs are its directories, one per hierarchy, limits live there.
 	dirs []string
-	// procs is the directory that processes are listed in; members are those
-	// they are put into.
-	procs   string
-	members []string
 }
 
 // NewContainer makes the cgroups of a container.
@@ -71,8 +66,6 @@ func (c *Container) make(l Limits) error {
 	if err := t.Make(c.id); err != nil {
 		return err
 	}
-	c.members = t.members(c.id)
-	c.procs = c.members[0]
 	return c.write(l)
 }
 
@@ -136,7 +129,7 @@ func (c *Container) Dirs() []string { return slices.Clone(c.dirs) }
 // when this process ends.
 func (c *Container) Start(cmd *exec.Cmd) error {
 	if c.tree.place.v2 {
-		leaf, err := os.Open(c.procs)
+		leaf, err := os.Open(c.tree.members(c.id)[0])
 		if err != nil {
 			return fmt.Errorf("start in container %s: %w", c.id, err)
 		}
@@ -149,47 +142,24 @@ func (c *Container) Start(cmd *exec.Cmd) error {
 
 // CPUTime is the CPU time that the container has used.
 func (c *Container) CPUTime() (time.Duration, error) {
-	for _, dir := range c.dirs {
-		if c.tree.place.v2 {
-			return cpuStatUsage(filepath.Join(dir, "cpu.stat"))
-		}
-		b, err := os.ReadFile(filepath.Join(dir, "cpuacct.usage"))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // another controller's hierarchy
-		}
-		if err != nil {
-			return 0, fmt.Errorf("CPU time of container %s: %w", c.id, err)
-		}
-		nanos, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("CPU time of container %s: %w", c.id, err)
-		}
-		return time.Duration(nanos), nil
+	path, format, unit := filepath.Join(c.tree.Dir("cpuacct", c.id), "cpuacct.usage"), "%d", time.Nanosecond
+	if c.tree.place.v2 {
+		path, format, unit = filepath.Join(c.dirs[0], "cpu.stat"), "usage_usec %d", time.Microsecond
 	}
-	return 0, fmt.Errorf("CPU time of container %s: %w", c.id, fs.ErrNotExist)
-}
-
-// cpuStatUsage reads "usage_usec 12345" from a cpu.stat of v2.
-func cpuStatUsage(path string) (time.Duration, error) {
-	fields, err := words(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return 0, fmt.Errorf("CPU time: %w", err)
+		return 0, fmt.Errorf("CPU time of container %s: %w", c.id, err)
 	}
-	for i := 0; i+1 < len(fields); i += 2 {
-		if fields[i] == "usage_usec" {
-			micros, err := strconv.ParseInt(fields[i+1], 10, 64)
-			if err != nil {
-				return 0, fmt.Errorf("CPU time: %s: %w", path, err)
-			}
-			return time.Duration(micros) * time.Microsecond, nil
-		}
+	var n int64
+	if _, err := fmt.Sscanf(string(text), format, &n); err != nil {
+		return 0, fmt.Errorf("CPU time of container %s: %s: %w", c.id, path, err)
 	}
-	return 0, fmt.Errorf("CPU time: %s has no usage_usec", path)
+	return time.Duration(n) * unit, nil
 }
 
 // Pids are the processes in the container.
 func (c *Container) Pids() ([]int, error) {
-	list, err := words(filepath.Join(c.procs, "cgroup.procs"))
+	list, err := words(filepath.Join(c.tree.members(c.id)[0], "cgroup.procs"))
 	if err != nil {
 		return nil, fmt.Errorf("processes of container %s: %w", c.id, err)
 	}
@@ -207,23 +177,13 @@ func (c *Container) Pids() ([]int, error) {
 // Destroy kills the processes of the container without grace and removes its
 // cgroups. It is done when it returns nil, and may be repeated otherwise.
 func (c *Container) Destroy() error {
-	deadline := time.Now().Add(destroyTimeout)
-	// All directories get their boost before the first is waited for.
-	for _, d := range c.members {
-		if _, err := killOnce([]string{d}); err != nil {
-			return fmt.Errorf("destroy container %s: %w", c.id, err)
-		}
-	}
+	// On v1 one process is in all directories: it has to be thawed and to get CPU
+	// in each before its end is waited for in the first.
 	for _, d := range c.dirs {
 		boost(d)
 	}
 	for _, d := range c.dirs {
-		if err := killBelow(d, deadline); err != nil {
-			return fmt.Errorf("destroy container %s: %w", c.id, err)
-		}
-	}
-	for _, d := range c.dirs {
-		if err := remove(d, deadline); err != nil {
+		if err := destroy(d); err != nil {
 			return fmt.Errorf("destroy container %s: %w", c.id, err)
 		}
 	}
