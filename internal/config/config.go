@@ -183,7 +183,7 @@ func Default() Config {
 			// Katalyst 0.3 CPUs and 300 MiB; Serenity's noise floor 0.25 CPUs.
 			DeadBand: resources.Quantities{{Name: resources.CPUs, Amount: 250}, {Name: resources.Mem, Amount: 256_000}},
 			// One of the agent's intervals: what keeps the offer calm is a
-			// dead-band that follows the slack's unrest (docs/internals/estimators.md).
+			// dead-band that follows the slack's volatility (docs/internals/estimators.md).
 			Hold: 15 * time.Second,
 			// kubelet, Heracles, crane and Katalyst all wait 5 minutes.
 			HoldAfterKill: 5 * time.Minute,

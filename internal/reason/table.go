@@ -24,7 +24,7 @@ type Entry struct {
 // All lists every code, in the order of the docs (docs/reference/reasons.md).
 func All() []Entry {
 	return []Entry{
-		{Slack, OfOffer, "All the measured slack is promised; nothing holds it back."},
+		{Slack, OfOffer, "All the measured slack may be revocable; nothing limits it further."},
 		{Fixed, OfOffer, "The operator has fixed the total."},
 		{Noop, OfOffer, "The mode offers nothing; the daemon only watches."},
 		{Cap, OfOffer, "The operator's cap is below the slack."},
