@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"os/exec"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,17 +52,10 @@ type Warning struct {
 	DeadlineSeconds float64 `json:"deadline_seconds"`
 }
 
-// Counts count warnings by how they ended.
-type Counts struct {
-	// Done ended in time, Late did not, Failed ended with an error.
-	Done, Late, Failed uint64
-}
-
 // Warner warns. It is for any goroutine.
 type Warner struct {
-	hook               Hook
-	log                *slog.Logger
-	done, late, failed atomic.Uint64
+	hook Hook
+	log  *slog.Logger
 }
 
 // New makes a Warner of a hook.
@@ -77,11 +69,6 @@ func New(h Hook, log *slog.Logger) (*Warner, error) {
 		return nil, fmt.Errorf("%w: a deadline of %s is not between %s and %s", ErrHook, h.Deadline, MinDeadline, MaxDeadline)
 	}
 	return &Warner{hook: h, log: log}, nil
-}
-
-// Counts are those since New.
-func (w *Warner) Counts() Counts {
-	return Counts{Done: w.done.Load(), Late: w.late.Load(), Failed: w.failed.Load()}
 }
 
 // Warn warns about v and returns when that is done, has failed, or ctx ends. A
@@ -103,13 +90,9 @@ func (w *Warner) Warn(ctx context.Context, v qos.Victim) {
 	attrs := []any{"container", v.Key().ID, "rule", v.Cause().Rule}
 	switch {
 	case ctx.Err() != nil:
-		w.late.Add(1)
 		w.log.Warn("the warning before a kill did not end in time, the kill goes on", append(attrs, "err", err)...)
 	case err != nil:
-		w.failed.Add(1)
 		w.log.Warn("the warning before a kill failed, the kill goes on", append(attrs, "err", err)...)
-	default:
-		w.done.Add(1)
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 
 // The schemas in configs/ are those of the tables.
 func TestSchemaFiles(t *testing.T) {
-	for path, schemaOf := range map[string]func() ([]byte, error){schemaFile: PolicySchema, settingsSchemaFile: SettingsSchema} {
+	for path, schemaOf := range map[string]func() ([]byte, error){schemaFile: policySchema, settingsSchemaFile: settingsSchema} {
 		want, err := schemaOf()
 		if err != nil {
 			t.Fatal(err)

@@ -26,6 +26,9 @@ type key struct {
 	flag, notInFile bool
 }
 
+// schema is a part of a JSON Schema, draft 2020-12.
+type schema = map[string]any
+
 // value is how what stands behind a key is read, and what can stand there.
 type value struct {
 	// form says what it looks like, shape the same for a schema.
@@ -40,17 +43,6 @@ type value struct {
 	// element of a list. each takes one.
 	below []key
 	each  func(d *document, at place)
-}
-
-// byDefault is the key's default for people, "" when there is none.
-func (k *key) byDefault() string {
-	if k.def != "" || k.required || k.show == nil {
-		return k.def
-	}
-	if s := k.show(); s != "" || k.clear == nil {
-		return s
-	}
-	return "[]"
 }
 
 // walk calls visit for each key that has a value, in order, with its full path.

@@ -73,12 +73,7 @@ func (o *Options) burnIn(t *Trace) time.Duration {
 
 // Evaluate replays trace and scores every estimator on every resource and
 // horizon. Cells come by resource, horizon, estimator.
-func Evaluate(trace *Trace, opts Options) ([]Cell, error) {
-	cells, _, err := evaluate(trace, &opts)
-	return cells, err
-}
-
-func evaluate(trace *Trace, opts *Options) ([]Cell, []*Timeline, error) {
+func Evaluate(trace *Trace, opts *Options) ([]Cell, []*Timeline, error) {
 	if err := opts.check(); err != nil {
 		return nil, nil, err
 	}

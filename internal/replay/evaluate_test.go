@@ -95,7 +95,7 @@ func TestScoresByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cells, err := Evaluate(trace, Options{
+	cells, _, err := Evaluate(trace, &Options{
 		Resources: []string{CPU, Memory}, Horizons: []time.Duration{10 * time.Minute},
 		Estimators: []Estimator{says("e", 7, 8, 20, 20, 20)},
 	})
@@ -135,7 +135,7 @@ func TestBurnInIsNotScored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cells, err := Evaluate(trace, Options{
+		cells, _, err := Evaluate(trace, &Options{
 			Resources: []string{CPU}, Horizons: []time.Duration{5 * time.Minute}, BurnIn: burnIn, Estimators: []Estimator{latest},
 		})
 		if err != nil {
@@ -175,7 +175,7 @@ func TestEvaluateRefuses(t *testing.T) {
 	} {
 		opts := good
 		change(&opts)
-		if _, err := Evaluate(trace, opts); !errors.Is(err, ErrOptions) {
+		if _, _, err := Evaluate(trace, &opts); !errors.Is(err, ErrOptions) {
 			t.Errorf("%s: %v, want %v", name, err, ErrOptions)
 		}
 	}
@@ -220,7 +220,7 @@ func TestNoEstimatorSeesTheFuture(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = Evaluate(trace, Options{
+				_, _, err = Evaluate(trace, &Options{
 					Resources: []string{CPU}, Horizons: []time.Duration{30 * time.Minute},
 					Estimators: []Estimator{{Label: name, New: func(cfg predict.Config) (predict.Predictor, error) {
 						p, err := compared.Predictors().New(name, cfg)
@@ -288,7 +288,7 @@ func (w *weigher) Predict(predict.Step) float64 {
 func TestMemoryDoesNotGrowWithTheTrace(t *testing.T) { // not parallel: it reads the heap
 	trace := synthetic{seed: 8, nodes: 1, steady: 4, fleeting: 2, steps: 10000, interval: 60}.open(t, "long.csv.gz")
 	var heap []uint64
-	_, err := Evaluate(trace, Options{
+	_, _, err := Evaluate(trace, &Options{
 		Resources: []string{CPU, Memory}, Horizons: []time.Duration{time.Hour},
 		Estimators: []Estimator{{Label: "weigher", New: func(predict.Config) (predict.Predictor, error) { return &weigher{heap: &heap}, nil }}},
 	})

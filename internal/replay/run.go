@@ -75,7 +75,7 @@ func Run(req *Request) (*Report, error) {
 			return nil, err
 		}
 		opts := req.options(trace, estimators)
-		cells, timelines, err := evaluate(trace, &opts)
+		cells, timelines, err := Evaluate(trace, &opts)
 		if err != nil {
 			return nil, err
 		}

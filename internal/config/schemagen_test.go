@@ -8,13 +8,12 @@ import (
 	"github.com/estimatord/estimatord/qos/signal"
 )
 
-// schema is a JSON Schema, draft 2020-12. encoding/json sorts its keywords.
-type schema = map[string]any
+// The schemas in configs/ are made here: the daemon needs none.
 
-// PolicySchema is the JSON Schema of policy files, for editors. It is made from
+// policySchema is the JSON Schema of policy files, for editors. It is made from
 // the table that the parser uses. The parser knows more: it is the one that
 // decides.
-func PolicySchema() ([]byte, error) {
+func policySchema() ([]byte, error) {
 	root := schema{"title": "estimatord policy: when capacity is taken back from revocable containers, and from which"}
 	object(root, newPolicyText().keys())
 	rules := at(root, "rules")
@@ -25,8 +24,8 @@ func PolicySchema() ([]byte, error) {
 	return textOf(root, "policy")
 }
 
-// SettingsSchema is the same for the settings of the daemon.
-func SettingsSchema() ([]byte, error) {
+// settingsSchema is the same for the settings of the daemon.
+func settingsSchema() ([]byte, error) {
 	c := Default()
 	root := schema{"title": "estimatord settings: what is offered, and how it is measured"}
 	object(root, settings(&c, nil))
@@ -112,4 +111,15 @@ func bySignals() []schema {
 		})
 	}
 	return all
+}
+
+// byDefault is the key's default for people, "" when there is none.
+func (k *key) byDefault() string {
+	if k.def != "" || k.required || k.show == nil {
+		return k.def
+	}
+	if s := k.show(); s != "" || k.clear == nil {
+		return s
+	}
+	return "[]"
 }
