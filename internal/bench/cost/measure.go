@@ -15,6 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/procfs"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
@@ -136,7 +139,10 @@ func (d *daemon) measure(ctx context.Context, o *options, c *cost) error {
 	client := agentv1.NewOversubscriptionClient(conn)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for d.get(ctx, "/healthz") != nil {
+	for {
+		if _, err := d.get(ctx, "/healthz"); err == nil {
+			break
+		}
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
@@ -244,12 +250,20 @@ func (d *daemon) kernelMemory() (uint64, error) {
 	if d.node.beside.V2() {
 		return keyed(filepath.Join(dir, "memory.stat"), "kernel")
 	}
-	return number(filepath.Join(dir, "memory.kmem.usage_in_bytes"))
+	text, err := os.ReadFile(filepath.Join(dir, "memory.kmem.usage_in_bytes"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 }
 
 func (d *daemon) rss() (uint64, error) {
-	kb, err := keyed(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid), "VmRSS:")
-	return kb << 10, err
+	p, err := procfs.NewProc(d.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	stat, err := p.Stat()
+	return uint64(stat.ResidentMemory()), err
 }
 
 // scrape is the CPU time of one scrape, beyond what the daemon does meanwhile.
@@ -260,7 +274,7 @@ func (d *daemon) scrape(ctx context.Context, path string, share float64) (time.D
 	}
 	began := time.Now()
 	for range scrapes {
-		if err := d.get(ctx, path); err != nil {
+		if _, err := d.get(ctx, path); err != nil {
 			return 0, err
 		}
 		// Across some ticks, whose part is known, with caches that went cold.
@@ -276,69 +290,47 @@ func (d *daemon) scrape(ctx context.Context, path string, share float64) (time.D
 	return max(0, after-before-ticks) / scrapes, nil
 }
 
-func (d *daemon) get(ctx context.Context, path string) error {
+// get reads a page of the daemon.
+func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.listen+path, http.NoBody)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Accept-Encoding", "gzip") // as Prometheus does
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, resp.Status)
-	}
-	return nil
-}
-
-func (d *daemon) recordedSize(ctx context.Context) (string, error) {
-	if d.recorded == "" {
-		return "", nil
-	}
-	page, err := d.values(ctx, "estimatord_recorded_bytes_total", "estimatord_recorded_ticks_total")
-	if err != nil {
-		return "", err
-	}
-	return strconv.FormatFloat(page[0]/page[1]/float64(len(d.node.ids)), 'f', 1, 64), nil
-}
-
-// values are metrics without labels.
-func (d *daemon) values(ctx context.Context, names ...string) ([]float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.listen+"/metrics", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) // asks for gzip, as Prometheus does
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", path, resp.Status)
 	}
-	out := make([]float64, len(names))
-	for i, name := range names {
-		_, rest, ok := strings.Cut("\n"+string(body), "\n"+name+" ")
-		text, _, _ := strings.Cut(rest, "\n")
-		if out[i], err = strconv.ParseFloat(text, 64); !ok || err != nil {
-			return nil, fmt.Errorf("/metrics lacks %s", name)
-		}
-	}
-	return out, nil
+	return body, err
 }
 
-func number(path string) (uint64, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
+// recordedSize is the bytes of the recording per container and tick.
+func (d *daemon) recordedSize(ctx context.Context) (string, error) {
+	if d.recorded == "" {
+		return "", nil
 	}
-	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	page, err := d.get(ctx, "/metrics")
+	if err != nil {
+		return "", err
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(page))
+	if err != nil {
+		return "", err
+	}
+	total := func(name string) float64 {
+		sum := 0.0
+		for _, m := range families[name].GetMetric() {
+			sum += m.GetCounter().GetValue()
+		}
+		return sum
+	}
+	perTick := total("estimatord_recorded_bytes_total") / total("estimatord_recorded_ticks_total")
+	return strconv.FormatFloat(perTick/float64(len(d.node.ids)), 'f', 1, 64), nil
 }
 
 // keyed is the number after key.
