@@ -363,18 +363,19 @@ func TestBadTasks(t *testing.T) {
 	}
 }
 
+// TestParseEstimate: an answer is read as the agent's own Resources::parse does.
 func TestParseEstimate(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "cpus:1.5": "cpus:1.5", "mem:512;cpus:0.001": "cpus:0.001;mem:512", "cpus:1;cpus:2": "cpus:3",
 	} {
-		got, err := parseEstimate(in)
+		got, err := resources.Parse(in)
 		if err != nil || got.String() != want {
-			t.Errorf("parseEstimate(%q) = %q, %v, want %q", in, got, err, want)
+			t.Errorf("resources.Parse(%q) = %q, %v, want %q", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"cpus", "cpus:", "cpus:-1", "cpus:nan", "cpus:1e300", "ports:[1-2]"} {
-		if got, err := parseEstimate(in); err == nil {
-			t.Errorf("parseEstimate(%q) = %q, want an error", in, got)
+		if got, err := resources.Parse(in); err == nil {
+			t.Errorf("resources.Parse(%q) = %q, want an error", in, got)
 		}
 	}
 }

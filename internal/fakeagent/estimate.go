@@ -2,7 +2,6 @@ package fakeagent
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -32,7 +31,7 @@ func (a *Agent) estimate(ctx context.Context) (resources.Quantities, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseEstimate(answer.GetResources())
+	return resources.Parse(answer.GetResources())
 }
 
 // forward computes the total as the agent does, from what is allocated when
@@ -64,15 +63,6 @@ func (a *Agent) reached(err error) {
 	case err == nil && before:
 		a.event(Event{Kind: DaemonFound})
 	}
-}
-
-// parseEstimate reads an answer as the agent's own Resources::parse does.
-func parseEstimate(text string) (resources.Quantities, error) {
-	q, err := resources.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("estimate: %w", err)
-	}
-	return q, nil
 }
 
 func pause(ctx context.Context, d time.Duration) {

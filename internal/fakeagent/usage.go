@@ -2,11 +2,8 @@ package fakeagent
 
 import (
 	"fmt"
-	"os"
-	"slices"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/estimatord/estimatord/internal/resources"
@@ -84,9 +81,9 @@ func scalars(q resources.Quantities) []*wire.Resource {
 	return out
 }
 
-// DetectTotal is what a Mesos agent finds on this host when it is told
-// nothing: all online processors, and memory and disk less a part for the
-// system (src/slave/containerizer/containerizer.cpp:107-197).
+// DetectTotal is what a Mesos agent finds on this host when it is told nothing,
+// as far as it counts here: all online processors, and memory less 1 GB, or half
+// of a small one, for the system (src/slave/containerizer/containerizer.cpp:107).
 func DetectTotal() (resources.Quantities, error) {
 	fs, err := procfs.NewDefaultFS()
 	if err != nil {
@@ -97,32 +94,18 @@ func DetectTotal() (resources.Quantities, error) {
 		return nil, fmt.Errorf("detect what the host has: %w", err)
 	}
 	mem, err := fs.Meminfo()
-	if err != nil {
-		return nil, fmt.Errorf("detect what the host has: %w", err)
-	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(os.TempDir(), &disk); err != nil {
-		return nil, fmt.Errorf("detect what the host has: %s: %w", os.TempDir(), err)
+	if err != nil || mem.MemTotalBytes == nil {
+		return nil, fmt.Errorf("detect what the host has: no MemTotal: %w", err)
 	}
 	const gb = uint64(1) << 30
-	var q resources.Quantities
-	q.Set(resources.CPUs, resources.Milli(max(1, len(stat.CPU)))*resources.Unit)
-	if mem.MemTotalBytes != nil {
-		q.Set(resources.Mem, megabytes(keepBack(*mem.MemTotalBytes, 2*gb, gb)))
+	bytes := *mem.MemTotalBytes
+	if bytes >= 2*gb {
+		bytes -= gb
+	} else {
+		bytes /= 2
 	}
-	q.Set("disk", megabytes(keepBack(disk.Blocks*uint64(disk.Bsize), 10*gb, 5*gb)))
-	return slices.Clip(q), nil
-}
-
-// keepBack leaves the system its part: reserve of a large total, half of a
-// small one.
-func keepBack(total, large, reserve uint64) uint64 {
-	if total >= large {
-		return total - reserve
-	}
-	return total / 2
-}
-
-func megabytes(bytes uint64) resources.Milli {
-	return resources.Milli(bytes/resources.MemUnitBytes) * resources.Unit
+	return resources.Quantities{
+		{Name: resources.CPUs, Amount: resources.Milli(max(1, len(stat.CPU))) * resources.Unit},
+		{Name: resources.Mem, Amount: resources.Milli(bytes/resources.MemUnitBytes) * resources.Unit},
+	}, nil
 }

@@ -77,7 +77,7 @@ func newNode(o *options, c nodeConfig) (n *node, err error) {
 	if n.guard, err = newGuard(); err != nil {
 		return n, err
 	}
-	c.Socket, c.Purpose, c.Total, c.Below = socketIn(dir), "contention", total, n.guard.name
+	c.Socket, c.Purpose, c.Total, c.Below = socketIn(dir), "contention", total, n.guard.Root()
 	c.EstimateInterval, c.Observe, c.Log = 200*time.Millisecond, n.events.Observe, slog.New(slog.DiscardHandler)
 	if n.agent, err = fakeagent.New(c.Config); err != nil {
 		return n, err

@@ -2,7 +2,6 @@ package cgrouptest
 
 import (
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +26,11 @@ func RunAs(tb testing.TB, uid uint32, exitCode int, env ...string) {
 		tb.Fatal(err)
 	}
 	binary := filepath.Join(dir, "test")
-	if err := copyBinary(binary); err != nil {
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(binary, self, 0o755); err != nil {
 		tb.Fatal(err)
 	}
 	cmd := exec.Command(binary)
@@ -53,18 +56,4 @@ func expect(tb testing.TB, cmd *exec.Cmd, exitCode int, env []string) {
 	default:
 		tb.Errorf("%v: %v, want exit code %d: %s", env, err, exitCode, out)
 	}
-}
-
-func copyBinary(to string) error {
-	in, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
