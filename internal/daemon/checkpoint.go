@@ -30,8 +30,8 @@ const (
 )
 
 // checkpoint keeps in a file what a restart must not forget: what the estimator
-// has learned, which kills count in the budget, and which are under way. It is a tick.Observer and a
-// tick.Watcher.
+// has learned, which kills count in the budget, and which are under way. It is a
+// tick.Observer.
 type checkpoint struct {
 	file      *statefile.File // nil: nothing is kept
 	estimator estimator.Estimator
@@ -128,16 +128,6 @@ func (c *checkpoint) tell(v qos.Victim) {
 	c.handedOver, c.due = append(c.handedOver, v.Key()), true
 }
 
-// Observe has a stop of the offer saved at once.
-func (c *checkpoint) Observe(r *decision.Record) {
-	if r.QoS.StopOffering != c.stopped {
-		c.stopped = r.QoS.StopOffering
-		c.mu.Lock()
-		c.due = true
-		c.mu.Unlock()
-	}
-}
-
 // keep takes what the decisions must not have forgotten, at each tick before a
 // kill is handed over.
 func (c *checkpoint) keep(r qos.Resume) {
@@ -151,9 +141,12 @@ func (c *checkpoint) keep(r qos.Resume) {
 	c.resume = r
 }
 
-// Watch saves from time to time. When the disk is slower than that, it skips.
-func (c *checkpoint) Watch(s *snapshot.Snapshot) {
+// Observe saves from time to time, and a stop of the offer at once. When the
+// disk is slower than that, it skips.
+func (c *checkpoint) Observe(r *decision.Record, s *snapshot.Snapshot) {
 	c.mu.Lock()
+	c.due = c.due || r.QoS.StopOffering != c.stopped
+	c.stopped = r.QoS.StopOffering
 	due := c.due
 	c.mu.Unlock()
 	if c.file == nil || !due && s.At.Sub(c.saved) < saveEvery {

@@ -16,6 +16,7 @@ import (
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/statefile"
@@ -129,12 +130,12 @@ func TestStateIsSavedEveryFewMinutes(t *testing.T) {
 	est := defaultEstimator(t)
 	st := checkpointOf(t, path, est, at, slog.New(slog.DiscardHandler))
 	observed(t, est, at)
-	st.Watch(&snapshot.Snapshot{At: at.Add(saveEvery - time.Second)})
+	st.Observe(&decision.Record{}, &snapshot.Snapshot{At: at.Add(saveEvery - time.Second)})
 	settled(st)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("saved before its time: %v", err)
 	}
-	st.Watch(&snapshot.Snapshot{At: at.Add(saveEvery)})
+	st.Observe(&decision.Record{}, &snapshot.Snapshot{At: at.Add(saveEvery)})
 	settled(st)
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("not saved in time: %v", err)
@@ -146,7 +147,7 @@ func TestNothingIsKeptWithoutAPath(t *testing.T) {
 	est := defaultEstimator(t)
 	st := checkpointOf(t, "", est, time.Now(), slog.New(slog.DiscardHandler))
 	observed(t, est, time.Now())
-	st.Watch(&snapshot.Snapshot{At: time.Now().Add(saveEvery)})
+	st.Observe(&decision.Record{}, &snapshot.Snapshot{At: time.Now().Add(saveEvery)})
 	st.close()
 	if files, err := os.ReadDir("."); err != nil || len(files) > 0 {
 		t.Errorf("files %v, %v; want none", files, err)
@@ -198,7 +199,7 @@ func TestKillsInTheBudgetSurviveACrash(t *testing.T) {
 	}
 	// An operator resets the budget, which is saved without a kill.
 	again.keep(qos.Resume{Clock: want.Clock})
-	again.Watch(&snapshot.Snapshot{At: at})
+	again.Observe(&decision.Record{}, &snapshot.Snapshot{At: at})
 	crash(t, again)
 	if third := checkpointOf(t, path, defaultEstimator(t), at, log); len(third.resume.Kills) != 0 || !third.resume.BreakerOpenSince.IsZero() {
 		t.Errorf("after a reset: %+v", third.resume)
@@ -225,7 +226,7 @@ func TestKillsInFlightSurviveACrash(t *testing.T) {
 	first.keep(qos.Resume{UnderWay: []qos.InFlight{{Key: told, Since: at}}})
 	first.save()
 	first.tell(victimOf(t, told))
-	first.Watch(&snapshot.Snapshot{At: at})
+	first.Observe(&decision.Record{}, &snapshot.Snapshot{At: at})
 	first.keep(qos.Resume{UnderWay: []qos.InFlight{{Key: told, Since: at}, {Key: untold, Since: at}}})
 	first.save()
 	crash(t, first)

@@ -5,13 +5,14 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/metrics"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/monitor"
 )
 
 // fastSampler polls between two ticks whether regular tasks wait for CPU, and
-// wakes the loop when they begin to. It is a tick.Watcher.
+// wakes the loop when they begin to. It is a tick.Observer.
 type fastSampler struct {
 	fast   *monitor.FastSampler
 	counts *metrics.FastSampler
@@ -22,8 +23,8 @@ func newFastSampler(fast *monitor.FastSampler) *fastSampler {
 	return &fastSampler{fast: fast, counts: metrics.NewFastSampler(), wake: make(chan struct{}, 1)}
 }
 
-// Watch tells which containers are regular.
-func (f *fastSampler) Watch(s *snapshot.Snapshot) { f.fast.Follow(s) }
+// Observe tells which containers are regular.
+func (f *fastSampler) Observe(_ *decision.Record, s *snapshot.Snapshot) { f.fast.Follow(s) }
 
 // run polls until ctx ends, and returns within monitor.FastEvery after that. It
 // waits in the kernel, on a thread of its own (monitor.FastSampler.Wait says why).

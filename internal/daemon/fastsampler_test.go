@@ -19,7 +19,7 @@ func TestFastSamplerLooksUntilItIsTold(t *testing.T) {
 	defer func() { _ = mon.Close() }()
 	f := newFastSampler(mon.NewFastSampler(0))
 	defer f.fast.Close()
-	f.Watch(&snapshot.Snapshot{At: time.Now(), TreeWhy: snapshot.Present})
+	f.Observe(nil, &snapshot.Snapshot{At: time.Now(), TreeWhy: snapshot.Present})
 
 	ctx, cancel := context.WithTimeout(t.Context(), 5*monitor.FastEvery)
 	defer cancel()

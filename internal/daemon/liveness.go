@@ -8,6 +8,7 @@ import (
 
 	"github.com/estimatord/estimatord/agentapi"
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // liveness tells the service manager and the agent's health checks that the
@@ -21,7 +22,7 @@ type liveness struct {
 }
 
 // Observe implements tick.Observer.
-func (l *liveness) Observe(*decision.Record) {
+func (l *liveness) Observe(*decision.Record, *snapshot.Snapshot) {
 	if l.stalled == nil {
 		notify(l.log, systemd.SdNotifyReady)
 		l.stalled = time.AfterFunc(l.limit, func() { l.agent.SetServing(false) })

@@ -9,6 +9,7 @@ import (
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // warnAfter is how long nothing may be offered before it is worth a warning.
@@ -30,7 +31,7 @@ type blockage struct {
 }
 
 // Observe implements tick.Observer.
-func (n *notOffering) Observe(r *decision.Record) {
+func (n *notOffering) Observe(r *decision.Record, _ *snapshot.Snapshot) {
 	if n.blocked == nil {
 		n.blocked = map[string]*blockage{}
 	}

@@ -45,7 +45,7 @@ func TestWhatKeepsFromOfferingIsWarnedOf(t *testing.T) {
 				r := c.record
 				r.At = at.Add(time.Duration(second) * time.Second)
 				r.Offer.Resources = []estimator.ResourceOffer{{Resource: resources.CPUs, RevocableTotal: total, Why: c.why}}
-				n.Observe(&r)
+				n.Observe(&r, nil)
 			}
 			for second := range 20 {
 				tick(second, 0)

@@ -96,7 +96,6 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		Observers: []tick.Observer{
 			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{cfg: cfg, log: log}, p.checkpoint,
 		},
-		Watchers: []tick.Watcher{p.checkpoint},
 	}
 	if cfg.Decisions.Dir != "" {
 		w, err := decisionlog.Create(cfg.Decisions.Dir, decisionlog.Options{MaxBytes: int64(cfg.Decisions.MaxMiB) << 20}, log)
@@ -113,19 +112,19 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 			return nil, err
 		}
 		p.closers = append(p.closers, r.stop)
-		loop.Observers, loop.Watchers = append(loop.Observers, r), append(loop.Watchers, r)
+		loop.Observers = append(loop.Observers, r)
 		collectors = append(collectors, metrics.NewRecording(r.writer.Stats))
 	}
 	if cfg.Monitor.MaxWakes > 0 {
 		f := newFastSampler(mon.NewFastSampler(cfg.Monitor.MaxWakes))
 		p.closers = append(p.closers, f.fast.Close)
 		p.services = append(p.services, f.run)
-		loop.Watchers, loop.Wake = append(loop.Watchers, f), f.wake
+		loop.Observers, loop.Wake = append(loop.Observers, f), f.wake
 		collectors = append(collectors, f.counts)
 	}
 	if cfg.Listen != config.Off {
 		p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
-		loop.Watchers = append(loop.Watchers, p.containers)
+		loop.Observers = append(loop.Observers, p.containers)
 	}
 	p.registry = metrics.NewRegistry(p.build, collectors...)
 	p.loop = tick.New(loop)

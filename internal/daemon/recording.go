@@ -12,14 +12,12 @@ import (
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// recorder records what the daemon sees. It is a tick.Observer, which remembers
-// what a tick was decided on, and a tick.Watcher, which records it.
+// recorder records what the daemon sees. It is a tick.Observer.
 type recorder struct {
 	dir    string
 	writer *recording.Writer
 	// begins is what the daemon began with, until that is recorded.
 	begins *recording.Start
-	last   *decision.Record
 
 	log *slog.Logger
 	// logged is when ticks were last said to be missing.
@@ -41,16 +39,9 @@ func newRecorder(cfg *config.Config, begins *recording.Start, log *slog.Logger) 
 	return &recorder{dir: cfg.Recording.Dir, writer: w, begins: begins, log: log}, nil
 }
 
-// Observe remembers the tick's record until its snapshot comes.
-func (r *recorder) Observe(tick *decision.Record) { r.last = tick }
-
-// Watch records one tick.
-func (r *recorder) Watch(s *snapshot.Snapshot) {
-	t := recording.Tick{Snapshot: s, Wall: s.At}
-	if r.last != nil && r.last.Seq == s.Seq {
-		t.Inputs = recording.InputsOf(r.last, r.begins)
-	}
-	err := r.writer.Record(&t)
+// Observe records one tick.
+func (r *recorder) Observe(tick *decision.Record, s *snapshot.Snapshot) {
+	err := r.writer.Record(&recording.Tick{Snapshot: s, Wall: s.At, Inputs: recording.InputsOf(tick, r.begins)})
 	if err == nil || errors.Is(err, rotate.ErrBehind) {
 		r.begins = nil
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -15,7 +16,7 @@ import (
 const DefaultMaxContainers = 5000
 
 // Containers shows what was read of each container, as /metrics/containers. It
-// is a tick.Watcher, which copies each snapshot, and an http.Handler, which
+// is a tick.Observer, which copies each snapshot, and an http.Handler, which
 // renders the newest copy.
 //
 // It is rendered by hand, since the general way costs some 40 µs per container
@@ -44,9 +45,9 @@ func NewContainers(maxContainers int, stale time.Duration) *Containers {
 	return &Containers{max: maxContainers, stale: stale, now: time.Now, pages: sync.Pool{New: func() any { return &containerText{} }}}
 }
 
-// Watch copies a snapshot; strings and executors never change and are shared.
+// Observe copies a snapshot; strings and executors never change and are shared.
 // The loop does not wait for a page: it leaves the tick out.
-func (c *Containers) Watch(s *snapshot.Snapshot) {
+func (c *Containers) Observe(_ *decision.Record, s *snapshot.Snapshot) {
 	if !c.mu.TryLock() {
 		return
 	}

@@ -100,7 +100,7 @@ func containerRows(n int) []snapshot.Container {
 }
 
 func watch(c *Containers, rows []snapshot.Container) {
-	c.Watch(&snapshot.Snapshot{At: time.Now(), Containers: rows})
+	c.Observe(nil, &snapshot.Snapshot{At: time.Now(), Containers: rows})
 }
 
 func page(t testing.TB, h http.Handler) (code int, body string) {
@@ -264,13 +264,13 @@ func TestContainersAllocateNothing(t *testing.T) {
 	s := &snapshot.Snapshot{At: time.Now(), Containers: rows}
 	var text containerText
 	for range 3 {
-		c.Watch(s)
+		c.Observe(nil, s)
 	}
 	if err := c.render(&text); err != nil {
 		t.Fatal(err)
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		c.Watch(s)
+		c.Observe(nil, s)
 		_ = c.render(&text)
 	}); n > 0 {
 		t.Errorf("%v allocations per tick and scrape", n)
@@ -304,7 +304,7 @@ func BenchmarkContainers(b *testing.B) {
 		s := &snapshot.Snapshot{At: time.Now(), Containers: rows}
 		b.ReportAllocs()
 		for b.Loop() {
-			c.Watch(s)
+			c.Observe(nil, s)
 		}
 	})
 }

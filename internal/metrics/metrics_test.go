@@ -67,8 +67,8 @@ func TestMetricsShowTheLastRecord(t *testing.T) {
 	r := record(t)
 	ticks := NewTicks()
 	registry := NewRegistry(Build{Version: "v1", Revision: "abc", GoVersion: "go"}, ticks, NewRecord(func() *decision.Record { return r }))
-	ticks.Observe(r)
-	ticks.Observe(r)
+	ticks.Observe(r, nil)
+	ticks.Observe(r, nil)
 
 	const want = `
 # HELP estimatord_agent_reported 1 once an agent has reported its usage, 0 before.
@@ -138,7 +138,7 @@ func TestMetricsFollowPrometheusConventions(t *testing.T) {
 	r := record(t)
 	ticks := NewTicks()
 	registry := NewRegistry(Build{}, ticks, NewRecord(func() *decision.Record { return r }))
-	ticks.Observe(r)
+	ticks.Observe(r, nil)
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func TestLadderShowsWhatIsDoneAndWhatWouldBe(t *testing.T) {
 	r := ladderRecord(t)
 	ticks := NewTicks()
 	l := group{ticks, NewRecord(func() *decision.Record { return r })}
-	ticks.Observe(r)
+	ticks.Observe(r, nil)
 	const want = `
 # HELP estimatord_kill_breaker_open 1 while the kill budget is spent: nothing is killed and nothing offered.
 # TYPE estimatord_kill_breaker_open gauge

@@ -28,7 +28,7 @@ func NewSampling(stats func() monitor.Stats) *Sampling {
 }
 
 // Observe takes the stats of the tick that was just done.
-func (s *Sampling) Observe(*decision.Record) {
+func (s *Sampling) Observe(*decision.Record, *snapshot.Snapshot) {
 	st := s.stats()
 	s.last.Store(&st)
 }

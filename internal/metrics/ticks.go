@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Build is what the binary says of itself.
@@ -73,7 +74,7 @@ func NewTicks() *Ticks {
 }
 
 // Observe counts one record.
-func (t *Ticks) Observe(r *decision.Record) {
+func (t *Ticks) Observe(r *decision.Record, _ *snapshot.Snapshot) {
 	t.ticks.Inc()
 	t.seconds.Observe(r.TookSeconds)
 	for i := range r.Offer.Resources {

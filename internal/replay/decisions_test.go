@@ -80,29 +80,22 @@ func (n *living) Kill(v qos.Victim) error {
 	return nil
 }
 
-// kept is the loop's observer and watcher: it logs and records.
-type kept struct {
-	*living
-	last *decision.Record
-}
+// kept is the loop's observer: it logs and records.
+type kept struct{ *living }
 
-func (k *kept) Observe(r *decision.Record) {
-	k.last = r
+func (k *kept) Observe(r *decision.Record, s *snapshot.Snapshot) {
 	k.seen[r.QoS.Why]++
 	k.seen[r.Offer.Resources[0].Why]++
 	for range r.QoS.Actions.Throttles {
 		k.seen[reason.Throttled]++
 	}
 	if !k.unlogged {
-		k.log.Observe(r)
+		k.log.Observe(r, s)
 	}
-}
-
-func (k *kept) Watch(s *snapshot.Snapshot) {
 	if k.unrecorded {
 		return
 	}
-	if err := k.rec.Record(&recording.Tick{Snapshot: s, Wall: s.At, Inputs: recording.InputsOf(k.last, k.start)}); err != nil {
+	if err := k.rec.Record(&recording.Tick{Snapshot: s, Wall: s.At, Inputs: recording.InputsOf(r, k.start)}); err != nil {
 		k.t.Fatal(err)
 	}
 	k.start = nil
@@ -176,7 +169,7 @@ func (n *living) boot(start *recording.Start) {
 	}
 	n.loop = tick.New(tick.Config{
 		Sampler: n, Agent: n, Estimator: n.estimator, Policies: n, Commands: func() qos.Commands { return n.orders }, Resume: resume, Keep: func(r qos.Resume) { n.resume = r },
-		Observers: []tick.Observer{k}, Watchers: []tick.Watcher{k}, Log: quiet,
+		Observers: []tick.Observer{k}, Log: quiet,
 	})
 }
 

@@ -51,16 +51,11 @@ type Agent interface {
 	Publish(o estimator.Offer)
 }
 
-// Observer is told of every record, on the loop's goroutine: it must not wait.
-type Observer interface {
-	Observe(r *decision.Record)
-}
-
-// Watcher is told of every snapshot, once it has been acted on, on the loop's
-// goroutine: it must not wait, and it copies what it keeps for longer than
+// Observer is told of every tick once it has been acted on, on the loop's
+// goroutine: it must not wait, and it copies what it keeps of s for longer than
 // snapshot.Snapshot says.
-type Watcher interface {
-	Watch(s *snapshot.Snapshot)
+type Observer interface {
+	Observe(r *decision.Record, s *snapshot.Snapshot)
 }
 
 // Policies is where the policy comes from, which may change between two ticks.
@@ -77,7 +72,7 @@ type Always struct{ Policy *policy.Policy }
 func (a Always) Current() *policy.Policy { return a.Policy }
 
 // Config is what a Loop is made of. All fields but Policies, Actor, Commands,
-// Resume, Keep, Observers, Watchers and Wake are required.
+// Resume, Keep, Observers and Wake are required.
 type Config struct {
 	Sampler   Sampler
 	Agent     Agent
@@ -96,7 +91,6 @@ type Config struct {
 	Resume    qos.Resume
 	Keep      func(qos.Resume)
 	Observers []Observer
-	Watchers  []Watcher
 	// Wake asks for a tick before its time; nil: nobody does.
 	Wake <-chan struct{}
 	Log  *slog.Logger
@@ -154,10 +148,7 @@ func (l *Loop) Tick(now time.Time) *decision.Record {
 	l.last.Store(r)
 	l.log.record(r)
 	for _, o := range l.cfg.Observers {
-		o.Observe(r)
-	}
-	for _, w := range l.cfg.Watchers {
-		w.Watch(s)
+		o.Observe(r, s)
 	}
 	return r
 }

@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// seen is a Watcher that notes what it is shown, and what the agent had been
+// seen is an Observer that notes what it is shown, and what the agent had been
 // told by then.
 type seen struct {
 	node *node
@@ -16,16 +17,16 @@ type seen struct {
 	told []uint64
 }
 
-func (w *seen) Watch(s *snapshot.Snapshot) {
+func (w *seen) Observe(_ *decision.Record, s *snapshot.Snapshot) {
 	w.seqs = append(w.seqs, s.Seq)
 	w.told = append(w.told, w.node.published)
 }
 
-func TestWatchersSeeEverySnapshotOnceItWasActedOn(t *testing.T) {
+func TestObserversSeeEverySnapshotOnceItWasActedOn(t *testing.T) {
 	n := newNode()
 	first, second := &seen{node: n}, &seen{node: n}
 	l := New(Config{
-		Sampler: n, Agent: n, Estimator: estimator.NewNoop(), Watchers: []Watcher{first, second}, Log: slog.New(slog.DiscardHandler),
+		Sampler: n, Agent: n, Estimator: estimator.NewNoop(), Observers: []Observer{first, second}, Log: slog.New(slog.DiscardHandler),
 	})
 	for range 3 {
 		n.tick(l)

@@ -112,7 +112,7 @@ func (s *story) ticks(n int) (d qos.Decision) {
 		for _, v := range d.Kills {
 			s.inFlight = append(s.inFlight, qos.InFlight{Key: v.Key(), Since: s.at})
 		}
-		s.w.Observe(s.maker.Make(&decision.Tick{Policy: s.policy, Input: in, Decision: d, Offer: offer, InFlight: len(s.inFlight)}))
+		s.w.Observe(s.maker.Make(&decision.Tick{Policy: s.policy, Input: in, Decision: d, Offer: offer, InFlight: len(s.inFlight)}), nil)
 	}
 	return d
 }

@@ -167,7 +167,7 @@ func BenchmarkMake(b *testing.B) {
 			defer closed(b, w)
 			b.ReportAllocs()
 			for b.Loop() {
-				w.Observe(c.maker.Make(&t))
+				w.Observe(c.maker.Make(&t), nil)
 			}
 		})
 	}

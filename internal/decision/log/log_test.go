@@ -47,7 +47,7 @@ func write(t *testing.T, w *Writer, records ...*decision.Record) {
 	t.Helper()
 	for _, r := range records {
 		before := w.Stats()
-		w.Observe(r)
+		w.Observe(r, nil)
 		await(t, "the line", func() bool {
 			now := w.Stats()
 			return now.Written+now.Lost > before.Written+before.Lost
@@ -278,7 +278,7 @@ func TestCreateAndOpenRefuse(t *testing.T) {
 		t.Errorf("an empty log: %v, want ErrNoLog", err)
 	}
 	closed(t, w)
-	w.Observe(tick(1, "a")) // a tick after the end is no panic
+	w.Observe(tick(1, "a"), nil) // a tick after the end is no panic
 	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, ErrNoLog) {
 		t.Errorf("no directory: %v, want ErrNoLog", err)
 	}

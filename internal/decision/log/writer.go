@@ -8,6 +8,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/rotate"
+	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
 // Writer logs records. Observe and Close are for one goroutine; only Close
@@ -37,7 +38,7 @@ func Create(dir string, opts Options, log *slog.Logger) (*Writer, error) {
 
 // Observe logs r. It does not wait: a line that the disk is too slow for is left
 // out and counted.
-func (w *Writer) Observe(r *decision.Record) {
+func (w *Writer) Observe(r *decision.Record, _ *snapshot.Snapshot) {
 	_ = w.files.Put(rotate.Item{At: r.At, Count: 1, Append: r.Append}) // Stats counts it
 }
 
