@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/estimatord/estimatord/internal/fakeagent/process"
-	"github.com/estimatord/estimatord/internal/fakeagent/spawn"
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 )
 
@@ -19,7 +18,6 @@ type daemon struct {
 	*process.Process
 	dir, socket string
 	command     []string
-	spawner     *spawn.Spawner
 }
 
 func newDaemon(command []string) (*daemon, error) {
@@ -27,7 +25,7 @@ func newDaemon(command []string) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
-	return &daemon{dir: dir, socket: filepath.Join(dir, "agent.sock"), command: command, spawner: spawn.New()}, nil
+	return &daemon{dir: dir, socket: filepath.Join(dir, "agent.sock"), command: command}, nil
 }
 
 // start runs the command, which gets its flags appended, and waits until it
@@ -44,7 +42,7 @@ func (d *daemon) start(ctx context.Context, config string, cgroups *tree.Tree, w
 		"--socket="+d.socket, "--listen=127.0.0.1:0", "--interval="+tick.String(),
 		"--cgroup-root="+cgroups.Mount(), "--mesos-cgroups-root="+cgroups.Root(), "--log-format=json", "--log-level=info",
 	)
-	d.Process, err = process.Start(ctx, d.spawner, exec.Command(d.command[0], args...), watch)
+	d.Process, err = process.Start(ctx, exec.Command(d.command[0], args...), watch)
 	return err
 }
 
@@ -81,7 +79,6 @@ func (d *daemon) end() error {
 
 // remove removes what the daemon had.
 func (d *daemon) remove() error {
-	d.spawner.Close()
 	var left error
 	if _, err := os.Stat(d.socket); err == nil {
 		left = fmt.Errorf("%w left its socket behind", process.ErrDaemon)

@@ -72,7 +72,6 @@ func newChain(t *testing.T) *chain {
 		t.Fatal(err)
 	}
 	c := &chain{T: t, daemons: newDaemons(daemonBinary(t), agent.Tree(), dir, false), agent: agent}
-	t.Cleanup(c.spawner.Close)
 	ended := make(chan struct{})
 	go func() { defer close(ended); agent.Run(t.Context()) }()
 	t.Cleanup(func() { <-ended })

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/estimatord/estimatord/internal/fakeagent/process"
-	"github.com/estimatord/estimatord/internal/fakeagent/spawn"
 	"github.com/estimatord/estimatord/internal/fakeagent/tree"
 )
 
@@ -16,13 +15,12 @@ import (
 type daemons struct {
 	binary, dir, socket string
 	tree                *tree.Tree
-	spawner             *spawn.Spawner
 	// log: show its log.
 	log bool
 }
 
 func newDaemons(binary string, tr *tree.Tree, dir string, log bool) *daemons {
-	return &daemons{binary: binary, dir: dir, socket: socketIn(dir), tree: tr, spawner: spawn.New(), log: log}
+	return &daemons{binary: binary, dir: dir, socket: socketIn(dir), tree: tr, log: log}
 }
 
 func socketIn(dir string) string { return filepath.Join(dir, "agent.sock") }
@@ -40,7 +38,7 @@ func (d *daemons) start(ctx context.Context, policy string, extra ...string) (*p
 		}
 		args = append(args, "--policy="+path)
 	}
-	return process.Start(ctx, d.spawner, exec.Command(d.binary, args...), func(l process.Line) {
+	return process.Start(ctx, exec.Command(d.binary, args...), func(l process.Line) {
 		if d.log {
 			_, _ = fmt.Fprintln(os.Stderr, "daemon:", l.Text)
 		}

@@ -109,7 +109,6 @@ func (n *node) close() error {
 		errs = append(errs, n.guard.close())
 	}
 	if n.daemons != nil {
-		n.spawner.Close()
 		errs = append(errs, os.RemoveAll(n.dir))
 	}
 	return errors.Join(errs...)

@@ -76,13 +76,13 @@ type Process struct {
 // Start runs cmd, which has --log-format=json, and waits until it serves.
 // watch, if not nil, is called with each line of its log, on one goroutine. No
 // setting in the caller's environment reaches the daemon.
-func Start(ctx context.Context, s *spawn.Spawner, cmd *exec.Cmd, watch func(Line)) (*Process, error) {
+func Start(ctx context.Context, cmd *exec.Cmd, watch func(Line)) (*Process, error) {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDaemon, err)
 	}
-	if err := s.Start(cmd, syscall.SIGTERM); err != nil {
+	if err := spawn.Start(cmd, syscall.SIGTERM); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDaemon, err)
 	}
 	p := &Process{cmd: cmd, ended: make(chan struct{}), more: make(chan struct{})}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/estimatord/estimatord/internal/fakeagent/spawn"
 )
 
 func TestParse(t *testing.T) {
@@ -30,9 +28,7 @@ func serves(then string) *exec.Cmd {
 
 func start(t *testing.T, cmd *exec.Cmd, watch func(Line)) (*Process, error) {
 	t.Helper()
-	s := spawn.New()
-	t.Cleanup(s.Close)
-	return Start(t.Context(), s, cmd, watch)
+	return Start(t.Context(), cmd, watch)
 }
 
 func TestStop(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/fakeagent/spawn"
 	"github.com/estimatord/estimatord/internal/resources"
 )
 
@@ -135,7 +136,7 @@ func (c *Container) Start(cmd *exec.Cmd) error {
 		}
 		defer func() { _ = leaf.Close() }()
 		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(leaf.Fd())}
-		return c.tree.spawner.Start(cmd, syscall.SIGKILL)
+		return spawn.Start(cmd, syscall.SIGKILL)
 	}
 	return c.startStaged(cmd)
 }

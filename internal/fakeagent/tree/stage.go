@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/estimatord/estimatord/internal/fakeagent/spawn"
 )
 
 // stage waits for a line on descriptor 3, which the agent writes when it has put
@@ -27,7 +29,7 @@ func (c *Container) startStaged(cmd *exec.Cmd) error {
 	command := cmd.Path
 	cmd.Path, cmd.ExtraFiles = "/bin/sh", []*os.File{gate}
 	cmd.Args = append([]string{"stage", "-c", stage, "stage", command}, cmd.Args[min(1, len(cmd.Args)):]...)
-	err = c.tree.spawner.Start(cmd, syscall.SIGKILL)
+	err = spawn.Start(cmd, syscall.SIGKILL)
 	_ = gate.Close()
 	if err == nil {
 		if err = c.tree.Enter(c.id, cmd.Process.Pid); err == nil {

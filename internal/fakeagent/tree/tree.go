@@ -11,18 +11,15 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
-
-	"github.com/estimatord/estimatord/internal/fakeagent/spawn"
 )
 
 // Tree is a root and what is under it. It is safe for concurrent use as far as
 // different containers are concerned.
 type Tree struct {
-	place   place
-	name    string
-	locks   []*os.File
-	moved   *delegation
-	spawner *spawn.Spawner
+	place place
+	name  string
+	locks []*os.File
+	moved *delegation
 }
 
 // Prefer gives the root as a whole sixteen times the CPU weight of another
@@ -76,7 +73,7 @@ func createAt(at place, purpose string) (*Tree, error) {
 			return nil, err
 		}
 	}
-	t := &Tree{place: at, name: name, spawner: spawn.New()}
+	t := &Tree{place: at, name: name}
 	if err := t.make(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -147,7 +144,6 @@ func (t *Tree) Close() error {
 		errs = append(errs, t.moved.undo(t.place.bases[0].controllers))
 		t.moved = nil
 	}
-	t.spawner.Close()
 	return errors.Join(errs...)
 }
 
