@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/connlimit"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/unixsocket"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
@@ -127,9 +128,10 @@ func (s *Server) Serve(ctx context.Context) error {
 	if l == nil {
 		return ErrNotListening
 	}
-	l.MaxConns = s.cfg.MaxConnections
 	served := make(chan error, 1)
-	go func() { served <- cmp.Or(s.grpc.Serve(l), grpc.ErrServerStopped) }()
+	go func() {
+		served <- cmp.Or(s.grpc.Serve(&connlimit.Listener{Listener: l, Most: s.cfg.MaxConnections}), grpc.ErrServerStopped)
+	}()
 	var stopped error
 	select {
 	case err := <-served:

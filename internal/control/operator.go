@@ -115,9 +115,6 @@ type peerKey struct{}
 
 // withPeer remembers the process that connected.
 func (o *operator) withPeer(ctx context.Context, c net.Conn) context.Context {
-	if lc, ok := c.(*limitedConn); ok {
-		c = lc.Conn
-	}
 	p, err := unixsocket.PeerOfConn(c, o.ProcRoot)
 	if err != nil {
 		o.Log.Warn("the peer on the operator's socket is not known", "err", err)

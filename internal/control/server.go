@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/estimatord/estimatord/internal/connlimit"
 )
 
 // Server answers HTTP on one listener.
@@ -29,6 +31,12 @@ const (
 	maxBodyBytes      = 4 << 10
 	// drainFor is how long requests may go on when the daemon stops.
 	drainFor = time.Second
+	// maxConns may be open at a time: 32 connections take about 1 MiB.
+	maxConns = 32
+	// acceptEvery and acceptBurst are connlimit.Listener's Every and Burst. A
+	// scrape or a command takes one connection for some milliseconds.
+	acceptEvery = 50 * time.Millisecond
+	acceptBurst = 32
 )
 
 func newServer(name string, l net.Listener, h http.Handler, log *slog.Logger) *Server {
@@ -52,7 +60,9 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // It is called once.
 func (s *Server) Serve(ctx context.Context) error {
 	done := make(chan error, 1)
-	go func() { done <- s.http.Serve(&limitedListener{Listener: s.listener}) }()
+	go func() {
+		done <- s.http.Serve(&connlimit.Listener{Listener: s.listener, Most: maxConns, EvictOldest: true, Every: acceptEvery, Burst: acceptBurst})
+	}()
 	var stopped, remains error
 	select {
 	case stopped = <-done:

@@ -71,6 +71,9 @@ func (p Credentials) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo
 
 // PeerOfConn is the process at the other end of a Unix socket's connection.
 func PeerOfConn(c net.Conn, procRoot string) (*Peer, error) {
+	if inner, ok := c.(interface{ NetConn() net.Conn }); ok { // as of connlimit
+		c = inner.NetConn()
+	}
 	uc, ok := c.(syscall.Conn)
 	if !ok || c.LocalAddr().Network() != "unix" {
 		return nil, fmt.Errorf("no Unix socket: %T", c)

@@ -14,8 +14,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -61,48 +59,16 @@ func CheckPath(path string) error {
 // Listener is a listening Unix socket whose file is ours to remove.
 type Listener struct {
 	*net.UnixListener
-	// MaxConns bounds the open connections: one more is closed at once. 0: any
-	// number. It is set before the first Accept.
-	MaxConns int
-
 	path string
 	// lock is ours as long as the socket is.
 	lock     *statefile.File
 	dev, ino uint64
-	open     atomic.Int64
 }
 
 // Close implements net.Listener.
 func (s *Listener) Close() error {
 	defer func() { _ = s.lock.Close() }() // a second time, too
 	return s.UnixListener.Close()
-}
-
-// Accept implements net.Listener.
-func (s *Listener) Accept() (net.Conn, error) {
-	for {
-		c, err := s.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		if n := s.open.Add(1); s.MaxConns == 0 || n <= int64(s.MaxConns) {
-			return &conn{UnixConn: c, closed: sync.OnceFunc(func() { s.open.Add(-1) })}, nil
-		}
-		s.open.Add(-1)
-		_ = c.Close()
-	}
-}
-
-// conn is a connection that is counted.
-type conn struct {
-	*net.UnixConn
-	closed func()
-}
-
-// Close implements net.Conn.
-func (c *conn) Close() error {
-	c.closed()
-	return c.UnixConn.Close()
 }
 
 // Listen binds path with mode 0600, owned by uid. The file of a socket that
