@@ -310,17 +310,16 @@ func (n *node) hasQuota(task string) bool {
 // anything, but has had the time to.
 func inForce(ctx context.Context, _ *node, _ []string) error { return sleep(ctx, 5*time.Second) }
 
-func throttled(ctx context.Context, n *node, hogs []string) error {
-	return n.awaitAll(ctx, hogs, "cpu.cfs_quota_us", func(v string) bool { return v != noQuota })
+// fileIs waits until a control file of all hogs is as it should be.
+func fileIs(name string, ok func(value string) bool) func(context.Context, *node, []string) error {
+	return func(ctx context.Context, n *node, hogs []string) error { return n.awaitAll(ctx, hogs, name, ok) }
 }
 
-func leastWeight(ctx context.Context, n *node, hogs []string) error {
-	return n.awaitAll(ctx, hogs, "cpu.shares", func(v string) bool { return v == leastShares })
-}
-
-func frozen(ctx context.Context, n *node, hogs []string) error {
-	return n.awaitAll(ctx, hogs, "freezer.state", func(v string) bool { return v == "FROZEN" })
-}
+var (
+	throttled   = fileIs("cpu.cfs_quota_us", func(v string) bool { return v != noQuota })
+	leastWeight = fileIs("cpu.shares", func(v string) bool { return v == leastShares })
+	frozen      = fileIs("freezer.state", func(v string) bool { return v == "FROZEN" })
+)
 
 func killed(ctx context.Context, n *node, hogs []string) error {
 	for _, h := range hogs {

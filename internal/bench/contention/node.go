@@ -43,6 +43,7 @@ func onMeasured(command ...string) *exec.Cmd {
 // node is an agent with a service, on one CPU.
 type node struct {
 	*daemons
+	dir    string
 	agent  *fakeagent.Agent
 	cancel context.CancelFunc
 	asking sync.WaitGroup
@@ -64,20 +65,16 @@ func newNode(o *options, c nodeConfig) (n *node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n = &node{}
+	n = &node{dir: dir}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.close(), os.RemoveAll(dir))
+			err = errors.Join(err, n.close())
 		}
 	}()
-	total, err := fakeagent.DetectTotal()
-	if err != nil {
-		return n, err
-	}
 	if n.guard, err = newGuard(); err != nil {
 		return n, err
 	}
-	c.Socket, c.Purpose, c.Total, c.Below = socketIn(dir), "contention", total, n.guard.Root()
+	c.Socket, c.Purpose, c.Below = socketIn(dir), "contention", n.guard.Root()
 	c.EstimateInterval, c.Observe, c.Log = 200*time.Millisecond, n.events.Observe, slog.New(slog.DiscardHandler)
 	if n.agent, err = fakeagent.New(c.Config); err != nil {
 		return n, err
@@ -108,10 +105,7 @@ func (n *node) close() error {
 	if n.guard != nil {
 		errs = append(errs, n.guard.close())
 	}
-	if n.daemons != nil {
-		errs = append(errs, os.RemoveAll(n.dir))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, os.RemoveAll(n.dir))...)
 }
 
 // await returns the first event of the kind about the task.

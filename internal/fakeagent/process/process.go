@@ -30,27 +30,20 @@ const Timeout = time.Minute
 const tailLines = 20
 
 // Line is one line of the daemon's log, as --log-format=json writes it. A field
-// that the line does not have is zero; amounts are texts.
+// that the line does not have is zero.
 type Line struct {
-	Time           time.Time `json:"time"`
-	Level          string    `json:"level"`
-	Msg            string    `json:"msg"`
-	Resource       string    `json:"resource"`
-	Offered        string    `json:"offered"`
-	RevocableTotal string    `json:"revocable_total"`
-	Slack          string    `json:"slack"`
-	Why            string    `json:"why"`
-	Rule           string    `json:"rule"`
-	Container      string    `json:"container"`
-	Executor       string    `json:"executor"`
-	Listen         string    `json:"listen"`
-	Err            string    `json:"err"`
+	Time     time.Time `json:"time"`
+	Level    string    `json:"level"`
+	Msg      string    `json:"msg"`
+	Executor string    `json:"executor"`
+	Listen   string    `json:"listen"`
+	Err      string    `json:"err"`
 	// Text is the whole line. A crash is no JSON: then nothing else is set.
 	Text string `json:"-"`
 }
 
-// Parse reads a line of the log.
-func Parse(text string) Line {
+// parse reads a line of the log.
+func parse(text string) Line {
 	l := Line{}
 	if json.Unmarshal([]byte(text), &l) != nil {
 		l = Line{}
@@ -103,7 +96,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, watch func(Line)) (*Process, erro
 func (p *Process) read(from io.Reader, watch func(Line)) {
 	lines := bufio.NewScanner(from)
 	for lines.Scan() {
-		l := Parse(lines.Text())
+		l := parse(lines.Text())
 		if watch != nil {
 			watch(l)
 		}

@@ -10,12 +10,12 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	l := Parse(`{"level":"WARN","msg":"kill","executor":"hog-1","new":1}`)
+	l := parse(`{"level":"WARN","msg":"kill","executor":"hog-1","new":1}`)
 	if l.Level != "WARN" || l.Msg != "kill" || l.Executor != "hog-1" {
 		t.Errorf("read %+v", l)
 	}
 	for _, text := range []string{"panic: no JSON", `{"msg":"cut`, `{"msg":1}`, ""} {
-		if l := Parse(text); l != (Line{Text: text}) {
+		if l := parse(text); l != (Line{Text: text}) {
 			t.Errorf("%q is %+v, want its text alone", text, l)
 		}
 	}
