@@ -15,7 +15,7 @@ import (
 )
 
 // What a tick costs, and what the alternatives cost for the same containers in
-// the same run. Trust the ratios, not the times: see docs/internals/sampling.md.
+// the same run. Trust the ratios, not the times: see docs/evidence/cost.md.
 
 // perContainer reports the time of one container.
 func perContainer(b *testing.B, containers int) {

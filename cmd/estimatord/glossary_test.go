@@ -116,7 +116,7 @@ func TestNamesFollowTheGlossary(t *testing.T) {
 		t.Errorf("found only %d names", len(all))
 	}
 	for where, name := range all {
-		for _, word := range strings.FieldsFunc(name, func(r rune) bool { return !('a' <= r && r <= 'z') }) {
+		for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' }) {
 			if word := instead[word]; word != "" {
 				t.Errorf("%s: say %s", where, word)
 			}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,10 @@ import (
 // Whatever keeps a daemon from offering is in the log within the first minute,
 // once, with a cause and a cure.
 func TestWhatKeepsFromOfferingIsWarnedOf(t *testing.T) {
+	page, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		record decision.Record
 		why    reason.Code
@@ -37,6 +42,9 @@ func TestWhatKeepsFromOfferingIsWarnedOf(t *testing.T) {
 		"rules":       {decision.Record{QoS: qos.Decision{Rules: []qos.RuleState{{Name: "busy", Active: true}, {Name: "calm"}}}}, reason.Stopped, []string{"active rules: busy", "thresholds"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if code := "`" + string(c.why) + "`"; c.want != nil && !strings.Contains(string(page), code) {
+				t.Errorf("docs/troubleshooting.md does not have %s", code)
+			}
 			var log strings.Builder
 			cfg := config.Default()
 			n := &notOffering{cfg: &cfg, log: slog.New(slog.NewTextHandler(&log, nil))}
