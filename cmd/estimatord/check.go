@@ -105,9 +105,14 @@ func (c *check) daemon(name string, cfg config.Config, err error) {
 	c.done(name, err)
 	if err == nil {
 		c.settings = cfg
-		if cfg.Policy != "" {
-			c.policy(cfg.Policy)
+		if cfg.Policy == "" {
+			return
 		}
+		if _, err := config.Read(cfg.Policy); err != nil {
+			c.done(cfg.Policy, fmt.Errorf("%s: policy: %w", name, err))
+			return
+		}
+		c.policy(cfg.Policy)
 	}
 }
 

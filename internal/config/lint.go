@@ -35,6 +35,14 @@ func (p *policyText) lint() {
 	if p.Ladder.KillsAtOnce > p.Budget.Kills {
 		warn("ladder.kills_at_once", fmt.Sprintf("%d is more than the %d kills of the budget", p.Ladder.KillsAtOnce, p.Budget.Kills))
 	}
+	for i := range p.Victims.Priorities {
+		for j := range i {
+			if p.Victims.Priorities[j].Includes(&p.Victims.Priorities[i]) {
+				warn(fmt.Sprintf("victims.priorities[%d]", i), fmt.Sprintf("has no effect: priorities[%d] matches the same containers before", j))
+				break
+			}
+		}
+	}
 	if isSet(&p.hook) && highest < policy.Kill {
 		warn("hook", "has no effect: no rule kills")
 	}

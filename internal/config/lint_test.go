@@ -26,6 +26,10 @@ func TestLint(t *testing.T) {
 		"no dwell":                   {rule("for: 1s") + "ladder: {dwell: 0s}\n", "p:3:17: ladder.dwell: 0s loosens throttles at each tick: they will go up and down"},
 		"more at once than ever":     {rule("for: 1s") + "ladder: {kills_at_once: 3}\nbudget: {kills: 2}\n", "p:3:25: ladder.kills_at_once: 3 is more than the 2 kills of the budget"},
 		"a hook for nothing":         {rule("action: throttle") + "hook: {socket: /a}\n", "p:3:7: hook: has no effect: no rule kills"},
+		"a role behind its parent":   {rule("for: 1s") + "victims: {priorities: [{role: a, priority: 1}, {role: a/b, priority: 2}]}\n", "p:3:48: victims.priorities[1]: has no effect: priorities[0] matches the same containers before"},
+		"a label behind its key":     {rule("for: 1s") + "victims: {priorities: [{label: k, priority: 1}, {label: k=v, priority: 2}]}\n", "p:3:49: victims.priorities[1]: has no effect: priorities[0] matches the same containers before"},
+		"a framework twice":          {rule("for: 1s") + "victims: {priorities: [{framework: f, priority: 1}, {framework: f, priority: 2}]}\n", "p:3:53: victims.priorities[1]: has no effect: priorities[0] matches the same containers before"},
+		"the narrower first":         {rule("for: 1s") + "victims: {priorities: [{role: a/b, priority: 1}, {role: a, priority: 2}, {role: ab, priority: 3}, {label: a, priority: 4}]}\n", ""},
 		"nothing odd":                {rule("for: 1s"), ""},
 		"a while of another reading": {rule("while: {signal: load1, above: 2}"), ""},
 	} {

@@ -2,6 +2,8 @@ package host
 
 import (
 	"bytes"
+	"math"
+	"math/bits"
 	"os"
 
 	"github.com/prometheus/procfs"
@@ -73,7 +75,10 @@ func parseMeminfo(file []byte, reserve uint64) meminfo {
 	}
 	huge := lines[memHugetlb]
 	if !huge.OK() { // before Linux 4.16, which tells of one size only
-		huge.N = lines[memHugePages].N * lines[memHugeSize].N
+		over, size := bits.Mul64(lines[memHugePages].N, lines[memHugeSize].N)
+		if huge.N = size; over > 0 {
+			huge.N = math.MaxUint64 >> 1 // more than any machine has, which is found out with the total
+		}
 	}
 	m.setAside = huge.N + lines[memCorrupted].N
 	m.slab = lines[memSlab].N

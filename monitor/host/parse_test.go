@@ -172,6 +172,11 @@ func TestParseMeminfo(t *testing.T) {
 			"MemTotal: 1000 kB\nMemAvailable: 600 kB\nHugePages_Total:       3\nHugepagesize:       64 kB\n",
 			meminfo{total: count(1000 << 10), available: count(600 << 10), setAside: 3 * 64 << 10},
 		},
+		{
+			"more huge pages than a number can hold",
+			"MemTotal: 1000 kB\nMemAvailable: 600 kB\nHugePages_Total: 8796093022208\nHugepagesize: 2048 kB\n",
+			meminfo{total: count(1000 << 10), available: count(600 << 10), setAside: math.MaxUint64 >> 1},
+		},
 		{"empty", "", meminfo{total: absent(snapshot.Truncated), available: absent(snapshot.Truncated)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

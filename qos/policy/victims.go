@@ -60,6 +60,15 @@ func (p *Protect) Protects(e *snapshot.Executor) bool {
 	return false
 }
 
+// Includes reports whether p matches whatever q matches.
+func (p *Priority) Includes(q *Priority) bool {
+	under := func(part, whole, separator string) bool {
+		return whole != "" && (part == whole || strings.HasPrefix(part, whole+separator))
+	}
+	return under(q.Role, p.Role, "/") || p.Framework != "" && p.Framework == q.Framework ||
+		under(q.Label, p.Label, "=") && (q.Label == p.Label || !strings.Contains(p.Label, "="))
+}
+
 // PriorityOf is that of the first entry which matches e.
 func (v *Victims) PriorityOf(e *snapshot.Executor) int {
 	for i := range v.Priorities {
