@@ -113,9 +113,7 @@ func explain(err error) error {
 
 // cleanUp leaves nothing behind.
 func (s *story) cleanUp() error {
-	s.mu.Lock()
-	s.over = true
-	s.mu.Unlock()
+	s.set(func() { s.over = true })
 	var errs []error
 	if s.agent != nil {
 		errs = append(errs, s.agent.Close())

@@ -166,7 +166,7 @@ func TestDaemonFails(t *testing.T) {
 	}
 }
 
-// TestPlan holds the numbers to what the story needs, for nodes of any size.
+// TestPlan checks the numbers against what the story needs, for nodes of any size.
 func TestPlan(t *testing.T) {
 	overhead := resources.Milli(100)
 	for _, cpus := range []int{1, 2, 3, 4, 8, 64, 192} {

@@ -92,7 +92,7 @@ func (p plan) configuration() string {
 }
 
 const configText = `# For a story of half a minute. The default predictor learns what it takes to
-# keep a promise, which is a matter of hours; a maximum is right from the start.
+# meet its target, which is a matter of hours; a maximum is right from the start.
 estimator:
   predictor: container-max
   margin: 0.1

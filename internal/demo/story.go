@@ -57,12 +57,15 @@ type story struct {
 	over    bool
 }
 
-// chapter says what the story is at.
-func (s *story) chapter(text string) {
+// set changes what watch reads.
+func (s *story) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.step = text
+	change()
 }
+
+// chapter says what the story is at.
+func (s *story) chapter(text string) { s.set(func() { s.step = text }) }
 
 func (s *story) since() time.Duration { return time.Since(s.began) }
 
@@ -82,13 +85,13 @@ func (s *story) measured(what string, took time.Duration) {
 	s.result.Times = append(s.result.Times, Measured{What: what, Took: took})
 }
 
-// until waits until the condition holds; ok is false when it did not in time.
+// until waits until the condition is true; ok is false when it did not in time.
 // The error is that the story cannot go on at all.
 func (s *story) until(ctx context.Context, timeout time.Duration, condition func() bool) (ok bool, err error) {
 	limit := time.NewTimer(timeout)
 	defer limit.Stop()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
 	for {
 		if condition() {
 			return true, nil
@@ -106,7 +109,7 @@ func (s *story) until(ctx context.Context, timeout time.Duration, condition func
 			return false, s.daemon.Died()
 		case <-limit.C:
 			return false, nil
-		case <-look.C:
+		case <-poll.C:
 		}
 	}
 }
@@ -141,7 +144,7 @@ func (s *story) shared(ctx context.Context) error {
 		if err := s.offered(ctx, n); err != nil {
 			return err
 		}
-		s.setHog(fmt.Sprintf("hog-%d", n))
+		s.set(func() { s.hogTask = fmt.Sprintf("hog-%d", n) })
 		early, err := s.launched(ctx)
 		if err != nil || early == nil {
 			return err
@@ -151,12 +154,6 @@ func (s *story) shared(ctx context.Context) error {
 		}
 		s.say("note: the hog was preempted before the load rose; %s. Once more", early.Because)
 	}
-}
-
-func (s *story) setHog(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.hogTask = name
 }
 
 // serve launches the regular service.
@@ -171,15 +168,9 @@ func (s *story) serve() error {
 	if err := s.agent.Launch(fakeagent.Task{ID: serviceTask, Regular: quantities(s.plan.allocated, memory), Command: cmd}); err != nil {
 		return err
 	}
-	s.setLoad(s.plan.low)
+	s.set(func() { s.load = s.plan.low })
 	s.say("regular service launched: allocated %s cpus, using %.2f", s.plan.allocated, s.plan.low)
 	return nil
-}
-
-func (s *story) setLoad(cores float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load = cores
 }
 
 // offered: the service runs below its allocation, and slack is offered.

@@ -16,7 +16,7 @@ func (s *story) raised(ctx context.Context) error {
 	if err := workload.SetCores(s.service, s.plan.high); err != nil {
 		return err
 	}
-	s.setLoad(s.plan.high)
+	s.set(func() { s.load = s.plan.high })
 	s.raisedAt, s.contended = time.Now(), s.meter(serviceTask)
 	s.say("the service's load rises from %.2f to %.2f cpus", s.plan.low, s.plan.high)
 	var zeroAt time.Time

@@ -50,8 +50,8 @@ type Config struct {
 	// EqualWeights: containers get their CPU weight whether they are revocable or
 	// not, as with --no-revocable_cpu_low_priority, or in Docker.
 	EqualWeights bool
-	// PlainKill: a preempted container dies as under a real agent, with no CPU
-	// lent to it. The daemon does that.
+	// PlainKill: a preempted container dies as under a real agent, with no more CPU
+	// given to it. The daemon does that.
 	PlainKill bool
 	// EstimateInterval is the time between two Estimate calls,
 	// DefaultEstimateInterval if 0.
@@ -143,7 +143,7 @@ func (a *Agent) Offer() Offer {
 	return a.offer()
 }
 
-// offer is Offer for who holds the lock.
+// offer is Offer for a caller that has the lock.
 func (a *Agent) offer() Offer {
 	return Offer{At: a.totalAt, Total: a.total.Clone(), Allocated: a.allocatedRevocable()}
 }

@@ -52,8 +52,8 @@ func (a *Agent) correct(c *wire.QoSCorrection) {
 	a.event(ev)
 }
 
-// accept holds the correction against the guards of slave.cpp:9513-9610, in
-// their order, and against the one that a real agent lacks.
+// accept checks the correction by the guards of slave.cpp:9513-9610, in
+// their order, and by the one that a real agent lacks.
 func (a *Agent) accept(c *wire.QoSCorrection) (e *executor, kind EventKind, text string) {
 	kill := c.GetKill()
 	framework, id, container := kill.GetFrameworkId(), kill.GetExecutorId(), kill.GetContainerId()
@@ -80,7 +80,7 @@ func (a *Agent) accept(c *wire.QoSCorrection) (e *executor, kind EventKind, text
 	case e.state == terminating:
 		return nil, KillIgnored, "the executor is terminating already"
 	case e.task.Revocable.IsZero():
-		return nil, KillRefused, "the container holds nothing revocable"
+		return nil, KillRefused, "nothing revocable is allocated to the container"
 	case e.destroy == nil:
 		return nil, KillIgnored, "the container is being started" // a real agent destroys it there too
 	}

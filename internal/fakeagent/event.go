@@ -28,7 +28,7 @@ const (
 	KillReceived EventKind = "kill_received"
 	// KillIgnored: a correction did not pass the agent's own guards.
 	KillIgnored EventKind = "kill_ignored"
-	// KillRefused: a correction asked to kill a container that holds nothing
+	// KillRefused: a correction asked to kill a container without anything
 	// revocable. The daemon is broken.
 	KillRefused EventKind = "kill_refused"
 	// DestroyFailed: a container could not be removed.

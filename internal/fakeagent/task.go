@@ -61,7 +61,7 @@ type executor struct {
 // constants.hpp, DEFAULT_EXECUTOR_CPUS and DEFAULT_EXECUTOR_MEM.
 var overhead = resources.Quantities{{Name: resources.CPUs, Amount: 100}, {Name: resources.Mem, Amount: 32 * resources.Unit}}
 
-// regular is what the executor holds as regular resources.
+// regular is what is allocated to the executor as regular resources.
 func (e *executor) regular() resources.Quantities {
 	q := overhead.Clone()
 	q.AddAll(e.task.Regular)
@@ -115,7 +115,7 @@ func (a *Agent) Launch(t Task) error {
 	return nil
 }
 
-// admit books the task's resources.
+// admit allocates the resources of the task.
 func (a *Agent) admit(e *executor) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -239,7 +239,7 @@ func (a *Agent) await(e *executor) {
 	a.event(ended)
 }
 
-// forget takes the executor out of the books.
+// forget removes the executor and frees its resources.
 func (a *Agent) forget(e *executor) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

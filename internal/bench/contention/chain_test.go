@@ -22,7 +22,7 @@ import (
 // binaryEnv names a daemon that is there already, where none can be built.
 const binaryEnv = "ESTIMATORD_BINARY"
 
-// alwaysThrottle holds on every node on which a hog spins: the least busy share
+// alwaysThrottle is active on every node on which a hog spins: the least busy share
 // that a rule may ask for is no condition.
 const alwaysThrottle = "rules:\n  - {name: slow, signal: node_cpu, above: 0.001, for: 0s, action: throttle, immediate: true}\n" +
 	"ladder: {floor: 0.03, dwell: 1h}\n"
@@ -150,7 +150,7 @@ func (c *chain) pathsOf(task string, names ...string) (paths []string) {
 	return paths
 }
 
-// values are what the files hold, joined.
+// values are what the files contain, joined.
 func (c *chain) values(paths []string) string {
 	c.Helper()
 	var all []string
@@ -179,7 +179,7 @@ func (c *chain) until(what string, complaint func() string) {
 }
 
 // untilThrottled waits until the least weight and a quota are in force, and
-// returns what the files hold then.
+// returns what the files contain then.
 func (c *chain) untilThrottled(before string) (throttled string) {
 	c.Helper()
 	c.until("the throttle", func() string {

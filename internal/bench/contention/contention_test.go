@@ -38,10 +38,10 @@ func TestBack(t *testing.T) {
 		gaps []gap
 		want time.Duration
 	}{
-		"never squeezed":                {nil, 0},
-		"squeezed before only":          {[]gap{at(0, 90)}, 0},
-		"squeezed for a while":          {[]gap{at(101, 140), at(142, 180), at(185, 220)}, 120 * msec},
-		"squeezed to the end":           {[]gap{at(110, 1000)}, 900 * msec},
+		"never contended":               {nil, 0},
+		"contended before only":         {[]gap{at(0, 90)}, 0},
+		"contended for a while":         {[]gap{at(101, 140), at(142, 180), at(185, 220)}, 120 * msec},
+		"contended to the end":          {[]gap{at(110, 1000)}, 900 * msec},
 		"a gap of a floor is no relief": {[]gap{at(101, 200), at(203, 240), at(260, 262), at(360, 362)}, 140 * msec},
 		"short gaps do not count":       {[]gap{at(101, 150), at(170, 172)}, 50 * msec},
 	} {

@@ -93,7 +93,7 @@ func (n *node) decidedKill(ctx context.Context, c *killCase, hog string) (k kill
 		return k, err
 	}
 	defer func() { err = errors.Join(err, d.Stop()) }()
-	if err := n.tell(order{Spin: true, Seconds: dyingFor.Seconds()}); err != nil {
+	if err := n.send(order{Spin: true, Seconds: dyingFor.Seconds()}); err != nil {
 		return k, err
 	}
 	if c.shares == "" {
@@ -117,7 +117,7 @@ func (n *node) decidedKill(ctx context.Context, c *killCase, hog string) (k kill
 	}
 	awaitEmpty(container)
 	k = kill{decided: l.Time.Sub(began), received: received.At.Sub(began), empty: time.Since(began)}
-	_, err = n.hear()
+	_, err = n.receive()
 	return k, err
 }
 
@@ -150,7 +150,7 @@ func plainKills(ctx context.Context, o *options) (all []time.Duration, err error
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(n.tell(order{Spin: true, Seconds: dyingFor.Seconds()}), n.signal([]string{hog}, syscall.SIGCONT)); err != nil {
+		if err := errors.Join(n.send(order{Spin: true, Seconds: dyingFor.Seconds()}), n.signal([]string{hog}, syscall.SIGCONT)); err != nil {
 			return nil, err
 		}
 		if err := sleep(ctx, 500*time.Millisecond); err != nil {
@@ -161,7 +161,7 @@ func plainKills(ctx context.Context, o *options) (all []time.Duration, err error
 			return nil, err
 		}
 		all = append(all, time.Since(began))
-		if _, err := n.hear(); err != nil {
+		if _, err := n.receive(); err != nil {
 			return nil, err
 		}
 	}

@@ -140,15 +140,15 @@ func cpus(q resources.Milli) resources.Quantities {
 
 // ask has the service do something, and waits for its report.
 func (n *node) ask(o order) (report, error) {
-	if err := n.tell(o); err != nil {
+	if err := n.send(o); err != nil {
 		return report{}, err
 	}
-	return n.hear()
+	return n.receive()
 }
 
-func (n *node) tell(o order) error { return json.NewEncoder(n.in).Encode(o) }
+func (n *node) send(o order) error { return json.NewEncoder(n.in).Encode(o) }
 
-func (n *node) hear() (r report, err error) {
+func (n *node) receive() (r report, err error) {
 	err = n.out.Decode(&r)
 	return r, err
 }

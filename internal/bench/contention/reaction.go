@@ -123,15 +123,15 @@ const spinFor = 2 * time.Second
 // watch has the service spin until the node is closed.
 func (n *node) watch(ctx context.Context) (*watched, error) {
 	spin := order{Spin: true, Seconds: spinFor.Seconds()}
-	if err := errors.Join(n.tell(spin), n.tell(spin)); err != nil {
+	if err := errors.Join(n.send(spin), n.send(spin)); err != nil {
 		return nil, err
 	}
 	w := &watched{}
 	go func() {
 		for ctx.Err() == nil {
-			r, err := n.hear()
+			r, err := n.receive()
 			if err == nil {
-				err = n.tell(spin) // one is always waiting
+				err = n.send(spin) // one is always waiting
 			}
 			w.mu.Lock()
 			w.gaps, w.to, w.err = append(w.gaps, r.Gaps...), r.To, err

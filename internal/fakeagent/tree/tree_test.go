@@ -191,9 +191,9 @@ func TestDestroy(t *testing.T) {
 	}
 }
 
-// TestDestroyHeldBack destroys a container that somebody froze and squeezed.
-func TestDestroyHeldBack(t *testing.T) {
-	tr := create(t, "held")
+// TestDestroyThrottled destroys a container that somebody froze and throttled.
+func TestDestroyThrottled(t *testing.T) {
+	tr := create(t, "throttled")
 	c, err := tr.NewContainer(someID, Limits{CPUs: 10, Revocable: true})
 	if err != nil {
 		t.Fatal(err)

@@ -73,7 +73,7 @@ func burn(budget time.Duration, due time.Time) time.Duration {
 		if used >= budget || !time.Now().Before(due) {
 			return used
 		}
-		for range 5_000 { // some 5 µs between two looks at the clocks
+		for range 5_000 { // some 5 µs between two reads of the clocks
 			x ^= x << 13
 			x ^= x >> 7
 			x ^= x << 17
