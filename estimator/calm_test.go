@@ -28,7 +28,7 @@ func mustGovernor(t *testing.T, cfg estimator.GovernorConfig) *estimator.Governo
 	return g
 }
 
-func TestTheDeadBandFollowsTheUnrest(t *testing.T) {
+func TestTheDeadBandFollowsTheVolatility(t *testing.T) {
 	for _, tc := range []struct {
 		name          string
 		swing         resources.Milli // every five minutes, of 100 cpus
@@ -61,7 +61,7 @@ func TestAChangeLeavesTheReserve(t *testing.T) {
 	for _, tc := range []struct {
 		name          string
 		target, least resources.Milli
-		gross         resources.Milli
+		total         resources.Milli
 		why           reason.Code
 	}{
 		{"what is promised already", 5000, 5000, 5000, reason.Slack},
@@ -72,9 +72,9 @@ func TestAChangeLeavesTheReserve(t *testing.T) {
 		{"up to the least of the hold", 9000, 6300, 6000, reason.Hold},
 	} {
 		terms.Least = tc.least
-		gross, why := terms.Decide(tc.target, 0)
-		if gross != tc.gross || why != tc.why {
-			t.Errorf("%s: %v, %s, want %v, %s", tc.name, gross, why, tc.gross, tc.why)
+		total, why := terms.Decide(tc.target, 0)
+		if total != tc.total || why != tc.why {
+			t.Errorf("%s: %v, %s, want %v, %s", tc.name, total, why, tc.total, tc.why)
 		}
 	}
 }
@@ -95,8 +95,8 @@ func TestAFleetDoesNotPulse(t *testing.T) {
 		}
 		from := at
 		for ; ; at = at.Add(100 * time.Millisecond) {
-			gross, why, _ := g.Next(estimator.Round{At: at, Target: 2000, RegularAllocated: 8000})
-			if gross > 0 {
+			total, why, _ := g.Next(estimator.Round{At: at, Target: 2000, RegularAllocated: 8000})
+			if total > 0 {
 				return at.Sub(from)
 			}
 			if why != reason.RaiseStep || at.Sub(from) > every {
@@ -144,16 +144,16 @@ func TestAPatientGovernorIsNeverAboveItsTarget(t *testing.T) {
 			target := resources.Milli(rapid.Int64Range(-100, 8000).Draw(t, "target"))
 			allocated := resources.Milli(rapid.Int64Range(0, 20_000).Draw(t, "allocated"))
 			before := g.Total
-			gross, _, terms := g.Next(estimator.Round{At: at, Target: target, RegularAllocated: allocated})
+			total, _, terms := g.Next(estimator.Round{At: at, Target: target, RegularAllocated: allocated})
 			switch {
-			case gross < 0 || gross > max(0, target) || gross%cfg.Quantum != 0:
-				t.Fatalf("promised %v of %v", gross, target)
-			case gross > before && (gross-before < terms.DeadBand && gross-before < terms.Step.FloorTo(cfg.Quantum) || gross-before > terms.Step):
-				t.Fatalf("rose by %v: %+v", gross-before, terms)
-			case gross < before && target >= before:
-				t.Fatalf("fell from %v to %v with a target of %v", before, gross, target)
-			case gross < before && target-gross > terms.Reserve+2*cfg.Quantum && gross > 0:
-				t.Fatalf("fell to %v with a target of %v and a reserve of %v", gross, target, terms.Reserve)
+			case total < 0 || total > max(0, target) || total%cfg.Quantum != 0:
+				t.Fatalf("promised %v of %v", total, target)
+			case total > before && (total-before < terms.DeadBand && total-before < terms.Step.FloorTo(cfg.Quantum) || total-before > terms.Step):
+				t.Fatalf("rose by %v: %+v", total-before, terms)
+			case total < before && target >= before:
+				t.Fatalf("fell from %v to %v with a target of %v", before, total, target)
+			case total < before && target-total > terms.Reserve+2*cfg.Quantum && total > 0:
+				t.Fatalf("fell to %v with a target of %v and a reserve of %v", total, target, terms.Reserve)
 			}
 		}
 	})

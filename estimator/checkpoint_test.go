@@ -44,16 +44,16 @@ func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	if before.Save() != nil {
 		t.Error("there is something to save before the first tick")
 	}
-	gross := func(k *tracked, web, db float64) resources.Milli {
+	total := func(k *tracked, web, db float64) resources.Milli {
 		at = at.Add(time.Second)
 		return k.Estimate(scene(at, []actor{{id: "a", uses: web, regular: 4000, class: 1, age: old}, {id: "b", uses: db, regular: 2000, class: 1, age: old}}...)).Resources[0].RevocableTotal
 	}
 	// Hours of steady use, with a rise that is still within the hold.
 	for range 2 * 3600 {
-		gross(before, 0.5, 0.5)
+		total(before, 0.5, 0.5)
 	}
-	gross(before, 0.8, 0.8)
-	promised := gross(before, 0.5, 0.5)
+	total(before, 0.8, 0.8)
+	promised := total(before, 0.5, 0.5)
 	saved := through(t, before.Save())
 
 	at = at.Add(10 * time.Second)
@@ -64,7 +64,7 @@ func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	var highest, ofFresh resources.Milli
 	start := at
 	for at.Sub(start) < 29*time.Second {
-		highest = max(highest, gross(restored, 0.5, 0.5))
+		highest = max(highest, total(restored, 0.5, 0.5))
 	}
 	if highest > promised {
 		t.Errorf("%v promised within the hold after the restart, %v before", highest, promised)
@@ -72,11 +72,11 @@ func TestARestartPromisesNoMoreThanBefore(t *testing.T) {
 	// Once the hold is over it goes on from what was learned, which one that
 	// starts anew cannot.
 	for at.Sub(start) < time.Minute {
-		highest = gross(restored, 0.5, 0.5)
+		highest = total(restored, 0.5, 0.5)
 	}
 	at = start
 	for at.Sub(start) < time.Minute {
-		ofFresh = gross(fresh, 0.5, 0.5)
+		ofFresh = total(fresh, 0.5, 0.5)
 	}
 	if highest <= ofFresh {
 		t.Errorf("%v promised with what was learned, %v without", highest, ofFresh)

@@ -69,9 +69,9 @@ func (c *contended) scene(at time.Time) *snapshot.Snapshot {
 	return s
 }
 
-// Squeezing regular tasks never raises the offer, at no tick, however many hogs
+// CPU contention among regular tasks never raises the offer, at no tick, however many hogs
 // take their CPU, and with whatever the kernel shows of it.
-func TestSqueezingRegularTasksNeverRaisesTheOffer(t *testing.T) {
+func TestContentionNeverRaisesTheOffer(t *testing.T) {
 	for sees := range kernels {
 		t.Run(sees.String(), func(t *testing.T) {
 			sawContention := false
@@ -80,7 +80,7 @@ func TestSqueezingRegularTasksNeverRaisesTheOffer(t *testing.T) {
 				r := &cfg.Resources[0]
 				r.Predictor = rapid.SampledFrom([]string{"latest", "tce", "container-max"}).Draw(t, "predictor")
 				r.Peak = predict.Config{Interval: time.Second, Window: time.Second, Horizon: 5 * time.Second, TargetViolation: 0.01}
-				squeezed, alone := mustUsage(t, cfg), mustUsage(t, cfg)
+				among, alone := mustUsage(t, cfg), mustUsage(t, cfg)
 				threads := rapid.SliceOfN(rapid.IntRange(1, 4), 1, 2).Draw(t, "threads")
 				at := start
 				tick := func(e *tracked, hogs int) estimator.ResourceOffer {
@@ -90,7 +90,7 @@ func TestSqueezingRegularTasksNeverRaisesTheOffer(t *testing.T) {
 					s.Usage.Executors[0].Regular.Set("cpus", resources.Milli(1000*threads[0]+3000))
 					return e.Estimate(s).Resources[0]
 				}
-				hogs, squeezes := append(make([]int, 10), rapid.SliceOfN(rapid.IntRange(0, 40), 1, 10).Draw(t, "hogs")...), false
+				hogs, hadContention := append(make([]int, 10), rapid.SliceOfN(rapid.IntRange(0, 40), 1, 10).Draw(t, "hogs")...), false
 				if r.Predictor == "tce" {
 					// A peak that has passed is one that it has learned from.
 					slices.Sort(hogs)
@@ -98,18 +98,18 @@ func TestSqueezingRegularTasksNeverRaisesTheOffer(t *testing.T) {
 				for _, n := range hogs {
 					for range 3 {
 						at = at.Add(time.Second)
-						now, fair := tick(squeezed, n), tick(alone, 0)
+						now, fair := tick(among, n), tick(alone, 0)
 						if now.Target > fair.Target || now.Demand < fair.Demand {
 							t.Fatalf("with %d hogs %v may be offered for a demand of %v, without any %v for %v; use is %v",
 								n, now.Target, now.Demand, fair.Target, fair.Demand, now.Usage)
 						}
-						squeezes = squeezes || now.Usage < fair.Usage
+						hadContention = hadContention || now.Usage < fair.Usage
 					}
 				}
-				sawContention = sawContention || squeezes
+				sawContention = sawContention || hadContention
 			})
 			if !sawContention {
-				t.Error("no regular container was ever squeezed")
+				t.Error("no regular container was ever contended")
 			}
 		})
 	}

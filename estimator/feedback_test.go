@@ -83,7 +83,7 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 		{61 * time.Minute, 40 * time.Minute}, // one doubling back
 		{3 * time.Hour, 10 * time.Minute},
 		{24 * time.Hour, 5 * time.Minute},
-		{59 * time.Second, 5 * time.Minute}, // against the same squeeze
+		{59 * time.Second, 5 * time.Minute}, // against the same contention
 		{59 * time.Second, 5 * time.Minute},
 		{time.Minute, 10 * time.Minute},
 	} {
@@ -93,11 +93,11 @@ func TestTheHoldOffGrowsWithEachActionAndShrinksInPeace(t *testing.T) {
 			t.Errorf("action %d: %s for %v s, want a hold of %s", i, why, terms.HoldSeconds, step.held)
 		}
 	}
-	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10*time.Minute - 1), Target: 1000, RevocableAllocated: 0}); gross != 0 {
-		t.Errorf("raised before the time: %v", gross)
+	if total, _, _ := g.Next(estimator.Round{At: at.Add(10*time.Minute - 1), Target: 1000, RevocableAllocated: 0}); total != 0 {
+		t.Errorf("raised before the time: %v", total)
 	}
-	if gross, _, _ := g.Next(estimator.Round{At: at.Add(10 * time.Minute), Target: 1000, RevocableAllocated: 0}); gross != 1000 {
-		t.Errorf("not raised when the time has come: %v", gross)
+	if total, _, _ := g.Next(estimator.Round{At: at.Add(10 * time.Minute), Target: 1000, RevocableAllocated: 0}); total != 1000 {
+		t.Errorf("not raised when the time has come: %v", total)
 	}
 }
 

@@ -37,31 +37,31 @@ func TestGovernorStory(t *testing.T) {
 		held   resources.Milli
 		cut    bool
 		target resources.Milli
-		gross  resources.Milli
+		total  resources.Milli
 		why    reason.Code
 	}{
-		{name: "the first offer is one step", at: 0, target: 2550, gross: 1000, why: reason.RaiseStep},
-		{name: "the next step waits", at: 9, target: 2550, gross: 1000, why: reason.RaiseStep},
-		{name: "the next step", at: 10, target: 2550, gross: 2000, why: reason.RaiseStep},
-		{name: "the rest, in whole quanta", at: 20, target: 2550, gross: 2500, why: reason.Slack},
-		{name: "a little more, but not for long enough", at: 70, target: 2749, gross: 2500, why: reason.Hold},
-		{name: "the hold has passed, the dead-band holds", at: 170, target: 2749, gross: 2500, why: reason.DeadBand},
-		{name: "a cut is at once and whole", at: 171, target: 320, gross: 300, why: reason.Slack},
-		{name: "a lull is held", at: 172, target: 3000, gross: 300, why: reason.Hold},
-		{name: "and still", at: 230, target: 3000, gross: 300, why: reason.Hold},
-		{name: "the low has left the window", at: 240, target: 3000, gross: 1300, why: reason.RaiseStep},
-		{name: "after an action nothing rises", at: 251, acted: true, target: 3000, gross: 1300, why: reason.Hold},
-		{name: "but it is cut", at: 261, target: 900, gross: 900, why: reason.Slack},
+		{name: "the first offer is one step", at: 0, target: 2550, total: 1000, why: reason.RaiseStep},
+		{name: "the next step waits", at: 9, target: 2550, total: 1000, why: reason.RaiseStep},
+		{name: "the next step", at: 10, target: 2550, total: 2000, why: reason.RaiseStep},
+		{name: "the rest, in whole quanta", at: 20, target: 2550, total: 2500, why: reason.Slack},
+		{name: "a little more, but not for long enough", at: 70, target: 2749, total: 2500, why: reason.Hold},
+		{name: "the hold has passed, the dead-band holds", at: 170, target: 2749, total: 2500, why: reason.DeadBand},
+		{name: "a cut is at once and whole", at: 171, target: 320, total: 300, why: reason.Slack},
+		{name: "a lull is held", at: 172, target: 3000, total: 300, why: reason.Hold},
+		{name: "and still", at: 230, target: 3000, total: 300, why: reason.Hold},
+		{name: "the low has left the window", at: 240, target: 3000, total: 1300, why: reason.RaiseStep},
+		{name: "after an action nothing rises", at: 251, acted: true, target: 3000, total: 1300, why: reason.Hold},
+		{name: "but it is cut", at: 261, target: 900, total: 900, why: reason.Slack},
 		{name: "blindness takes all", at: 262, cut: true},
 		{name: "another action holds from then on", at: 265, acted: true, target: 3000, why: reason.Hold},
 		{name: "the first one would be over", at: 299, target: 3000, why: reason.Hold},
-		{name: "sight comes back, up to the low, after the action's hold", at: 301, target: 3000, gross: 900, why: reason.Hold},
-		{name: "the clock is set back by an hour: the step waits its time", at: 301 - 3600, target: 3000, gross: 900, why: reason.Hold},
-		{name: "and goes on", at: 335 - 3600, target: 3000, gross: 1900, why: reason.RaiseStep},
-		{name: "stopped: what is held stays", at: 339 - 3600, stop: true, held: 950, target: 3000, gross: 950, why: reason.Stopped},
-		{name: "and no more than the slack", at: 339 - 3600, stop: true, held: 950, target: 900, gross: 900, why: reason.Stopped},
-		{name: "less when a task ends", at: 339 - 3600, stop: true, held: 300, target: 3000, gross: 300, why: reason.Stopped},
-		{name: "a negative target is nothing", at: 342 - 3600, target: -5, gross: 0, why: reason.Slack},
+		{name: "sight comes back, up to the low, after the action's hold", at: 301, target: 3000, total: 900, why: reason.Hold},
+		{name: "the clock is set back by an hour: the step waits its time", at: 301 - 3600, target: 3000, total: 900, why: reason.Hold},
+		{name: "and goes on", at: 335 - 3600, target: 3000, total: 1900, why: reason.RaiseStep},
+		{name: "stopped: what is held stays", at: 339 - 3600, stop: true, held: 950, target: 3000, total: 950, why: reason.Stopped},
+		{name: "and no more than the slack", at: 339 - 3600, stop: true, held: 950, target: 900, total: 900, why: reason.Stopped},
+		{name: "less when a task ends", at: 339 - 3600, stop: true, held: 300, target: 3000, total: 300, why: reason.Stopped},
+		{name: "a negative target is nothing", at: 342 - 3600, target: -5, total: 0, why: reason.Slack},
 	} {
 		at := clock.Advance(&snapshot.Snapshot{At: start.Add(time.Duration(step.at) * time.Second)})
 		g.Apply(at, estimator.Feedback{Acted: step.acted, StopOffer: step.stop})
@@ -69,8 +69,8 @@ func TestGovernorStory(t *testing.T) {
 			g.Cut()
 			continue
 		}
-		if gross, why, _ := g.Next(estimator.Round{At: at, Target: step.target, RevocableAllocated: step.held}); gross != step.gross || why != step.why {
-			t.Fatalf("%s: %v, %s, want %v, %s", step.name, gross, why, step.gross, step.why)
+		if total, why, _ := g.Next(estimator.Round{At: at, Target: step.target, RevocableAllocated: step.held}); total != step.total || why != step.why {
+			t.Fatalf("%s: %v, %s, want %v, %s", step.name, total, why, step.total, step.why)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestGovernorKeepsItsWord(t *testing.T) {
 			target resources.Milli
 		}
 		var seen []tick
-		var gross resources.Milli
+		var total resources.Milli
 		var raised, holdUntil time.Time
 		at := start
 		for range rapid.IntRange(1, 60).Draw(t, "ticks") {
@@ -108,10 +108,10 @@ func TestGovernorKeepsItsWord(t *testing.T) {
 			if now%cfg.Quantum != 0 || now < 0 || now > max(0, target) {
 				t.Fatalf("promised %v of a target of %v", now, target)
 			}
-			if now > gross {
+			if now > total {
 				switch {
-				case now-gross > cfg.Step || now-gross < min(cfg.DeadBand, cfg.Step.FloorTo(cfg.Quantum)):
-					t.Fatalf("rose by %v", now-gross)
+				case now-total > cfg.Step || now-total < min(cfg.DeadBand, cfg.Step.FloorTo(cfg.Quantum)):
+					t.Fatalf("rose by %v", now-total)
 				case !raised.IsZero() && at.Sub(raised) < cfg.RaiseEvery:
 					t.Fatalf("rose %v after the last raise", at.Sub(raised))
 				case at.Before(holdUntil):
@@ -124,7 +124,7 @@ func TestGovernorKeepsItsWord(t *testing.T) {
 				}
 				raised = at
 			}
-			gross = now
+			total = now
 		}
 	})
 }

@@ -128,67 +128,67 @@ func TestUsageTerms(t *testing.T) {
 		change    func(*snapshot.Snapshot)
 		usage     resources.Milli
 		unmanaged resources.Milli
-		gross     resources.Milli
+		total     resources.Milli
 		free      resources.Milli
 		why       reason.Code
 	}{
-		{name: "two regular containers", cast: []actor{web(1), db(0.5)}, usage: 1500, gross: 4500, free: 4500, why: reason.Slack},
-		{name: "a young one counts fully", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, uses: 0.5, age: 59 * time.Second}}, usage: 1500, gross: 3000, free: 3000, why: reason.Slack},
+		{name: "two regular containers", cast: []actor{web(1), db(0.5)}, usage: 1500, total: 4500, free: 4500, why: reason.Slack},
+		{name: "a young one counts fully", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, uses: 0.5, age: 59 * time.Second}}, usage: 1500, total: 3000, free: 3000, why: reason.Slack},
 		{name: "an unreadable one counts fully", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, age: old, fault: func(c *snapshot.Container) {
 			c.CPU.Cores = snapshot.Value{Why: snapshot.Backwards}
-		}}}, usage: 3000, gross: 3000, free: 3000, why: reason.Slack},
+		}}}, usage: 3000, total: 3000, free: 3000, why: reason.Slack},
 		{name: "one read long ago counts fully", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, age: old, fault: func(c *snapshot.Container) {
 			c.At = c.At.Add(-11 * time.Second)
-		}}}, usage: 3000, gross: 3000, free: 3000, why: reason.Slack},
+		}}}, usage: 3000, total: 3000, free: 3000, why: reason.Slack},
 		{name: "one read in the future counts fully", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, age: old, fault: func(c *snapshot.Container) {
 			c.At = c.At.Add(11 * time.Second)
-		}}}, usage: 3000, gross: 3000, free: 3000, why: reason.Slack},
+		}}}, usage: 3000, total: 3000, free: 3000, why: reason.Slack},
 		{name: "one not on disk counts fully", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, age: old, fault: func(c *snapshot.Container) {
 			c.OnDisk = false
-		}}}, usage: 3000, gross: 3000, free: 3000, why: reason.Slack},
+		}}}, usage: 3000, total: 3000, free: 3000, why: reason.Slack},
 		{name: "an executor without container counts fully", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Executors = append(s.Usage.Executors, snapshot.Executor{ContainerID: "lost", Regular: resources.Quantities{{Name: "cpus", Amount: 2000}}})
-		}, usage: 3000, gross: 3000, free: 3000, why: reason.Slack},
-		{name: "the overhead of a revocable one counts fully", cast: []actor{web(1), batch(0.9)}, usage: 1100, gross: 3000, free: 2000, why: reason.Slack},
-		{name: "a shared one makes no slack", cast: []actor{web(1), {id: "b", class: snapshot.ClassShared, regular: 2000, revocable: 500, age: old}}, usage: 3000, gross: 3000, free: 2500, why: reason.Slack},
-		{name: "nested ones are in their parent", cast: []actor{web(1), {id: "b", class: snapshot.ClassUnknown, parent: "a-web", uses: 0.7, age: old}}, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
-		{name: "a nested one makes no slack of its own", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, parent: "a-web", uses: 0.7, age: old}}, usage: 3000, gross: 3000, free: 3000, why: reason.Slack},
-		{name: "one above its allocation takes from the rest", cast: []actor{web(1), db(3)}, usage: 4000, gross: 2000, free: 2000, why: reason.Slack},
-		{name: "an unknown one is unmanaged", cast: []actor{web(1), {id: "z", uses: 0.5, age: old}}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
+		}, usage: 3000, total: 3000, free: 3000, why: reason.Slack},
+		{name: "the overhead of a revocable one counts fully", cast: []actor{web(1), batch(0.9)}, usage: 1100, total: 3000, free: 2000, why: reason.Slack},
+		{name: "a shared one makes no slack", cast: []actor{web(1), {id: "b", class: snapshot.ClassShared, regular: 2000, revocable: 500, age: old}}, usage: 3000, total: 3000, free: 2500, why: reason.Slack},
+		{name: "nested ones are in their parent", cast: []actor{web(1), {id: "b", class: snapshot.ClassUnknown, parent: "a-web", uses: 0.7, age: old}}, usage: 1000, total: 3000, free: 3000, why: reason.Slack},
+		{name: "a nested one makes no slack of its own", cast: []actor{web(1), {id: "b", class: snapshot.ClassRegular, regular: 2000, parent: "a-web", uses: 0.7, age: old}}, usage: 3000, total: 3000, free: 3000, why: reason.Slack},
+		{name: "one above its allocation takes from the rest", cast: []actor{web(1), db(3)}, usage: 4000, total: 2000, free: 2000, why: reason.Slack},
+		{name: "an unknown one is unmanaged", cast: []actor{web(1), {id: "z", uses: 0.5, age: old}}, usage: 1000, unmanaged: 500, total: 2500, free: 2500, why: reason.Slack},
 		{name: "others within what the agent leaves", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("cpus", 6000)
 			s.Host.BusyCores.V += 1.5
-		}, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
+		}, usage: 1000, total: 3000, free: 3000, why: reason.Slack},
 		{name: "others beyond it", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("cpus", 6000)
 			s.Host.BusyCores.V += 2.5
-		}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
+		}, usage: 1000, unmanaged: 500, total: 2500, free: 2500, why: reason.Slack},
 		{name: "an agent that claims more than the host has", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("cpus", 12000)
-		}, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
+		}, usage: 1000, total: 3000, free: 3000, why: reason.Slack},
 		{name: "nobody can be handed what is allocated and not there", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Host.UsableCPUs = snapshot.ValueOf(3) // 4 are allocated
-		}, usage: 1000, unmanaged: 1000, gross: 2000, free: 2000, why: reason.Slack},
+		}, usage: 1000, unmanaged: 1000, total: 2000, free: 2000, why: reason.Slack},
 		{name: "an agent that does not say its total leaves nothing", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total = nil
 			s.Host.BusyCores.V += 0.5
-		}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
+		}, usage: 1000, unmanaged: 500, total: 2500, free: 2500, why: reason.Slack},
 		{name: "others in what a cpuset leaves the agent", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("cpus", 6000)
 			s.Host.UsableCPUs = snapshot.ValueOf(6)
 			s.Host.BusyCores.V += 0.5
-		}, usage: 1000, unmanaged: 500, gross: 2500, free: 2500, why: reason.Slack},
+		}, usage: 1000, unmanaged: 500, total: 2500, free: 2500, why: reason.Slack},
 		{name: "others beyond what a quota leaves the agent", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("cpus", 6000)
 			s.Host.UsableCPUs = snapshot.ValueOf(6.5)
 			s.Host.BusyCores.V += 2
-		}, usage: 1000, unmanaged: 1500, gross: 1500, free: 1500, why: reason.Slack},
+		}, usage: 1000, unmanaged: 1500, total: 1500, free: 1500, why: reason.Slack},
 		{name: "a quota that could not be read", cast: []actor{web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Host.UsableCPUs.Why = snapshot.Malformed
 		}, why: reason.NoHost},
-		{name: "margin", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Resources[0].Margin = 0.25 }, usage: 1000, gross: 2000, free: 2000, why: reason.Slack},
-		{name: "cap", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 1200) }, usage: 1000, gross: 1200, free: 1200, why: reason.Cap},
-		{name: "cap above the slack", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 7000) }, usage: 1000, gross: 3000, free: 3000, why: reason.Slack},
+		{name: "margin", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Resources[0].Margin = 0.25 }, usage: 1000, total: 2000, free: 2000, why: reason.Slack},
+		{name: "cap", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 1200) }, usage: 1000, total: 1200, free: 1200, why: reason.Cap},
+		{name: "cap above the slack", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Cap.Set("cpus", 7000) }, usage: 1000, total: 3000, free: 3000, why: reason.Slack},
 		{name: "no slack", cast: []actor{web(4)}, usage: 4000, why: reason.NoSlack},
 		{name: "two cgroups of one id count fully, once", cast: []actor{web(1), web(1)}, change: func(s *snapshot.Snapshot) {
 			s.Usage.Executors = s.Usage.Executors[:1]
@@ -202,7 +202,7 @@ func TestUsageTerms(t *testing.T) {
 		{name: "mem", cast: []actor{web(1)}, config: func(c *estimator.UsageConfig) { c.Resources[0].Name = "mem" }, change: func(s *snapshot.Snapshot) {
 			s.Usage.Total.Set("mem", 8192000)
 			s.Host.MemAvailableBytes.N -= 512 << 20
-		}, usage: 1024000, unmanaged: 512000, gross: 4096000 - 1024000 - 512000, free: 4096000 - 1024000 - 512000, why: reason.Slack},
+		}, usage: 1024000, unmanaged: 512000, total: 4096000 - 1024000 - 512000, free: 4096000 - 1024000 - 512000, why: reason.Slack},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg := direct()
@@ -220,8 +220,8 @@ func TestUsageTerms(t *testing.T) {
 			if r.Estimate == nil {
 				r.Estimate = &estimator.Estimate{}
 			}
-			if r.Usage != tc.usage || r.RevocableTotal != tc.gross || r.Offered != tc.free || r.Why != tc.why {
-				t.Errorf("usage %v gross %v free %v why %s, want %v %v %v %s\n%+v", r.Usage, r.RevocableTotal, r.Offered, r.Why, tc.usage, tc.gross, tc.free, tc.why, r)
+			if r.Usage != tc.usage || r.RevocableTotal != tc.total || r.Offered != tc.free || r.Why != tc.why {
+				t.Errorf("usage %v total %v free %v why %s, want %v %v %v %s\n%+v", r.Usage, r.RevocableTotal, r.Offered, r.Why, tc.usage, tc.total, tc.free, tc.why, r)
 			}
 			if tc.name != "two cgroups of one id count fully, once" && r.Unmanaged != tc.unmanaged {
 				t.Errorf("unmanaged %v, want %v", r.Unmanaged, tc.unmanaged)
@@ -249,7 +249,7 @@ func TestBlindnessOffersNothing(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			e := mustUsage(t, direct())
 			if got := e.Estimate(scene(start, web(1), batch(0.5))).Resources[0].RevocableTotal; got != 3000 {
-				t.Fatalf("sighted: gross %v, want 3", got)
+				t.Fatalf("sighted: total %v, want 3", got)
 			}
 			s := scene(start.Add(time.Second), web(1), batch(0.5))
 			tc.blind(s)
@@ -261,7 +261,7 @@ func TestBlindnessOffersNothing(t *testing.T) {
 				t.Errorf("blind: answer %v", got)
 			}
 			if got := e.Estimate(scene(start.Add(2*time.Second), web(1), batch(0.5))).Resources[0].RevocableTotal; got <= 0 {
-				t.Errorf("sighted again: gross %v", got)
+				t.Errorf("sighted again: total %v", got)
 			}
 		})
 	}
@@ -281,19 +281,19 @@ func TestUsageStory(t *testing.T) {
 		from, to int // seconds, a tick each
 		acted    bool
 		cast     []actor
-		gross    resources.Milli
+		total    resources.Milli
 		free     resources.Milli
 		why      reason.Code
 	}{
-		{name: "web idles, the first step is offered", from: 0, to: 0, cast: []actor{web(1)}, gross: 1000, free: 1000, why: reason.RaiseStep},
-		{name: "all its slack is, in the end", from: 1, to: 20, cast: []actor{web(1)}, gross: 3000, free: 3000, why: reason.Slack},
-		{name: "a batch task takes one cpu of it", from: 21, to: 30, cast: []actor{web(1), batch(1)}, gross: 3000, free: 2000, why: reason.Slack},
-		{name: "web's load comes: the offer is cut in that tick", from: 31, to: 31, cast: []actor{web(2.5), batch(1)}, gross: 1500, free: 500, why: reason.Slack},
+		{name: "web idles, the first step is offered", from: 0, to: 0, cast: []actor{web(1)}, total: 1000, free: 1000, why: reason.RaiseStep},
+		{name: "all its slack is, in the end", from: 1, to: 20, cast: []actor{web(1)}, total: 3000, free: 3000, why: reason.Slack},
+		{name: "a batch task takes one cpu of it", from: 21, to: 30, cast: []actor{web(1), batch(1)}, total: 3000, free: 2000, why: reason.Slack},
+		{name: "web's load comes: the offer is cut in that tick", from: 31, to: 31, cast: []actor{web(2.5), batch(1)}, total: 1500, free: 500, why: reason.Slack},
 		{name: "it comes in full: nothing is left", from: 32, to: 32, cast: []actor{web(4), batch(1)}, why: reason.NoSlack},
 		{name: "the batch task was killed, web calms down, the peak is remembered", from: 33, to: 300, acted: true, cast: []actor{web(1)}, why: reason.NoSlack},
 		{name: "the peak has left the window, the action's hold has not", from: 301, to: 599, cast: []actor{web(1)}, why: reason.Hold},
-		{name: "then it rises by steps", from: 600, to: 600, cast: []actor{web(1)}, gross: 1000, free: 1000, why: reason.RaiseStep},
-		{name: "to all", from: 601, to: 620, cast: []actor{web(1)}, gross: 3000, free: 3000, why: reason.Slack},
+		{name: "then it rises by steps", from: 600, to: 600, cast: []actor{web(1)}, total: 1000, free: 1000, why: reason.RaiseStep},
+		{name: "to all", from: 601, to: 620, cast: []actor{web(1)}, total: 3000, free: 3000, why: reason.Slack},
 		{name: "web ends: its slack goes with it", from: 621, to: 621, cast: nil, why: reason.NoSlack},
 	} {
 		for sec := step.from; sec <= step.to; sec++ {
@@ -302,8 +302,8 @@ func TestUsageStory(t *testing.T) {
 			}
 			o = e.Estimate(scene(start.Add(time.Duration(sec)*time.Second), step.cast...))
 		}
-		if r := o.Resources[0]; r.RevocableTotal != step.gross || r.Offered != step.free || r.Why != step.why {
-			t.Fatalf("%s: gross %v free %v why %s, want %v %v %s", step.name, r.RevocableTotal, r.Offered, r.Why, step.gross, step.free, step.why)
+		if r := o.Resources[0]; r.RevocableTotal != step.total || r.Offered != step.free || r.Why != step.why {
+			t.Fatalf("%s: total %v free %v why %s, want %v %v %s", step.name, r.RevocableTotal, r.Offered, r.Why, step.total, step.free, step.why)
 		}
 	}
 }
@@ -318,7 +318,7 @@ func TestUsageKeepsItsPromises(t *testing.T) {
 			cfg.Cap.Set("cpus", resources.Milli(rapid.Int64Range(0, 3000).Draw(t, "cap")))
 		}
 		e := mustUsage(t, cfg)
-		at, gross := start, resources.Milli(0)
+		at, total := start, resources.Milli(0)
 		for range rapid.IntRange(1, 30).Draw(t, "ticks") {
 			at = at.Add(time.Duration(rapid.IntRange(1, 30).Draw(t, "gap")) * time.Second)
 			var cast []actor
@@ -349,12 +349,12 @@ func TestUsageKeepsItsPromises(t *testing.T) {
 				t.Fatalf("promises what is in use: %+v", r)
 			case r.Cap != nil && r.RevocableTotal > *r.Cap:
 				t.Fatalf("above the cap: %+v", r)
-			case r.RevocableTotal > gross+1000:
-				t.Fatalf("rose by more than a step from %v: %+v", gross, r)
+			case r.RevocableTotal > total+1000:
+				t.Fatalf("rose by more than a step from %v: %+v", total, r)
 			case r.RevocableTotal > r.Target:
 				t.Fatalf("a cut was put off: %+v", r)
 			}
-			gross = r.RevocableTotal
+			total = r.RevocableTotal
 			later := scene(at, cast[:rapid.IntRange(0, len(cast)).Draw(t, "left")]...).Usage
 			if got := o.Answer(later, at).Get("cpus"); got != 0 && got+later.Revocable().Get("cpus") > r.RevocableTotal {
 				t.Fatalf("answered %v beside %v of %v", got, later.Revocable(), r.RevocableTotal)

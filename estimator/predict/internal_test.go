@@ -92,7 +92,7 @@ func TestPromisesKnowTheTruth(t *testing.T) {
 	})
 }
 
-func TestRosterKeepsStateWithItsContainer(t *testing.T) {
+func TestStateStaysWithItsContainer(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var r PerContainer[int]

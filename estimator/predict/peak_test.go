@@ -145,7 +145,7 @@ func TestRubbishInIsFullAllocation(t *testing.T) {
 		for _, allocated := range []float64{math.NaN(), math.Inf(1), -1, 0} {
 			got := p.Predict(predict.Step{At: epoch.Add(time.Minute), Containers: []predict.Container{running("a", allocated, 1)}})
 			if got != 0 {
-				t.Errorf("%s with an allocation of %v: %v, want 0: what is not allocated cannot be lent", name, allocated, got)
+				t.Errorf("%s with an allocation of %v: %v, want 0: what is not allocated cannot be offered", name, allocated, got)
 			}
 		}
 	}

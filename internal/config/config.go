@@ -148,14 +148,14 @@ func Default() Config {
 		// 1000 containers at 1 s cost about as much as the budget.
 		Monitor: Monitor{StatEvery: 10, CostBudget: 0.015, MaxWakes: 2},
 		Estimator: Estimator{
-			// Memory is not compressible: what was lent can only be taken back
+			// Memory is not compressible: what is used of it can only be taken back
 			// by killing, so an operator must want it.
 			Resources: []string{resources.CPUs},
 			// The only one that keeps a declared promise on every public trace
 			// (docs/internals/estimators.md), so the others are scored beside it.
 			Predictor: "tce",
 			Shadows:   []string{"container-max", "node-max"},
-			// Time enough to take back what was lent: notice, kill, restart. For
+			// Time enough to take back what is used: notice, kill, restart. For
 			// memory a broken promise is an OOM kill, so it is stricter.
 			Horizon: 5 * time.Minute, MemHorizon: time.Hour,
 			TargetViolation: 0.01, MemTargetViolation: 0.005,

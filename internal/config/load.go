@@ -119,11 +119,11 @@ func (l *loader) environment(environ []string) {
 		case slices.Contains(known, short):
 			l.env[name] = value
 		default:
-			f := &Error{Where: word(name), Reason: "unknown environment variable"}
-			if k := nearest(short, known); k != "" {
-				f.Reason += " (did you mean " + EnvPrefix + k + "?)"
+			meant := nearest(short, known)
+			if meant != "" {
+				meant = EnvPrefix + meant
 			}
-			l.faults = append(l.faults, f)
+			l.faults = append(l.faults, &Error{Where: word(name), Reason: "unknown environment variable" + didYouMean(meant)})
 		}
 	}
 }

@@ -3,10 +3,15 @@ package config
 // Suggest is " (did you mean x?)" for the known word that is nearest to word,
 // "" when none is near enough to have been meant.
 func Suggest(word string, known []string) string {
-	if k := nearest(word, known); k != "" {
-		return " (did you mean " + k + "?)"
+	return didYouMean(nearest(word, known))
+}
+
+// didYouMean asks for another word, if there is one.
+func didYouMean(word string) string {
+	if word == "" {
+		return ""
 	}
-	return ""
+	return " (did you mean " + word + "?)"
 }
 
 // nearest is the known word that word is most likely a misspelling of: at most

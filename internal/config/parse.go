@@ -152,7 +152,7 @@ func checkFilledPath(s string) error {
 	return checkPath(s)
 }
 
-// offerable are the resources that can be lent. A resource of another name, as
+// offerable are the resources that can be offered. A resource of another name, as
 // an agent may have, is in nobody's power to take back.
 var offerable = []string{resources.CPUs, resources.Mem, "disk"}
 
@@ -167,10 +167,7 @@ func parseAmounts(s string) (resources.Quantities, error) {
 		if !slices.Contains(offerable, e.Name) {
 			meant, _, _ := strings.Cut(strings.ToLower(e.Name), "{") // "cpus{REV}" is how the agent prints it
 			meant = cmp.Or(aka[meant], nearest(meant, offerable))
-			if meant != "" {
-				meant = " (did you mean " + meant + "?)"
-			}
-			return nil, fmt.Errorf("%s is not one of %s%s", quote(e.Name), strings.Join(offerable, ", "), meant)
+			return nil, fmt.Errorf("%s is not one of %s%s", quote(e.Name), strings.Join(offerable, ", "), didYouMean(meant))
 		}
 	}
 	return q, err

@@ -17,7 +17,7 @@ type LoopOptions struct {
 	// asked as often, also between two steps of a trace.
 	Report time.Duration
 	// Governor returns the configuration of the governor for a resource; nil
-	// hands the slack out as it is.
+	// offers the slack as it is.
 	Governor func(resource string) estimator.GovernorConfig
 	// Optimum: also find out how few changes would have been possible. It
 	// keeps every target in memory.

@@ -1,7 +1,7 @@
 package replay
 
 import (
-	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -45,25 +45,10 @@ func replaceFile(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	err = write(tmp)
-	if closed := tmp.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Chmod(tmp.Name(), 0o644) //nolint:gosec // a report is for everybody
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
-}
-
-func writeBytes(b []byte) func(io.Writer) error {
-	return func(w io.Writer) error {
-		_, err := io.Copy(w, bytes.NewReader(b))
+	defer func() { _ = os.Remove(tmp.Name()) }() // not there once it was renamed
+	// A report is for everybody.
+	if err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
 		return err
 	}
+	return os.Rename(tmp.Name(), path)
 }

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"strings"
@@ -29,11 +28,12 @@ series at a time.`,
 				if paths[i] == "" {
 					continue
 				}
-				answers, err := os.ReadFile(paths[i])
+				file, err := os.Open(paths[i])
 				if err != nil {
 					return err
 				}
-				*to = namedReader{bytes.NewReader(answers), paths[i]}
+				defer func() { _ = file.Close() }() // only read from
+				*to = file
 			}
 			return writeTrace(out, func(w io.Writer) error { return ConvertPrometheus(w, e) })
 		},
@@ -51,12 +51,3 @@ series at a time.`,
 	cmd.MarkFlagsRequiredTogether("mem-used", "mem-alloc")
 	return cmd
 }
-
-// namedReader is a file that was read whole.
-type namedReader struct {
-	*bytes.Reader
-	name string
-}
-
-// Name is the path of the file.
-func (r namedReader) Name() string { return r.name }

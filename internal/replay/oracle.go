@@ -33,7 +33,7 @@ type oracle struct {
 	late []float64
 }
 
-// promise is one step that waits for its truth.
+// prediction is one step that waits for its truth.
 type prediction struct {
 	at    time.Time
 	seq   int64

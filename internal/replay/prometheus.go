@@ -174,13 +174,13 @@ func joinLabels(metric model.Metric, labels []string) (string, error) {
 func writeSeries(w io.Writer, key promKey, columns []promSeries) (rows int) {
 	cpuAlloc, memUsed, memAlloc := columns[1][key], columns[2][key], columns[3][key]
 	for _, used := range columns[0][key] {
-		allocated := latest(cpuAlloc, used.at)
+		allocated := latest(cpuAlloc, used.at).value
 		if !(allocated > 0) {
 			continue
 		}
 		row := Row{At: used.at, CPU: Amounts{Used: used.value, Allocated: allocated, Present: true}}
-		if u, a := exactly(memUsed, used.at), latest(memAlloc, used.at); u >= 0 && a > 0 {
-			row.Memory = Amounts{Used: u, Allocated: a, Present: true}
+		if u, a := latest(memUsed, used.at), latest(memAlloc, used.at).value; u.at == used.at && a > 0 {
+			row.Memory = Amounts{Used: u.value, Allocated: a, Present: true}
 		}
 		_, _ = io.WriteString(w, row.text(key.node, key.container)) // Flush has the error
 		rows++
@@ -188,24 +188,15 @@ func writeSeries(w io.Writer, key promKey, columns []promSeries) (rows int) {
 	return rows
 }
 
-// latest is the value of the last sample no later than at; −1: there is none.
-func latest(samples []promSample, at int64) float64 {
+// latest is the last sample no later than at; its time is −1 when there is none.
+func latest(samples []promSample, at int64) promSample {
 	i, found := slices.BinarySearchFunc(samples, at, func(s promSample, at int64) int { return cmp.Compare(s.at, at) })
 	switch {
 	case found:
-		return samples[i].value
+		return samples[i]
 	case i > 0:
-		return samples[i-1].value
+		return samples[i-1]
 	default:
-		return -1
+		return promSample{at: -1}
 	}
-}
-
-// exactly is the value of the sample at that time; −1: there is none.
-func exactly(samples []promSample, at int64) float64 {
-	i, found := slices.BinarySearchFunc(samples, at, func(s promSample, at int64) int { return cmp.Compare(s.at, at) })
-	if !found {
-		return -1
-	}
-	return samples[i].value
 }

@@ -137,28 +137,20 @@ func (r *Report) WriteJSON(w io.Writer) error {
 
 // WriteText writes the report for people.
 func (r *Report) WriteText(w io.Writer) error {
-	for i := range r.Traces {
-		t := &r.Traces[i]
-		if _, err := fmt.Fprintf(w, "%s: %d nodes, %d containers, %d rows every %s for %s, the first %s not scored\n",
-			t.Dataset, t.Nodes, t.Containers, t.Rows, t.Interval, t.Span, t.BurnIn); err != nil {
-			return err
-		}
-		if t.SkippedRows > 0 {
-			if _, err := fmt.Fprintf(w, "%s: %d malformed rows left out, the first in line %d: %s\n",
-				t.Dataset, t.SkippedRows, t.FirstSkippedLine, t.FirstSkippedRowRejected); err != nil {
-				return err
-			}
-		}
-	}
-	for i := range r.Traces {
-		if t := &r.Traces[i]; t.CutFiles > 0 {
-			if _, err := fmt.Fprintf(w, "%s: %d files end in the middle, what is before was used\n", t.Dataset, t.CutFiles); err != nil {
-				return err
-			}
-		}
-	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	put := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format, args...) } // Flush has the error
+	for i := range r.Traces {
+		t := &r.Traces[i]
+		put("%s: %d nodes, %d containers, %d rows every %s for %s, the first %s not scored\n",
+			t.Dataset, t.Nodes, t.Containers, t.Rows, t.Interval, t.Span, t.BurnIn)
+		if t.SkippedRows > 0 {
+			put("%s: %d malformed rows left out, the first in line %d: %s\n",
+				t.Dataset, t.SkippedRows, t.FirstSkippedLine, t.FirstSkippedRowRejected)
+		}
+		if t.CutFiles > 0 {
+			put("%s: %d files end in the middle, what is before was used\n", t.Dataset, t.CutFiles)
+		}
+	}
 	put("\ndataset\tresource\thorizon\testimator\tsavings\toracle\tviolations\tworst node\texcess\tgoodput\tcontended\tkills\tmessages/h\n")
 	for i := range r.Cells {
 		c := &r.Cells[i]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -39,5 +40,8 @@ func updateFile(path, name string, r *Report) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return replaceFile(path, writeBytes(doc))
+	return replaceFile(path, func(w io.Writer) error {
+		_, err := w.Write(doc)
+		return err
+	})
 }
