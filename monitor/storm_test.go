@@ -64,13 +64,13 @@ func (s *storm) run(r *cgrouptest.Real) {
 	var live []alive
 	stop := func() error {
 		s.await(live[0].until)
-		err := r.TryRemove(live[0].name)
+		err := r.Tree.Remove(live[0].name)
 		live = live[1:]
 		return err
 	}
 	for i := range stormSize {
 		name := fmt.Sprintf("storm-%04d", i)
-		if err := r.TryMake(name); err != nil {
+		if err := r.Tree.Make(name); err != nil {
 			s.end(err)
 			return
 		}

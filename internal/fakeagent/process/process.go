@@ -108,9 +108,6 @@ func (p *Process) read(from io.Reader, watch func(Line)) {
 	}
 }
 
-// Pid is the process id.
-func (p *Process) Pid() int { return p.cmd.Process.Pid }
-
 // Ended is closed when the daemon is gone; Died says why.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
@@ -158,18 +155,10 @@ func (p *Process) tail() string {
 	return b.String()
 }
 
-// Signal sends a signal; that the daemon is gone already is no error.
-func (p *Process) Signal(sig os.Signal) error {
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("signal %w: %w", ErrDaemon, err)
-	}
-	return nil
-}
-
 // Stop has the daemon end in order, and says when it does not end well.
 func (p *Process) Stop() error {
-	if err := p.Signal(syscall.SIGTERM); err != nil {
-		return err
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal %w: %w", ErrDaemon, err)
 	}
 	select {
 	case <-p.ended:

@@ -27,16 +27,12 @@ func (t *Tree) Make(rel string) error {
 			continue
 		}
 		// From the top: a controller is there only if the parent hands it out.
-		for at, rest := root, rel; ; {
+		at := root
+		for _, name := range append([]string{""}, strings.Split(rel, "/")...) {
+			at = filepath.Join(at, name)
 			if err := enable(at, t.place.bases[i].controllers); err != nil {
 				return err
 			}
-			if rest == "" {
-				break
-			}
-			var name string
-			name, rest, _ = strings.Cut(rest, "/")
-			at = filepath.Join(at, name)
 		}
 	}
 	return nil

@@ -46,16 +46,11 @@ func NewReal(tb testing.TB) *Real {
 }
 
 // Make makes the container rel, "id" or "id/mesos/child", in each hierarchy.
-func (r *Real) Make(rel string) { r.must(r.TryMake(rel)) }
-
-// TryMake is Make for goroutines other than the test's.
-func (r *Real) TryMake(rel string) error { return r.Tree.Make(rel) }
+// Tree.Make is for goroutines other than the test's.
+func (r *Real) Make(rel string) { r.must(r.Tree.Make(rel)) }
 
 // Remove removes the container rel in each hierarchy.
-func (r *Real) Remove(rel string) { r.must(r.TryRemove(rel)) }
-
-// TryRemove is Remove for goroutines other than the test's.
-func (r *Real) TryRemove(rel string) error { return r.Tree.Remove(rel) }
+func (r *Real) Remove(rel string) { r.must(r.Tree.Remove(rel)) }
 
 // Enter moves a process into the container rel.
 func (r *Real) Enter(rel string, pid int) { r.must(r.Tree.Enter(rel, pid)) }
