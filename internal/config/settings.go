@@ -90,14 +90,14 @@ func settings(c *Config, read ReadFile) []key {
 			key{name: "resources", value: words(&e.Resources, resources.CPUs, resources.Mem), help: "resources that are estimated and offered in mode usage"},
 			key{name: "predictor", value: choice(&e.Predictor, predictors...), help: "how the peak of regular containers is predicted"},
 			key{name: "shadows", value: words(&e.Shadows, predictors...), help: "predictors that are only scored beside it"},
-			key{name: "horizon", value: duration(&e.Horizon, time.Second, day), help: "how far ahead the promise for cpus holds"},
+			key{name: "horizon", value: duration(&e.Horizon, time.Second, day), help: "how far ahead the peak of cpus is predicted"},
 			key{
 				name: "target_violation", value: target(&e.TargetViolation),
 				help: "share of the time in which regular tasks may need more cpus than was kept for them",
 			},
 			key{name: "early_target_violation", value: target(&e.EarlyTargetViolation), help: "the same for the first 24 hours"},
-			key{name: "mem_horizon", value: duration(&e.MemHorizon, time.Second, day), help: "how far ahead the promise for mem holds"},
-			key{name: "mem_target_violation", value: target(&e.MemTargetViolation), help: "the promise for mem"},
+			key{name: "mem_horizon", value: duration(&e.MemHorizon, time.Second, day), help: "how far ahead the peak of mem is predicted"},
+			key{name: "mem_target_violation", value: target(&e.MemTargetViolation), help: "the same share for mem"},
 			key{name: "mem_early_target_violation", value: target(&e.MemEarlyTargetViolation), help: "the same for the first 24 hours"},
 			key{name: "window", value: duration(&e.Window, 0, month), help: "how far back a windowed predictor looks; 0s: as far as is its own"},
 			key{
