@@ -3,6 +3,7 @@ package estimator
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/resources"
@@ -80,6 +81,17 @@ func DefaultGovernor(resource string) GovernorConfig {
 		g.Quantum, g.Step, g.DeadBand = 64*resources.Unit, 1024*resources.Unit, 256*resources.Unit
 	}
 	return g
+}
+
+// SeedOf is the Seed of the node of that name, the same after a restart. 0, for
+// a node without a name, leaves the delays out.
+func SeedOf(node string) uint64 {
+	if node == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(node)) // it never fails
+	return h.Sum64()
 }
 
 func (c GovernorConfig) check() error {

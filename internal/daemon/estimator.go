@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"hash/fnv"
 	"os"
 	"slices"
 
@@ -53,16 +52,10 @@ func governorConfig(cfg *config.Config, resource string, seed uint64) estimator.
 	return g
 }
 
-// nodeSeed tells this node from the others of a fleet, and is the same after a
-// restart. 0, when the host has no name, leaves the governor's delays out.
+// nodeSeed is the seed of this node.
 func nodeSeed() uint64 {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return 0
-	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name)) // it never fails
-	return h.Sum64()
+	name, _ := os.Hostname() // "" when the host has none
+	return estimator.SeedOf(name)
 }
 
 // target is the horizon and the violation rate that the resource is predicted by.

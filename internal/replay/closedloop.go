@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"hash/fnv"
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
@@ -109,17 +108,10 @@ func (l *closedLoop) begin(node string, cores float64) error {
 		return nil
 	}
 	cfg := l.opts.Governor(l.resource)
-	cfg.Seed = seedOf(node)
+	cfg.Seed = estimator.SeedOf(node)
 	g, err := estimator.NewGovernor(cfg)
 	l.governor = g
 	return err
-}
-
-// seedOf is a node's own seed, from its name.
-func seedOf(node string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(node)) // it never fails
-	return h.Sum64()
 }
 
 // end closes the account of one node.
