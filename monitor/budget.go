@@ -83,7 +83,11 @@ func (b *budget) exceeded() bool {
 // other processes did.
 func threadCPU() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
 
-// clock is the time of one of the kernel's clocks.
+// monotonic is the time since boot, without that in which the machine slept.
+func monotonic() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
+
+// clock is the time of one of the kernel's clocks; every kernel has those that
+// are asked for.
 func clock(id int32) time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(id, &ts) != nil {

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrConfig is wrapped by what is wrong in a Config.
@@ -85,7 +83,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.ThreadCPU = threadCPU
 	}
 	if c.Monotonic == nil {
-		start, up := time.Now(), clock(unix.CLOCK_MONOTONIC)
+		start, up := time.Now(), monotonic()
 		c.Monotonic = func() time.Duration { return up + time.Since(start) }
 	}
 	switch {

@@ -154,14 +154,6 @@ func (f *FastSampler) Wait() {
 	}
 }
 
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
-		return 0 // every kernel has this clock
-	}
-	return time.Duration(ts.Nano())
-}
-
 // Poll answers at time now. It allocates nothing.
 func (f *FastSampler) Poll(now time.Time) snapshot.Contention {
 	f.mu.Lock()

@@ -165,9 +165,9 @@ func (r *threadReader) forget(s *threads) {
 }
 
 // waited is what the threads that were there in both samples waited, per ns of
-// dt, without what the quota held back: throttled ns since the sample before.
+// dt, without what the quota throttled: throttled ns since the sample before.
 //
-// A thread that a quota holds back stays on its run queue and is charged for
+// A thread that a quota throttles stays on its run queue and is charged for
 // waiting, each of them for the whole time (measured on Linux 6.18: one spinner
 // with a quota of 0.2 cores waits 0.8 of the time, two of them 1.8 together, and
 // throttled_time is 0.8 both times). throttled is the sum over CPUs, a thread

@@ -77,7 +77,7 @@ func (s *target) least(p *policy.Policy, res policy.Resource) float64 {
 	if res == policy.CPU {
 		return p.Ladder.FloorCores
 	}
-	// Reclaiming more than half of what it holds in one go would stop it whole.
+	// Reclaiming more than half of what it uses in one go would stop it whole.
 	return max(leastMemory, s.used/2)
 }
 

@@ -182,7 +182,7 @@ func (v *View) memoryUse(c *snapshot.Container) snapshot.Value {
 	case !v.fresh(c.At):
 		return snapshot.Value{Why: snapshot.NotRead}
 	default:
-		return usable(snapshot.ValueOf(float64(w.N)))
+		return snapshot.ValueOf(float64(w.N))
 	}
 }
 
