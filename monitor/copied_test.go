@@ -52,8 +52,8 @@ func TestEveryReadingOfEveryShape(t *testing.T) {
 				FirstSeen: epoch.Add(time.Second), At: epoch.Add(3 * time.Second),
 				CPU: snapshot.CPU{
 					UsageNanos: count(3_500_000_000), Cores: value(0.75),
-					Periods: count(120), ThrottledPeriods: count(11), ThrottledNanos: count(600_000_000),
-					QuotaCores: value(0.5),
+					ThrottledNanos: count(600_000_000),
+					QuotaCores:     value(0.5),
 				},
 				Memory: snapshot.Memory{
 					UsageBytes: count(96 << 20), AnonBytes: count(64 << 20), ReclaimableBytes: count(32 << 20),

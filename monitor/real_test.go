@@ -19,10 +19,10 @@ import (
 
 // oracle is what containerd reads of the same container.
 type oracle struct {
-	usageNanos, periods, throttled, throttledNanos uint64
-	memoryUsage, anon, file                        uint64
-	pids                                           uint64
-	cpuSomeMicros                                  uint64
+	usageNanos, throttledNanos uint64
+	memoryUsage, anon, file    uint64
+	pids                       uint64
+	cpuSomeMicros              uint64
 }
 
 // containerd reads a container with containerd/cgroups.
@@ -39,7 +39,7 @@ func containerd(tb testing.TB, mode cgroup.Mode, path string) func() oracle {
 				tb.Fatal(err)
 			}
 			return oracle{
-				usageNanos: s.CPU.UsageUsec * 1000, periods: s.CPU.NrPeriods, throttled: s.CPU.NrThrottled,
+				usageNanos:     s.CPU.UsageUsec * 1000,
 				throttledNanos: s.CPU.ThrottledUsec * 1000,
 				memoryUsage:    s.Memory.Usage, anon: s.Memory.Anon, file: s.Memory.InactiveFile + s.Memory.ActiveFile,
 				pids: s.Pids.Current, cpuSomeMicros: s.CPU.PSI.GetSome().GetTotal(),
@@ -56,7 +56,7 @@ func containerd(tb testing.TB, mode cgroup.Mode, path string) func() oracle {
 			tb.Fatal(err)
 		}
 		return oracle{
-			usageNanos: s.CPU.Usage.Total, periods: s.CPU.Throttling.Periods, throttled: s.CPU.Throttling.ThrottledPeriods,
+			usageNanos:     s.CPU.Usage.Total,
 			throttledNanos: s.CPU.Throttling.ThrottledTime,
 			memoryUsage:    s.Memory.Usage.Usage, anon: s.Memory.TotalRSS, file: s.Memory.TotalInactiveFile + s.Memory.TotalActiveFile,
 			pids: s.Pids.Current,
@@ -96,10 +96,10 @@ func TestRealAgreesWithContainerd(t *testing.T) {
 	sample := func() snapshot.Container { return *only(t, m.Sample(time.Now(), nil)) }
 	stat := containerd(t, r.Layout.Mode, "/"+r.Name+"/c1")
 
-	// Until the quota has held it back.
+	// Until the quota has throttled it.
 	before := sample()
-	for deadline := time.Now().Add(20 * time.Second); before.CPU.ThrottledPeriods.N < 2; before = sample() {
-		if !before.CPU.ThrottledPeriods.OK() || time.Now().After(deadline) {
+	for deadline := time.Now().Add(20 * time.Second); before.CPU.ThrottledNanos.N == 0; before = sample() {
+		if !before.CPU.ThrottledNanos.OK() || time.Now().After(deadline) {
 			t.Fatalf("not throttled: %+v", before.CPU)
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -119,8 +119,6 @@ func TestRealAgreesWithContainerd(t *testing.T) {
 		}
 	}
 	between("usage", want.usageNanos, before.CPU.UsageNanos, after.CPU.UsageNanos, 0)
-	between("periods", want.periods, before.CPU.Periods, after.CPU.Periods, 0)
-	between("throttled periods", want.throttled, before.CPU.ThrottledPeriods, after.CPU.ThrottledPeriods, 0)
 	between("throttled time", want.throttledNanos, before.CPU.ThrottledNanos, after.CPU.ThrottledNanos, 0)
 	// Memory comes and goes, and the kernel flushes its counts in batches.
 	const batch = 4 << 20
@@ -172,7 +170,7 @@ func TestRealUnifiedOfAHybridHost(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		second = *only(t, m.Sample(time.Now(), nil))
 	}
-	if !second.CPU.Cores.OK() || second.CPU.Periods.Why != snapshot.NoKey || second.Memory.UsageBytes.Why != snapshot.NoFile {
+	if !second.CPU.Cores.OK() || second.CPU.ThrottledNanos.Why != snapshot.NoKey || second.Memory.UsageBytes.Why != snapshot.NoFile {
 		t.Errorf("%+v %+v", second.CPU, second.Memory)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "cpu.pressure")); err == nil && !second.Pressure.CPUSome.OK() {

@@ -86,7 +86,7 @@ func TestWrappedCounters(t *testing.T) {
 			t.Errorf("wrapped, reading %d: %+v", i, v)
 		}
 	}
-	if wrapped.CPU.UsageNanos != count(3000) || wrapped.CPU.Periods != count(3) || wrapped.Pressure.CPUSomeMicros != count(3) {
+	if wrapped.CPU.UsageNanos != count(3000) || wrapped.CPU.ThrottledNanos != count(2000) || wrapped.Pressure.CPUSomeMicros != count(3) {
 		t.Errorf("wrapped: %+v", wrapped)
 	}
 	for i, v := range all(set(500_003, 500_003)) {

@@ -139,8 +139,7 @@ func drawReadings(t *rapid.T, c *snapshot.Container, at time.Time) {
 		return
 	}
 	c.CPU = snapshot.CPU{
-		UsageNanos: drawCount(t), Cores: drawValue(t), Periods: drawCount(t),
-		ThrottledPeriods: drawCount(t), ThrottledNanos: drawCount(t),
+		UsageNanos: drawCount(t), Cores: drawValue(t), ThrottledNanos: drawCount(t),
 		QuotaCores: drawValue(t), RunDelay: drawValue(t),
 	}
 	c.Memory = snapshot.Memory{
@@ -307,9 +306,7 @@ func (n *node) tick() *snapshot.Snapshot {
 		}
 		n.mono[i] = mono
 		c.CPU.UsageNanos = snapshot.CountOf(c.CPU.UsageNanos.N + used)
-		for _, absent := range []*snapshot.Count{&c.CPU.Periods, &c.CPU.ThrottledPeriods, &c.CPU.ThrottledNanos} {
-			absent.Why = snapshot.NoQuota
-		}
+		c.CPU.ThrottledNanos.Why = snapshot.NoQuota
 		if used > 0 && n.unit() < .3 {
 			c.Memory.UsageBytes = snapshot.CountOf(300<<20 + uint64(n.unit()*2000)<<12)
 		}

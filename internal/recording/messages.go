@@ -96,8 +96,6 @@ func (c *codec) readings(p *pb.Readings, now []snapshot.Container) {
 	k.time(&p.At, func(v *one) *time.Time { return &v.At }, c.at-c.before)
 	k.count(&p.CpuUsageNanos, func(v *one) *snapshot.Count { return &v.CPU.UsageNanos })
 	c.cores(p, k)
-	k.count(&p.CpuPeriods, func(v *one) *snapshot.Count { return &v.CPU.Periods })
-	k.count(&p.CpuThrottledPeriods, func(v *one) *snapshot.Count { return &v.CPU.ThrottledPeriods })
 	k.count(&p.CpuThrottledNanos, func(v *one) *snapshot.Count { return &v.CPU.ThrottledNanos })
 	k.value(&p.CpuQuotaCores, func(v *one) *snapshot.Value { return &v.CPU.QuotaCores }, nil)
 	k.value(&p.CpuRunDelay, func(v *one) *snapshot.Value { return &v.CPU.RunDelay }, nil)

@@ -112,9 +112,7 @@ func (c *Container) Class() Class {
 func (c *Container) Unreadable(why Absence) {
 	count, value := Count{Why: why}, Value{Why: why}
 	c.CPU = CPU{
-		UsageNanos: count, Cores: value,
-		Periods: count, ThrottledPeriods: count, ThrottledNanos: count,
-		QuotaCores: value, RunDelay: value,
+		UsageNanos: count, Cores: value, ThrottledNanos: count, QuotaCores: value, RunDelay: value,
 	}
 	c.Memory = Memory{
 		UsageBytes: count, AnonBytes: count, ReclaimableBytes: count, UnreclaimableBytes: count, StatAt: c.Memory.StatAt,
@@ -134,18 +132,14 @@ type CPU struct {
 	UsageNanos Count `json:"usage_ns,omitzero"`
 	// Cores is UsageNanos per time since the sample before: 1 is one busy core.
 	Cores Value `json:"cores,omitzero"`
-	// Periods, ThrottledPeriods: elapsed CFS periods with runnable tasks, and
-	// those in which the quota ran out. Absent without a quota on v1.
-	Periods          Count `json:"periods,omitzero"`
-	ThrottledPeriods Count `json:"throttled_periods,omitzero"`
-	// ThrottledNanos is the time its tasks were held back by the quota, in ns.
+	// ThrottledNanos is the time for which the quota throttled its tasks, in ns.
 	ThrottledNanos Count `json:"throttled_ns,omitzero"`
 	// QuotaCores is the container's own quota, in cores; absent with NoQuota when
 	// it has none. It is read every so many ticks only.
 	QuotaCores Value `json:"quota_cores,omitzero"`
 	// RunDelay is how long its threads waited for a CPU, per time since the
 	// sample before: 2 is two threads that waited all the time. What its own
-	// quota held back is left out. It is a lower bound, read only where there
+	// quota throttled is left out. It is a lower bound, read only where there
 	// is no pressure of single cgroups, of regular containers, and while the
 	// host is busy; else absent with NotRead.
 	RunDelay Value `json:"run_delay,omitzero"`

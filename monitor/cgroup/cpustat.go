@@ -30,29 +30,12 @@ import (
 
 var (
 	keyUsageMicros     = kernel.NewKey("usage_usec")
-	keyPeriods         = kernel.NewKey("nr_periods")
-	keyThrottled       = kernel.NewKey("nr_throttled")
 	keyThrottledNanos  = kernel.NewKey("throttled_time")
 	keyThrottledMicros = kernel.NewKey("throttled_usec")
 )
 
-// parseThrottleV1 fills what cpu.stat of v1 tells.
-func parseThrottleV1(file []byte, c *snapshot.CPU) {
-	c.Periods = kernel.Keyed(file, keyPeriods)
-	c.ThrottledPeriods = kernel.Keyed(file, keyThrottled)
-	c.ThrottledNanos = kernel.Keyed(file, keyThrottledNanos)
-}
-
 // parseCPUV2 fills what cpu.stat of v2 tells.
 func parseCPUV2(file []byte, c *snapshot.CPU) {
 	c.UsageNanos = kernel.MicrosToNanos(kernel.Keyed(file, keyUsageMicros))
-	c.Periods = kernel.Keyed(file, keyPeriods)
-	c.ThrottledPeriods = kernel.Keyed(file, keyThrottled)
 	c.ThrottledNanos = kernel.MicrosToNanos(kernel.Keyed(file, keyThrottledMicros))
-}
-
-// throttleAbsent marks all that is about throttling as absent.
-func throttleAbsent(c *snapshot.CPU, why snapshot.Absence) {
-	absent := snapshot.Count{Why: why}
-	c.Periods, c.ThrottledPeriods, c.ThrottledNanos = absent, absent, absent
 }

@@ -53,18 +53,18 @@ func TestKernelFiles(t *testing.T) {
 
 	noKey := absent(snapshot.NoKey)
 	var v1, v2, throttled snapshot.CPU
-	parseThrottleV1(read("linux-6.18-v1/cpu.stat"), &v1)
-	if diff := cmp.Diff(snapshot.CPU{Periods: count(0), ThrottledPeriods: count(0), ThrottledNanos: count(0)}, v1); diff != "" {
+	v1.ThrottledNanos = kernel.Keyed(read("linux-6.18-v1/cpu.stat"), keyThrottledNanos)
+	if diff := cmp.Diff(snapshot.CPU{ThrottledNanos: count(0)}, v1); diff != "" {
 		t.Error(diff)
 	}
 	parseCPUV2(read("linux-6.18-unified/cpu.stat"), &v2)
-	want := snapshot.CPU{UsageNanos: count(3518861275000), Periods: noKey, ThrottledPeriods: noKey, ThrottledNanos: noKey}
+	want := snapshot.CPU{UsageNanos: count(3518861275000), ThrottledNanos: noKey}
 	if diff := cmp.Diff(want, v2); diff != "" {
 		t.Error(diff)
 	}
 	parseCPUV2(read("linux-6.1-v2/cpu.stat"), &throttled)
 	want = snapshot.CPU{
-		UsageNanos: count(1006121000), Periods: count(50), ThrottledPeriods: count(50), ThrottledNanos: count(2318970000),
+		UsageNanos: count(1006121000), ThrottledNanos: count(2318970000),
 	}
 	if diff := cmp.Diff(want, throttled); diff != "" {
 		t.Error(diff)
@@ -73,7 +73,7 @@ func TestKernelFiles(t *testing.T) {
 	var nice snapshot.CPU
 	parseCPUV2(read("linux-6.12-v2/cpu.stat"), &nice)
 	want = snapshot.CPU{
-		UsageNanos: count(1793238000), Periods: count(95), ThrottledPeriods: count(83), ThrottledNanos: count(841800000),
+		UsageNanos: count(1793238000), ThrottledNanos: count(841800000),
 	}
 	if diff := cmp.Diff(want, nice); diff != "" {
 		t.Error(diff)

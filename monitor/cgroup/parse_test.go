@@ -24,23 +24,22 @@ func TestParseThrottleV1(t *testing.T) {
 		{
 			"6.x with bursts",
 			"nr_periods 1203\nnr_throttled 17\nthrottled_time 84120334\nnr_bursts 0\nburst_time 0\n",
-			snapshot.CPU{Periods: count(1203), ThrottledPeriods: count(17), ThrottledNanos: count(84120334)},
+			snapshot.CPU{ThrottledNanos: count(84120334)},
 		},
 		{
 			"4.x",
 			"nr_periods 1203\nnr_throttled 17\nthrottled_time 84120334\n",
-			snapshot.CPU{Periods: count(1203), ThrottledPeriods: count(17), ThrottledNanos: count(84120334)},
+			snapshot.CPU{ThrottledNanos: count(84120334)},
 		},
 		{
 			"cut in the last number",
 			"nr_periods 1203\nnr_throttled 17\nthrottled_time 8412",
-			snapshot.CPU{Periods: count(1203), ThrottledPeriods: count(17), ThrottledNanos: absent(snapshot.Truncated)},
+			snapshot.CPU{ThrottledNanos: absent(snapshot.Truncated)},
 		},
-		{"another file", "cache 1\n", snapshot.CPU{Periods: noKey, ThrottledPeriods: noKey, ThrottledNanos: noKey}},
+		{"another file", "cache 1\n", snapshot.CPU{ThrottledNanos: noKey}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var got snapshot.CPU
-			parseThrottleV1([]byte(tc.file), &got)
+			got := snapshot.CPU{ThrottledNanos: kernel.Keyed([]byte(tc.file), keyThrottledNanos)}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -57,17 +56,17 @@ func TestParseCPUV2(t *testing.T) {
 		{
 			"with the cpu controller",
 			"usage_usec 413947213\nuser_usec 296745540\nsystem_usec 117201672\nnr_periods 1203\nnr_throttled 17\nthrottled_usec 84120\n",
-			snapshot.CPU{UsageNanos: count(413947213000), Periods: count(1203), ThrottledPeriods: count(17), ThrottledNanos: count(84120000)},
+			snapshot.CPU{UsageNanos: count(413947213000), ThrottledNanos: count(84120000)},
 		},
 		{
 			"without",
 			"usage_usec 413947213\nuser_usec 296745540\nsystem_usec 117201672\nnice_usec 175663878\n",
-			snapshot.CPU{UsageNanos: count(413947213000), Periods: noKey, ThrottledPeriods: noKey, ThrottledNanos: noKey},
+			snapshot.CPU{UsageNanos: count(413947213000), ThrottledNanos: noKey},
 		},
 		{
 			"too large for ns",
 			"usage_usec 18446744073709551615\n",
-			snapshot.CPU{UsageNanos: absent(snapshot.Malformed), Periods: noKey, ThrottledPeriods: noKey, ThrottledNanos: noKey},
+			snapshot.CPU{UsageNanos: absent(snapshot.Malformed), ThrottledNanos: noKey},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -161,13 +160,12 @@ func FuzzParseStats(f *testing.F) {
 	f.Add([]byte("anon 1\nfile 2\ninactive_file 3"))
 	f.Add([]byte("-1\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		var v1, v2 snapshot.CPU
-		parseThrottleV1(file, &v1)
+		v1 := kernel.Keyed(file, keyThrottledNanos)
+		var v2 snapshot.CPU
 		parseCPUV2(file, &v2)
 		m1, m2 := kernel.ParseMemoryStat(file, false), kernel.ParseMemoryStat(file, true)
 		for i, c := range []snapshot.Count{
-			v1.Periods, v1.ThrottledPeriods, v1.ThrottledNanos,
-			v2.UsageNanos, v2.Periods, v2.ThrottledPeriods, v2.ThrottledNanos,
+			v1, v2.UsageNanos, v2.ThrottledNanos,
 			m1.AnonBytes, m1.ReclaimableBytes, m2.AnonBytes, m2.ReclaimableBytes,
 		} {
 			if c.Why == snapshot.NotRead || !c.OK() && c.N != 0 {

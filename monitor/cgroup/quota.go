@@ -28,15 +28,15 @@ func hasQuota(why snapshot.Absence) bool {
 func (t *Tree) readThrottle(c *Container, out *snapshot.CPU) {
 	if !c.slow.quota {
 		t.closeFile(&c.files[kindThrottle], snapshot.NotRead)
-		throttleAbsent(out, c.slow.quotaCores.Why)
+		out.ThrottledNanos.Why = c.slow.quotaCores.Why
 		return
 	}
 	text, why := t.read(c, kindThrottle)
 	if why != snapshot.Present {
-		throttleAbsent(out, why)
+		out.ThrottledNanos.Why = why
 		return
 	}
-	parseThrottleV1(text, out)
+	out.ThrottledNanos = kernel.Keyed(text, keyThrottledNanos)
 }
 
 // setQuota keeps count of the containers with a quota.

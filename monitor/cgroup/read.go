@@ -65,7 +65,7 @@ func (t *Tree) readCPU(c *Container, out *snapshot.CPU) time.Duration {
 	switch {
 	case why != snapshot.Present:
 		out.UsageNanos.Why = why
-		throttleAbsent(out, why)
+		out.ThrottledNanos.Why = why
 	case t.cfg.Layout.Mode == V2:
 		parseCPUV2(text, out)
 	default:

@@ -67,11 +67,8 @@ func (t *Tree) throttledOf(c *Container) snapshot.Count {
 	if why != snapshot.Present {
 		return snapshot.Count{Why: why}
 	}
-	var cpu snapshot.CPU
 	if t.cfg.Layout.Mode == V2 {
-		parseCPUV2(text, &cpu)
-	} else {
-		parseThrottleV1(text, &cpu)
+		return kernel.MicrosToNanos(kernel.Keyed(text, keyThrottledMicros))
 	}
-	return cpu.ThrottledNanos
+	return kernel.Keyed(text, keyThrottledNanos)
 }

@@ -1190,8 +1190,6 @@ type Readings struct {
 	// by the time between the two reads, plus cpu_lag.
 	CpuCores              *Values `protobuf:"bytes,3,opt,name=cpu_cores,json=cpuCores,proto3" json:"cpu_cores,omitempty"`
 	CpuLag                int64   `protobuf:"zigzag64,16,opt,name=cpu_lag,json=cpuLag,proto3" json:"cpu_lag,omitempty"`
-	CpuPeriods            *Counts `protobuf:"bytes,4,opt,name=cpu_periods,json=cpuPeriods,proto3" json:"cpu_periods,omitempty"`
-	CpuThrottledPeriods   *Counts `protobuf:"bytes,5,opt,name=cpu_throttled_periods,json=cpuThrottledPeriods,proto3" json:"cpu_throttled_periods,omitempty"`
 	CpuThrottledNanos     *Counts `protobuf:"bytes,6,opt,name=cpu_throttled_nanos,json=cpuThrottledNanos,proto3" json:"cpu_throttled_nanos,omitempty"`
 	CpuQuotaCores         *Values `protobuf:"bytes,7,opt,name=cpu_quota_cores,json=cpuQuotaCores,proto3" json:"cpu_quota_cores,omitempty"`
 	CpuRunDelay           *Values `protobuf:"bytes,8,opt,name=cpu_run_delay,json=cpuRunDelay,proto3" json:"cpu_run_delay,omitempty"`
@@ -1263,20 +1261,6 @@ func (x *Readings) GetCpuLag() int64 {
 		return x.CpuLag
 	}
 	return 0
-}
-
-func (x *Readings) GetCpuPeriods() *Counts {
-	if x != nil {
-		return x.CpuPeriods
-	}
-	return nil
-}
-
-func (x *Readings) GetCpuThrottledPeriods() *Counts {
-	if x != nil {
-		return x.CpuThrottledPeriods
-	}
-	return nil
 }
 
 func (x *Readings) GetCpuThrottledNanos() *Counts {
@@ -1686,15 +1670,12 @@ const file_recording_proto_rawDesc = "" +
 	"\aon_disk\x18\x04 \x01(\bR\x06onDisk\x12\x1d\n" +
 	"\n" +
 	"first_seen\x18\x05 \x01(\x03R\tfirstSeen\x12\x1a\n" +
-	"\bexecutor\x18\x06 \x01(\rR\bexecutor\"\x82\b\n" +
+	"\bexecutor\x18\x06 \x01(\rR\bexecutor\"\xeb\x06\n" +
 	"\bReadings\x12\x0e\n" +
 	"\x02at\x18\x01 \x03(\x12R\x02at\x12G\n" +
 	"\x0fcpu_usage_nanos\x18\x02 \x01(\v2\x1f.estimatord.recording.v1.CountsR\rcpuUsageNanos\x12<\n" +
 	"\tcpu_cores\x18\x03 \x01(\v2\x1f.estimatord.recording.v1.ValuesR\bcpuCores\x12\x17\n" +
-	"\acpu_lag\x18\x10 \x01(\x12R\x06cpuLag\x12@\n" +
-	"\vcpu_periods\x18\x04 \x01(\v2\x1f.estimatord.recording.v1.CountsR\n" +
-	"cpuPeriods\x12S\n" +
-	"\x15cpu_throttled_periods\x18\x05 \x01(\v2\x1f.estimatord.recording.v1.CountsR\x13cpuThrottledPeriods\x12O\n" +
+	"\acpu_lag\x18\x10 \x01(\x12R\x06cpuLag\x12O\n" +
 	"\x13cpu_throttled_nanos\x18\x06 \x01(\v2\x1f.estimatord.recording.v1.CountsR\x11cpuThrottledNanos\x12G\n" +
 	"\x0fcpu_quota_cores\x18\a \x01(\v2\x1f.estimatord.recording.v1.ValuesR\rcpuQuotaCores\x12C\n" +
 	"\rcpu_run_delay\x18\b \x01(\v2\x1f.estimatord.recording.v1.ValuesR\vcpuRunDelay\x12G\n" +
@@ -1796,24 +1777,22 @@ var file_recording_proto_depIdxs = []int32{
 	10, // 35: estimatord.recording.v1.Task.labels:type_name -> estimatord.recording.v1.Label
 	2,  // 36: estimatord.recording.v1.Readings.cpu_usage_nanos:type_name -> estimatord.recording.v1.Counts
 	3,  // 37: estimatord.recording.v1.Readings.cpu_cores:type_name -> estimatord.recording.v1.Values
-	2,  // 38: estimatord.recording.v1.Readings.cpu_periods:type_name -> estimatord.recording.v1.Counts
-	2,  // 39: estimatord.recording.v1.Readings.cpu_throttled_periods:type_name -> estimatord.recording.v1.Counts
-	2,  // 40: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
-	3,  // 41: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
-	3,  // 42: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
-	2,  // 43: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 44: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 45: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 46: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 47: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
-	5,  // 48: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
-	15, // 49: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
-	16, // 50: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	2,  // 38: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
+	3,  // 39: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
+	3,  // 40: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
+	2,  // 41: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 42: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 43: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 44: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 45: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
+	5,  // 46: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
+	15, // 47: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
+	16, // 48: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_recording_proto_init() }
