@@ -111,8 +111,12 @@ func (a *actuator) last() throttle.Report {
 func (a *actuator) close() error {
 	var err error
 	if a.actor != nil {
-		if err = a.actor.Close(); err != nil {
+		err = a.actor.Close()
+		switch {
+		case errors.Is(err, throttle.ErrLeft):
 			err = errors.Join(errors.New("some containers stay throttled until the next start"), err)
+		case err != nil: // nothing of this run is left, and what an earlier one left cannot be told
+			err = fmt.Errorf("journal of throttles: %w", err)
 		}
 	}
 	if a.journal != nil {
