@@ -301,11 +301,11 @@ func TestMemorySignals(t *testing.T) {
 	})
 }
 
-func TestEstimateBroken(t *testing.T) {
+func TestPredictionViolated(t *testing.T) {
 	peak := func(peak, allocated resources.Milli) []signal.Promise {
 		return []signal.Promise{{Resource: resources.Mem, Peak: 1, Allocated: 1}, {Resource: resources.CPUs, Peak: peak, Allocated: allocated}}
 	}
-	checkAll(t, signal.EstimateBroken, []readingCase{
+	checkAll(t, signal.PredictionViolated, []readingCase{
 		{name: "nothing promised", ticks: one(1, onV2(0, 0)), want: absent(snapshot.NotRead), text: "blind, the estimate of regular demand could not be read (not_read)"},
 		{name: "only memory promised", ticks: one(1, onV2(0, 0)), promises: peak(1, 1)[:1], want: absent(snapshot.NotRead)},
 		{

@@ -308,7 +308,7 @@ func TestFaultsOfRegularSignals(t *testing.T) {
 		{signal.RegularMemory, v1, nil, []func(s *snapshot.Snapshot) *snapshot.Count{
 			func(s *snapshot.Snapshot) *snapshot.Count { return &web(s).Memory.UnreclaimableBytes },
 		}},
-		{signal.EstimateBroken, v2, []func(s *snapshot.Snapshot) *snapshot.Value{cores}, nil},
+		{signal.PredictionViolated, v2, []func(s *snapshot.Snapshot) *snapshot.Value{cores}, nil},
 	} {
 		r := signal.Of(tc.sig).Rule()
 		r.Name, r.For, r.Settle, r.Action, r.Immediate = "rule", 0, 0, policy.Kill, true
@@ -407,7 +407,7 @@ func TestSignalsAreMonotonous(t *testing.T) {
 		contended, contendedMissing := read(more, little)
 		if v1 || little == 0 { // else the first one may have more throttling than pressure
 			higher("more waiting", calm, contended)
-			for _, sig := range []policy.Signal{signal.RegularCPUContention, signal.RegularRunDelay, signal.EstimateBroken} {
+			for _, sig := range []policy.Signal{signal.RegularCPUContention, signal.RegularRunDelay, signal.PredictionViolated} {
 				higher("more waiting", map[policy.Signal]snapshot.Value{sig: calmMissing[sig]}, map[policy.Signal]snapshot.Value{sig: contendedMissing[sig]})
 			}
 		}

@@ -174,7 +174,7 @@ func (c *check) readable(name string, p *policy.Policy) {
 	for _, s := range d.Signals {
 		// What depends on an agent's report or an offer, of which there is none
 		// here, says nothing about the host.
-		if !s.Value.OK() && s.Signal != signal.EstimateBroken {
+		if !s.Value.OK() && s.Signal != signal.PredictionViolated {
 			absent[s.Signal] = s.Value.Why
 		}
 	}

@@ -89,12 +89,15 @@ func names(t *testing.T) map[string]string {
 	visit(newRoot())
 	// Tests hold these tables to what the daemon exports and takes.
 	first := regexp.MustCompile("(?m)^\\| `([a-z][a-z0-9_.\\[\\]]*)` \\|")
-	for _, page := range []string{"metrics.md", "container-metrics.md", "settings.md", "policy.md", "reasons.md"} {
+	signals := regexp.MustCompile("(?m)^### signal: ([a-z_0-9]+)$")
+	for page, names := range map[string]*regexp.Regexp{
+		"metrics.md": first, "container-metrics.md": first, "settings.md": first, "policy.md": first, "reasons.md": first, "signals.md": signals,
+	} {
 		text, err := os.ReadFile("../../docs/reference/" + page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range first.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range names.FindAllStringSubmatch(string(text), -1) {
 			all[page+" "+m[1]] = m[1]
 		}
 	}

@@ -37,7 +37,7 @@ func TestExamplePolicy(t *testing.T) {
 		{Name: "starved", Signal: signal.RegularCPUPressure, Above: 0.2, Clear: 0.1, For: 10 * time.Second, Settle: 15 * time.Second, Action: policy.Kill},
 		{Name: "starved-v1", Signal: signal.RegularRunDelay, Above: 0.3, Clear: 0.2, While: policy.While{Signal: signal.NodeCPU, Above: 0.95}, For: 10 * time.Second, Settle: 15 * time.Second, Action: policy.Kill},
 		{Name: "full", Signal: signal.NodeCPU, Above: 0.95, Clear: 0.9, For: 5 * time.Second, Settle: 5 * time.Second, Action: policy.StopOffering},
-		{Name: "estimate", Signal: signal.EstimateBroken, Above: 0.05, Clear: 0.025, Action: policy.StopOffering},
+		{Name: "estimate", Signal: signal.PredictionViolated, Above: 0.05, Clear: 0.025, Action: policy.StopOffering},
 	}
 	if diff := cmp.Diff(&want, got.Policy, cmpopts.IgnoreUnexported(policy.Policy{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -8,10 +8,10 @@ import (
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
-// EstimateBroken is how far regular demand is above what the offer promised.
-const EstimateBroken policy.Signal = "estimate_broken"
+// PredictionViolated is how far regular demand is above the prediction of the last offer.
+const PredictionViolated policy.Signal = "prediction_violated"
 
-// estimateBroken is, for CPUs,
+// predictionViolated is, for CPUs,
 //
 //	value   = excess / allocated then
 //	excess  = Σ demand + overhead − peak − launched
@@ -19,15 +19,15 @@ const EstimateBroken policy.Signal = "estimate_broken"
 // with peak the demand that the last offer was made on, margin included, and
 // allocated what was allocated to regular containers then. Overhead is what is
 // allocated as regular CPUs to containers that are not regular, which counts as
-// used in full on both sides. launched is what was allocated since: the promise
-// was not about that. A container that cannot be read wants nothing here, so that
-// blindness never looks like a broken promise.
+// used in full on both sides. launched is what was allocated since: the
+// prediction was not about that. A container that cannot be read wants nothing here, so that
+// blindness never looks like a violation.
 //
 // This watches the estimator, not the node, so its default is to stop the offer.
-var estimateBroken = Signal{
+var predictionViolated = Signal{
 	Spec: policy.Spec{
-		Name:     EstimateBroken,
-		Brief:    "How far the CPU that regular containers want is above the peak that the last offer promised it would stay below, as a share of what they are allocated (the estimate itself, and use and waiting of each regular container).",
+		Name:     PredictionViolated,
+		Brief:    "How far the CPU that regular containers want is above the peak that the last offer was made with, as a share of what they are allocated (the estimate itself, and use and waiting of each regular container).",
 		V1:       "use and, while the node is busy, run-queue delay",
 		V2:       "use and CPU pressure without own-quota throttling",
 		NoPSI:    "as on v1",
@@ -35,8 +35,8 @@ var estimateBroken = Signal{
 		Unit:     policy.Share,
 		Most:     1,
 		Default: policy.Rule{
-			Signal: EstimateBroken,
-			// The margin (10 to 15 % in the field) is in the promise already, and
+			Signal: PredictionViolated,
+			// The margin (10 to 15 % in the field) is in the prediction already, and
 			// what is above it is wrong by so much. A twentieth more is noise of one
 			// sample.
 			Above:  0.05,
