@@ -69,8 +69,8 @@ func revocable(id string, cores float64) snapshot.Container {
 	return container(id, snapshot.ClassRevocable, cores, 1)
 }
 
-// ruleOf is a rule with its signal's defaults that kills at once when it has
-// held, and clears as soon as it is not above.
+// ruleOf is a rule with its signal's defaults that kills at once when it is
+// active, and clears as soon as it is not above.
 func ruleOf(name string, s policy.Signal, above float64) policy.Rule {
 	r := signal.Of(s).Rule()
 	r.Name, r.Above, r.Clear, r.Immediate = name, above, above, true
@@ -102,7 +102,7 @@ func killed(d Decision) string {
 	return strings.Join(ids, " ")
 }
 
-// decide is Decide without promises and orders.
+// decide is Decide without promises and commands.
 func decide(p *policy.Policy, st State, s *snapshot.Snapshot, inFlight []InFlight) (Decision, State) {
 	return Decide(p, st, Input{Snapshot: s, Demands: demandsOf(s), InFlight: inFlight})
 }

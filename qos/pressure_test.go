@@ -152,26 +152,26 @@ func TestTheTickThatTheFastSamplerWakes(t *testing.T) {
 	})
 }
 
-// The fixture of a container that its own quota holds back: its pressure is the
-// same as that of one which others contention (kubernetes/enhancements 5062: 58 %
-// from one pod with a small quota).
+// The fixture of a container that its own quota throttles: its pressure is the
+// same as under CPU contention (kubernetes/enhancements 5062: 58 % from one pod
+// with a small quota).
 func TestSelfThrottling(t *testing.T) {
-	// In each second, some task of web waits for 580 ms; its quota held it back
+	// In each second, some task of web waits for 580 ms; its quota throttled it
 	// for throttled ms of them.
 	story := func(busy float64, throttled uint64, nested bool) []*snapshot.Snapshot {
 		var ticks []*snapshot.Snapshot
 		for i := range uint64(3) {
-			held := snapshot.CountOf(7e9 + i*throttled*1e6)
+			total := snapshot.CountOf(7e9 + i*throttled*1e6)
 			s := nodeOf(after(float64(i)), busy, func(web *snapshot.Container) {
 				onV2(0.58, 0)(web)
 				web.Pressure.CPUSomeMicros = snapshot.CountOf(9e6 + i*580e3)
 				if !nested {
-					web.CPU.ThrottledNanos = held
+					web.CPU.ThrottledNanos = total
 				}
 			})
 			if nested {
 				task := snapshot.Container{Key: snapshot.Key{ID: "web.task", Inode: 8}, Parent: "web", OnDisk: true, At: s.At}
-				task.Pressure, task.CPU.ThrottledNanos = s.Containers[1].Pressure, held
+				task.Pressure, task.CPU.ThrottledNanos = s.Containers[1].Pressure, total
 				s.Containers = append(s.Containers, task)
 			}
 			ticks = append(ticks, s)

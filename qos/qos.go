@@ -1,5 +1,5 @@
 // Package qos decides what to take back from revocable containers so that
-// regular ones keep what they were promised.
+// regular ones get what they are allocated.
 //
 // Decide is a function of the policy, the state it returned last and one Input.
 // It proposes; internal/throttle and agentapi carry out. What rules read is in

@@ -115,10 +115,9 @@ func rank(ws []*weighed) {
 }
 
 // compareVictims is below zero when a is the better victim: what the operator
-// values least; what is most above its own allocation, which breaks its own
-// promise; whose end frees most, so that fewer must go; the youngest, which loses
-// the least work. The id settles ties the same way every time, so that a replay
-// agrees.
+// values least; what is most above its own allocation; whose end frees most, so
+// that fewer must go; the youngest, which loses the least work. The id settles
+// ties the same way every time, so that a replay agrees.
 func compareVictims(a, b *weighed) int {
 	return cmp.Or(
 		cmp.Compare(a.Priority, b.Priority),

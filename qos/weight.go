@@ -17,8 +17,8 @@ import (
 // follows where the weight is not enough, and at once for rules that read
 // something else than waiting, which a weight does not change.
 //
-// That the weight is not enough has to come from a reading which says how much
-// is missing, or from a rule that asks for more than a throttle: a container that
+// That the weight is not enough has to come from a reading which gives a
+// shortfall, or from a rule that asks for more than a throttle: a container that
 // has less CPU than just before (the fast sampler on cgroup v1) may have less to
 // do, which is reason enough for the weight, and not for a quota.
 

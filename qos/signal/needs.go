@@ -140,8 +140,8 @@ func (n *needs) unreadMemory(why snapshot.Absence) {
 
 // needCPU adds how long c waited for a CPU and returns its demand, in cores.
 //
-// One that gets all that it was allocated waits for more than it was promised,
-// and that does not count.
+// One that uses all of its allocation waits for more than that, which does not
+// count.
 func (v *View) needCPU(c *snapshot.Container, d *demand.Demand, used, given float64) float64 {
 	n := &v.needs
 	wanted := used

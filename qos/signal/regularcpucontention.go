@@ -48,7 +48,7 @@ var regularCPUContention = Signal{
 			// over before it was read.
 			For:    time.Second,
 			Settle: 5 * time.Second,
-			// What a throttle takes comes back, and its size is known (missing).
+			// What a throttle takes comes back, and its size is known (the shortfall).
 			Action: policy.Throttle,
 		},
 	},

@@ -20,8 +20,8 @@ const RegularCPUPressure policy.Signal = "regular_cpu_pressure"
 // v2, Documentation/accounting/psi.rst: growth of `total` over the tick) and t
 // the time for which its own quota throttled it in the same tick, as a share:
 // pressure counts that as waiting, also on an idle node (Kubernetes enhancements
-// 5062; OpenShift ignores pressure on a node below 70 %). A container that gets
-// all of its allocation waits for more than it was promised, which does not count.
+// 5062; OpenShift ignores pressure on a node below 70 %). A container that uses
+// all of its allocation waits for more than that, which does not count.
 //
 // What the fast sampler saw last counts where it is higher and not older than a
 // second: of contention that began 50 ms before the tick the tick's own readings,
@@ -89,8 +89,7 @@ func measureCPUPressure(v *View, _ *policy.Rule) Reading {
 		}
 	}
 	if fast.OK() && fast.V > m.Value.V && isContended(v.busyFor(v.fastWindow(), busy, cpus), cpus) {
-		// How much is missing it does not tell: the tick's own numbers are of
-		// before.
+		// The shortfall is not known: the tick's own numbers are of before.
 		m.Value, m.Container, m.Shortfall, m.Input = fast, v.Snapshot.Contention.Container, snapshot.Value{}, fastStalled
 		if v.Snapshot.Contention.Why == snapshot.ContentionSlowed {
 			m.Input = fastSlowed
@@ -112,7 +111,7 @@ func cpuPressureSentence(m *Reading) string {
 }
 
 // contendedDetail says how busy the node is, since waiting counts on a busy one
-// only, and what is missing.
+// only, and the shortfall.
 func contendedDetail(m *Reading) string {
 	if m.Total == 0 {
 		return ""

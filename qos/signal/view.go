@@ -45,8 +45,9 @@ type Sums struct {
 }
 
 // Look makes the view of the tick after before, the zero Past when it is not
-// known. demands are those of the containers, in their order. It is the only pass over the containers on a calm node, for all signals
-// together, and allocates nothing.
+// known. demands are those of the containers, in their order. It is the only pass
+// over the containers on a calm node, for all signals together, and allocates
+// nothing.
 func Look(before Past, limits policy.Fresh, s *snapshot.Snapshot, demands []demand.Demand, promises []Promise) View {
 	v := View{Snapshot: s, limits: limits, promises: promises, before: before, demands: demands}
 	age, reported := s.UsageAge()
