@@ -24,6 +24,12 @@ series at a time.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			e := PrometheusExport{NodeLabels: nodes, ContainerLabels: containers}
+			var files []*os.File
+			defer func() {
+				for _, f := range files {
+					_ = f.Close() // only read from
+				}
+			}()
 			for i, to := range []*io.Reader{&e.CPUUsed, &e.CPUAllocated, &e.MemoryUsed, &e.MemoryAllocated} {
 				if paths[i] == "" {
 					continue
@@ -32,7 +38,7 @@ series at a time.`,
 				if err != nil {
 					return err
 				}
-				defer func() { _ = file.Close() }() // only read from
+				files = append(files, file)
 				*to = file
 			}
 			return writeTrace(out, func(w io.Writer) error { return ConvertPrometheus(w, e) })
