@@ -75,3 +75,20 @@ func TestDocumentedLinksResolve(t *testing.T) {
 		t.Errorf("found only %d links", links)
 	}
 }
+
+// The page of the design names every package directory.
+func TestDesignDocumentNamesEveryPackage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/internals/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	below, err := os.ReadDir("../../internal")
+	if err != nil || len(below) < 10 {
+		t.Fatal(below, err)
+	}
+	for _, dir := range below {
+		if !regexp.MustCompile("`(internal/)?" + dir.Name() + "`").Match(page) {
+			t.Errorf("docs/internals/design.md does not name internal/%s", dir.Name())
+		}
+	}
+}
