@@ -208,7 +208,7 @@ func (t *Tree) read(c *Container, k kind) ([]byte, snapshot.Absence) {
 	}
 	if f.fd < 0 {
 		if !t.keep[k] || t.fds >= t.cfg.MaxFiles {
-			t.crowded = t.crowded || k == kindCPU
+			t.unwatched = t.unwatched || k == kindCPU
 			text, why := t.readOnce(c, *s)
 			return text, t.settle(c, k, why)
 		}

@@ -1,6 +1,8 @@
 package cgroup
 
 import (
+	"math"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/internal/kernel"
@@ -26,30 +28,17 @@ const maxDepth = 16
 // refreshTop lists the top-level containers when something hints at a change.
 func (t *Tree) refreshTop() snapshot.Absence {
 	due := t.lastScan == 0 || t.tick-t.lastScan >= uint64(t.cfg.RescanEvery)
-	if !t.dirty && !due && !t.crowded {
+	if !t.dirty && !due && !t.unwatched {
 		return snapshot.Present
 	}
-	t.crowded = false
+	t.unwatched = false
 	r := &t.roots[t.identity]
 	if errno := t.dirs.Open(r.fd, dot, 0); errno != 0 {
 		t.dirty = true
 		return kernel.WhyErrno(errno)
 	}
-	t.scans++
-	t.work.Listings++
-	subdirs := uint64(0)
-	for {
-		name, inode, ok := t.dirs.Next()
-		if !ok {
-			break
-		}
-		subdirs++
-		if !isContainerID(name, t.cfg.Layout.Mode) {
-			continue
-		}
-		t.meet(t.top, nil, name, inode)
-	}
-	if errno := t.dirs.Close(); errno != 0 {
+	subdirs, _, errno := t.list(t.top, nil, math.MaxInt)
+	if errno != 0 {
 		t.dirty = true
 		return kernel.WhyErrno(errno)
 	}
@@ -60,6 +49,28 @@ func (t *Tree) refreshTop() snapshot.Absence {
 }
 
 var dot = kernel.NewPath(".")
+
+// list meets the containers in the directory that dirs has open, and closes it.
+// With as many as most known, new ones are ignored.
+func (t *Tree) list(known map[string]*Container, parent *Container, most int) (subdirs uint64, ignored int, errno unix.Errno) {
+	t.scans++
+	t.work.Listings++
+	for {
+		name, inode, ok := t.dirs.Next()
+		if !ok {
+			return subdirs, ignored, t.dirs.Close()
+		}
+		subdirs++
+		if !isContainerID(name, t.cfg.Layout.Mode) {
+			continue
+		}
+		if len(known) >= most && known[string(name)] == nil {
+			ignored++
+			continue
+		}
+		t.meet(known, parent, name, inode)
+	}
+}
 
 // meet handles one directory of a listing of parent's nested containers, or
 // of the top level.
@@ -186,27 +197,9 @@ func (t *Tree) listNested(c *Container) {
 	if c.nested == nil {
 		c.nested = make(map[string]*Container)
 	}
-	t.scans++
-	t.work.Listings++
-	subdirs := uint64(0)
-	ignored := 0
-	for {
-		name, inode, ok := t.dirs.Next()
-		if !ok {
-			break
-		}
-		subdirs++
-		if !isContainerID(name, t.cfg.Layout.Mode) {
-			continue
-		}
-		if _, known := c.nested[string(name)]; !known && len(c.nested) >= maxNested {
-			ignored++
-			continue
-		}
-		t.meet(c.nested, c, name, inode)
-	}
+	subdirs, ignored, errno := t.list(c.nested, c, maxNested)
 	t.work.NestedIgnored += ignored
-	if t.dirs.Close() != 0 {
+	if errno != 0 {
 		c.nestedDirty = true
 		return
 	}

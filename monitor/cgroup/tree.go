@@ -58,10 +58,10 @@ type Tree struct {
 	// lastScan is the tick of the last listing; dirty asks for another one.
 	lastScan uint64
 	dirty    bool
-	// crowded: the last tick read a container without a kept descriptor that
+	// unwatched: the last tick read a container without a kept descriptor that
 	// would tell of its removal.
-	crowded bool
-	nextAt  uint64 // phase of the next container
+	unwatched bool
+	nextAt    uint64 // phase of the next container
 	// births counts the containers that were found in this tick.
 	births int
 
