@@ -97,6 +97,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{cfg: cfg, log: log}, p.checkpoint,
 		},
 	}
+	warnOfOthers(cfg, log)
 	if cfg.Decisions.Dir != "" {
 		w, err := decisionlog.Create(cfg.Decisions.Dir, decisionlog.Options{MaxBytes: int64(cfg.Decisions.MaxMiB) << 20}, log)
 		if err != nil {
@@ -209,6 +210,23 @@ func (p *parts) newAgentServer(cfg *config.Config) (*agentapi.Server, error) {
 		api.AgentUID = uid
 	}
 	return agentapi.New(api, p.log, time.Now)
+}
+
+// warnOfOthers names the places of the daemon's own files that another user can
+// write to, when it runs as root. The files themselves are checked when they are
+// opened; whoever may write to the directory can still remove them.
+func warnOfOthers(cfg *config.Config, log *slog.Logger) {
+	for setting, dir := range map[string]string{
+		"decisions.dir": cfg.Decisions.Dir, "recording.dir": cfg.Recording.Dir,
+		"state_file": filepath.Dir(cfg.StateFile), "journal_file": filepath.Dir(journalOf(cfg)),
+	} {
+		if dir == "" || dir == "." {
+			continue
+		}
+		if err := config.Trusted(dir); errors.Is(err, config.ErrUntrusted) {
+			log.Warn("others can remove or replace what is kept here", "setting", setting, "err", err)
+		}
+	}
 }
 
 // lookUp finds the user id of a name or a number.
