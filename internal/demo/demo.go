@@ -148,10 +148,17 @@ func (s *story) happened(e fakeagent.Event) {
 	}
 }
 
-// logged is told of the daemon's log, and says what is wrong there. A kill is
-// in the daemon's record too.
+// logged is told of the daemon's log, and says what is wrong there and what is
+// killed. Records are asked for, and on a starved machine one may be missed; the
+// log has each kill.
 func (s *story) logged(l process.Line) {
-	if (l.Level == "WARN" || l.Level == "ERROR") && l.Msg != "kill" {
+	switch {
+	case l.Msg == "kill":
+		s.mu.Lock()
+		s.kills = append(s.kills, l)
+		s.mu.Unlock()
+		s.say("daemon: kill %s: %s", l.Executor, l.Why)
+	case l.Level == "WARN" || l.Level == "ERROR":
 		s.say("%s", strings.TrimSpace("daemon: "+l.Msg+" "+l.Err))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/internal/fakeagent"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/fakeagent/workload"
 	"github.com/estimatord/estimatord/internal/resources"
 )
@@ -54,6 +55,7 @@ type story struct {
 	load    float64 // of the service, in cores
 	hogTask string  // the present hog
 	boards  []board
+	kills   []process.Line
 	over    bool
 }
 

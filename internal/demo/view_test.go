@@ -2,7 +2,6 @@ package demo
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/fakeagent/process"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos"
@@ -81,14 +81,12 @@ func TestNews(t *testing.T) {
 	if got := news(offer(400, 1100), offer(400, 1100)); got != nil {
 		t.Errorf("the same offer is %q", got)
 	}
-	var r decision.Record
-	if err := json.Unmarshal([]byte(`{"qos":{"kills":[{"executor_id":"hog-1","rule":"r","text":"r: busy"}]}}`), &r); err != nil {
-		t.Fatal(err)
+	var out bytes.Buffer
+	s := &story{view: newView(&out, planFor(2), true)}
+	s.logged(process.Line{Msg: "kill", Level: "WARN", Executor: "hog-1", Why: "r: busy"})
+	if !strings.Contains(out.String(), "daemon: kill hog-1: r: busy") {
+		t.Errorf("a kill is %q", out.String())
 	}
-	if got := news(&decision.Record{}, &r); !slices.Equal(got, []string{"kill hog-1: r: busy"}) {
-		t.Errorf("a kill is %q", got)
-	}
-	s := &story{boards: []board{{Tick: offer(0, 100)}, {Tick: &r}}}
 	if _, why, ok := s.killOf("hog-1"); !ok || why != "r: busy" {
 		t.Errorf("the kill is because of %q, %t", why, ok)
 	}

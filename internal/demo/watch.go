@@ -123,9 +123,6 @@ func news(before, now *decision.Record) (lines []string) {
 		}
 		lines = append(lines, fmt.Sprintf("offers %s %s, revocable total %s (%s)", o.Offered, o.Resource, o.RevocableTotal, words(string(o.Why))))
 	}
-	for _, v := range now.QoS.Kills {
-		lines = append(lines, fmt.Sprintf("kill %s: %s", v.Identity().ExecutorID, v.Identity().Text))
-	}
 	return lines
 }
 
@@ -162,12 +159,9 @@ func decided(r *decision.Record) time.Time {
 func (s *story) killOf(executor string) (at time.Time, why string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.boards {
-		r := s.boards[i].Tick
-		for _, v := range r.QoS.Kills {
-			if id := v.Identity(); id.ExecutorID == executor {
-				return decided(r), id.Text, true
-			}
+	for _, l := range s.kills {
+		if l.Executor == executor {
+			return l.Time, l.Why, true
 		}
 	}
 	return time.Time{}, "", false

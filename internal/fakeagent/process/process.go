@@ -36,6 +36,7 @@ type Line struct {
 	Level    string    `json:"level"`
 	Msg      string    `json:"msg"`
 	Executor string    `json:"executor"`
+	Why      string    `json:"why"`
 	Listen   string    `json:"listen"`
 	Err      string    `json:"err"`
 	// Text is the whole line. A crash is no JSON: then nothing else is set.
