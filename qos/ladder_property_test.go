@@ -375,6 +375,7 @@ func TestShadowDoesNothing(t *testing.T) {
 			would += len(d.Shadow.Kills)
 		}
 	})
+	t.Logf("%d shadow kills", would)
 	if would == 0 {
 		t.Error("no shadow rule would have killed, so nothing was tested")
 	}

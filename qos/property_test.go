@@ -52,7 +52,7 @@ func anySnapshot(t *rapid.T, at time.Time) *snapshot.Snapshot {
 		s.Host.BusyCores = snapshot.ValueOf(2)
 	}
 	s.Host.Load5, s.Host.Load15 = anyValue(t, "load5", 12), anyValue(t, "load15", 12)
-	for i := range rapid.IntRange(0, 6).Draw(t, "containers") {
+	for i := range rapid.SampledFrom([]int{0, 1, 3, 4, 6}).Draw(t, "containers") {
 		s.Containers = append(s.Containers, anyContainer(t, i, at))
 	}
 	switch rapid.IntRange(0, 12).Draw(t, "blind") {
@@ -87,7 +87,7 @@ func TestDecideNeverKillsWhatItMustNot(t *testing.T) {
 		var st State
 		var inFlight []InFlight
 		var gone time.Time
-		for tick := range rapid.IntRange(1, 12).Draw(t, "ticks") {
+		for tick := range rapid.SampledFrom([]int{1, 8, 16, 24}).Draw(t, "ticks") {
 			s := anySnapshot(t, after(float64(tick)))
 			before := fmt.Sprintf("%+v", st)
 			d, next := decide(p, st, s, inFlight)
@@ -123,6 +123,7 @@ func TestDecideNeverKillsWhatItMustNot(t *testing.T) {
 			st = next
 		}
 	})
+	t.Logf("%d kills", kills)
 	if kills == 0 {
 		t.Error("no history led to a kill, so nothing was tested")
 	}
