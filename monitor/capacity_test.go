@@ -115,7 +115,9 @@ func TestRealCPUSetOfTheRoot(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 		h = m.Sample(time.Now(), nil).Host
-		if h.UsableCPUs != snapshot.ValueOf(1) || h.CapacityFrom != snapshot.CapacityCPUSet || h.BusyCores.V > 1 {
+		// The kernel may be late in counting by kernel.CPULimit, 0.3 of these 200 ms;
+		// with the other processors it would be 2 and more while they are busy.
+		if h.UsableCPUs != snapshot.ValueOf(1) || h.CapacityFrom != snapshot.CapacityCPUSet || h.BusyCores.V > 1.5 {
 			t.Fatalf("%+v", h)
 		}
 	}
