@@ -45,10 +45,15 @@ func (m *Monitor) judge(s *snapshot.Snapshot, machine cgroup.Machine) {
 	}
 	h := &s.Host
 	if p := machine.Processors; p > 0 {
+		// What the kernel adds late counts more, the shorter the tick was.
+		slack := busySlack
+		if before := &m.turns[(m.seq+1)%2]; s.Uptime > before.Uptime {
+			slack += float64(kernel.CPULimit(p).Late) / float64(s.Uptime-before.Uptime)
+		}
 		switch busy := m.host.Busy(); {
-		case cores > p*(1+kernel.Tolerance+busySlack):
+		case cores > p*(1+kernel.Tolerance+slack):
 			refuseCPU(s.Containers)
-		case busy.OK() && cores > busy.V*(1+kernel.Tolerance)+p*busySlack:
+		case busy.OK() && cores > busy.V*(1+kernel.Tolerance)+p*slack:
 			// Each can be true, but not with that of the host.
 			h.BusyCores = snapshot.Value{Why: snapshot.Impossible}
 		}

@@ -30,8 +30,10 @@ func (t *Tree) Read(c *Container, out *snapshot.Container) {
 	at := t.readCPU(c, &out.CPU)
 	out.At = t.now.Add(at - t.mono)
 	slow := t.isSlowTurn(c) || !c.slow.everFilled
-	if c.rush && t.tick-c.born < settleTicks {
-		slow = false // it may be gone by then
+	if c.rush && !c.slow.everFilled {
+		// It may be gone by its turn. Until then its memory is read early if it
+		// uses much (readMemory), and is absent otherwise.
+		slow = t.isSlowTurn(c) && t.tick-c.born >= settleTicks
 	}
 	if t.isCheckTurn(c) {
 		t.readQuota(c)
