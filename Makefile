@@ -2,7 +2,7 @@
 # Who changes something also runs make check.
 
 GO       ?= go
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION  ?= $(shell ./deploy/version)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 BIN      := bin/estimatord
 PREFIX   ?= /usr/local
@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install clean help
+.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install uninstall licenses clean help
 
 all: build
 
@@ -20,9 +20,17 @@ help: ## What can be made.
 
 build: ## The daemon, as bin/estimatord (no cgo, no run-time dependency).
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/estimatord
+	@rm -rf bin/completions && mkdir -p bin/completions
+	@for shell in bash fish zsh; do ./$(BIN) completion $$shell >bin/completions/$$shell || exit 1; done
 
-demo: build ## The main job on real containers, in under a minute (needs root or a delegated cgroup2 subtree).
-	./$(BIN) demo
+# Built as who calls, run with rights. Under sudo, whose path may lack Go, what was
+# built before is run. Exit code 2 of the demo: it may not make cgroups here.
+demo: $(if $(shell command -v $(GO)),build) ## The main job on real containers, in under a minute; asks sudo where it needs rights.
+	@test -x $(BIN) || { echo 'nothing is built, and this user has no Go in the path: make demo, without sudo' >&2; exit 1; }
+	@./$(BIN) demo && exit 0; code=$$?; test $$code = 2 -a "$$(id -u)" != 0 || exit $$code; \
+	echo 'With the rights it needs: sudo ./$(BIN) demo' >&2; \
+	test -t 0 && command -v sudo >/dev/null || exit 2; \
+	sudo ./$(BIN) demo
 
 # The demo measures CPU shares, so that it does not run beside other tests.
 test: ## Every test, in a few minutes. What this user may not try is named at the end.
@@ -36,7 +44,7 @@ test: ## Every test, in a few minutes. What this user may not try is named at th
 		'them all: sudo make test. For the demo and its tests alone, where systemd runs' \
 		'cgroup v2: systemd-run --user --scope -p Delegate=yes make test'
 
-check: lint vulncheck proto-check build-bench glue-check fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
+check: lint vulncheck licenses proto-check build-bench glue-check fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
 
 # A module of its own: only this comparison needs cadvisor.
 build-bench: ## The measuring programs compile, the comparison with cadvisor too.
@@ -56,7 +64,7 @@ fuzz: ## Each fuzz target for FUZZTIME.
 race: ## Every test under the race detector.
 	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -v -e /internal/demo$$ -e /estimatord/module)
 
-$(TOOLBIN)/%: internal/tools/lint.mod internal/tools/proto.mod internal/tools/vuln.mod
+$(TOOLBIN)/%: $(wildcard internal/tools/*.mod)
 	@mkdir -p $(TOOLBIN)
 	GOBIN=$(TOOLBIN) $(GO) install -modfile=internal/tools/$(TOOLMOD_$*).mod $(TOOLPKG_$*)
 
@@ -66,9 +74,15 @@ TOOLMOD_protoc-gen-go      := proto
 TOOLPKG_protoc-gen-go      := google.golang.org/protobuf/cmd/protoc-gen-go
 TOOLMOD_protoc-gen-go-grpc := proto
 TOOLPKG_protoc-gen-go-grpc := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+TOOLMOD_go-licenses        := license
+TOOLPKG_go-licenses        := github.com/google/go-licenses
+TOOLMOD_nfpm               := nfpm
+TOOLPKG_nfpm               := github.com/goreleaser/nfpm/v2/cmd/nfpm
+TOOLMOD_cyclonedx-gomod    := sbom
+TOOLPKG_cyclonedx-gomod    := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 TOOLMOD_govulncheck        := vuln
 TOOLPKG_govulncheck        := golang.org/x/vuln/cmd/govulncheck
-.SECONDARY: $(addprefix $(TOOLBIN)/,golangci-lint protoc-gen-go protoc-gen-go-grpc govulncheck)
+.SECONDARY: $(addprefix $(TOOLBIN)/,cyclonedx-gomod go-licenses golangci-lint govulncheck nfpm protoc-gen-go protoc-gen-go-grpc)
 
 lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in internal/tools/lint.mod; nothing unused in go.mod.
 	$(GO) mod tidy -diff
@@ -78,6 +92,10 @@ lint: $(TOOLBIN)/golangci-lint ## golangci-lint with gofumpt, pinned in internal
 # this says so instead of passing for a check.
 vulncheck: $(TOOLBIN)/govulncheck ## Known vulnerabilities in what the daemon calls.
 	@./internal/tools/vulncheck.sh $(TOOLBIN)/govulncheck ./...
+
+# What is compiled into the binary; its own packages have no license of their own.
+licenses: $(TOOLBIN)/go-licenses ## The licenses of what is compiled into the binary are those that CONTRIBUTING.md allows.
+	$(TOOLBIN)/go-licenses check --ignore github.com/estimatord/estimatord --allowed_licenses=Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT ./cmd/... 2>build/licenses.log || { cat build/licenses.log; exit 1; }
 
 RECORDINGPB := internal/recording/recordingpb
 PROTOS := $(shell cd proto && find estimatord -name '*.proto')
@@ -113,12 +131,41 @@ bench: ## Benchmarks of a tick, with allocations.
 bench-contention: build ## What the ladder does for a regular service beside hogs (root, cgroup v1, two CPUs, 20 minutes): docs/evidence/contention.md.
 	taskset -c 0 $(GO) run ./internal/bench/contention -daemon $(BIN)
 
-install: build ## The daemon, its unit and example configuration under PREFIX and /etc.
+# systemd looks into these folders of /usr and /usr/local, and of no other prefix.
+UNITDIR  ?= $(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib,/etc)/systemd/system
+SHARE    := $(DESTDIR)$(PREFIX)/share
+ETC      := $(DESTDIR)/etc/estimatord
+MONITORING := $(wildcard deploy/monitoring)
+
+# What a package holds is what this installs: deploy/packages.
+install: ## What was built, its unit, and the configuration that is not there yet, under PREFIX and /etc. Builds nothing.
+	@test -x $(BIN) || { echo 'nothing is built: make build, then install' >&2; exit 1; }
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord
-	install -D -m 0644 deploy/systemd/estimatord.service $(DESTDIR)/etc/systemd/system/estimatord.service
-	install -D -m 0644 -t $(DESTDIR)/etc/estimatord configs/settings.schema.json configs/policy.schema.json
-	test -e $(DESTDIR)/etc/estimatord/estimatord.yaml || install -D -m 0644 configs/estimatord.yaml $(DESTDIR)/etc/estimatord/estimatord.yaml
-	test -e $(DESTDIR)/etc/estimatord/policy.yaml || install -D -m 0644 configs/policy.yaml $(DESTDIR)/etc/estimatord/policy.yaml
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's#/usr/local/bin/#$(PREFIX)/bin/#' deploy/systemd/estimatord.service >$(DESTDIR)$(UNITDIR)/estimatord.service
+	install -D -m 0644 -t $(SHARE)/estimatord configs/settings.schema.json configs/policy.schema.json
+	install -D -m 0644 bin/completions/bash $(SHARE)/bash-completion/completions/estimatord
+	install -D -m 0644 bin/completions/fish $(SHARE)/fish/vendor_completions.d/estimatord.fish
+	install -D -m 0644 bin/completions/zsh $(SHARE)/zsh/site-functions/_estimatord
+	install -D -m 0644 -t $(SHARE)/doc/estimatord LICENSE NOTICE CHANGELOG.md SECURITY.md configs/mesos-modules.json
+	$(if $(MONITORING),cp -r $(MONITORING) $(SHARE)/doc/estimatord/)
+	install -d $(ETC)
+	@for name in estimatord policy; do \
+		test -e $(ETC)/$$name.yaml || $(call config,$$name) >$(ETC)/$$name.yaml || exit 1; \
+	done
+
+# The example configuration as it is installed.
+config = sed 's|schema=\./|schema=$(PREFIX)/share/estimatord/|' configs/$(1).yaml
+
+uninstall: ## Stops the daemon and removes what install and the daemon wrote; configuration that was changed stays.
+	@if test -z '$(DESTDIR)' && systemctl cat estimatord.service >/dev/null 2>&1; then systemctl disable --now estimatord.service; fi
+	rm -f $(DESTDIR)$(PREFIX)/bin/estimatord $(DESTDIR)$(UNITDIR)/estimatord.service
+	rm -f $(SHARE)/bash-completion/completions/estimatord $(SHARE)/fish/vendor_completions.d/estimatord.fish $(SHARE)/zsh/site-functions/_estimatord
+	rm -rf $(SHARE)/estimatord $(SHARE)/doc/estimatord $(DESTDIR)/var/lib/estimatord $(DESTDIR)/run/estimatord
+	@for name in estimatord policy; do \
+		$(call config,$$name) | cmp -s - $(ETC)/$$name.yaml && rm $(ETC)/$$name.yaml; \
+	done; rmdir $(ETC) 2>/dev/null || ! test -e $(ETC) || echo 'kept: $(ETC), which holds your configuration'
+	@if test -z '$(DESTDIR)' && test -d /run/systemd/system; then systemctl daemon-reload; fi
 
 clean:
 	rm -rf bin build

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -107,8 +108,8 @@ func (s *story) run(ctx context.Context, total resources.Quantities, command []s
 // explain is what a user can do about it.
 func explain(err error) error {
 	return fmt.Errorf("it runs real processes in real cgroups, and %w. "+
-		"Run it as root (sudo make demo), or, where systemd runs cgroup v2, in a scope that is delegated to you: "+
-		"systemd-run --user --scope -p Delegate=yes make demo", err)
+		"Run it as root (sudo %s demo), or, where systemd runs cgroup v2, in a scope that is delegated to you: "+
+		"systemd-run --user --scope -p Delegate=yes %[2]s demo", err, os.Args[0])
 }
 
 // cleanUp leaves nothing behind.
