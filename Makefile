@@ -113,7 +113,7 @@ test-cgroup2: ## The tests that touch the kernel, on a cgroup v2 kernel under qe
 	GO=$(GO) internal/cgroup2vm/run ./internal/throttle ./monitor/... ./internal/fakeagent/... ./internal/bench/contention ./internal/demo
 
 module: ## The C++ module for a mesos-agent: make module MESOS_PREFIX=/usr.
-	$(MAKE) -C module MESOS_PREFIX='$(MESOS_PREFIX)'
+	$(MAKE) -C module VERSION='$(VERSION)' MESOS_PREFIX='$(MESOS_PREFIX)'
 
 glue-check: ## The C++ glue compiles against Mesos's headers: make glue-check MESOS_SOURCE=dir (says so when skipped).
 	sh module/glue-check.sh '$(MESOS_SOURCE)'

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Finds an installed Mesos and prints what the Makefile needs to know of it:
+# Finds an installed Mesos and prints what a build needs to know of it:
 #
-#   sh mesos-flags.sh PREFIX     under PREFIX; without one, where pkg-config says
+#   sh mesos-flags.sh PREFIX          for make; without one, where pkg-config says
+#   sh mesos-flags.sh PREFIX cmake    the same for CMake
 #
 # Everything that is missing is named, each with what to do, on standard error.
 set -u
@@ -109,9 +110,18 @@ fi
 
 [ "$missing" = 0 ] || exit 1
 
-echo "MESOS_VERSION := $version"
-echo "MESOS_CPPFLAGS := $cppflags"
+# say NAME VALUE
+say() {
+	case $format in
+	cmake) echo "set($1 \"${2-}\")" ;;
+	*) echo "$1 :=${2:+ $2}" ;;
+	esac
+}
+
+format=${2:-make}
+say MESOS_VERSION "$version"
+say MESOS_CPPFLAGS "$cppflags"
 case $library in
-/usr/lib | /usr/lib64 | /usr/lib/*-linux-gnu) echo "MESOS_LDFLAGS :=" ;;
-*) echo "MESOS_LDFLAGS := -L$library" ;;
+/usr/lib | /usr/lib64 | /usr/lib/*-linux-gnu) say MESOS_LDFLAGS ;;
+*) say MESOS_LDFLAGS "-L$library" ;;
 esac
