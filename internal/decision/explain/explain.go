@@ -122,16 +122,23 @@ func add(ids []string, id string) []string {
 
 // resolve is the id of the container that name names among those that were
 // weighed: of the newest weighing that knows one.
-func (l *Log) resolve(name string) (string, error) {
-	var ids []string
+func (l *Log) resolve(name string) (id string, err error) {
+	err = fmt.Errorf("%w about a container, executor or task %q", ErrNothing, name)
 	l.back(decisionlog.Query{About: name}, func(_ decisionlog.Place, r *decision.Record) bool {
-		for i := range r.Eligible {
-			e := &r.Eligible[i]
-			if matches(name, e.ID, e.ExecutorID, e.Tasks) {
-				ids = add(ids, e.ID)
-			}
-		}
-		return len(ids) == 0
+		id, err = resolveIn(r, name)
+		return errors.Is(err, ErrNothing)
 	})
+	return id, err
+}
+
+// resolveIn is the id of the container that name names among those that r weighed.
+func resolveIn(r *decision.Record, name string) (string, error) {
+	var ids []string
+	for i := range r.Eligible {
+		e := &r.Eligible[i]
+		if matches(name, e.ID, e.ExecutorID, e.Tasks) {
+			ids = add(ids, e.ID)
+		}
+	}
 	return oneOf(name, ids)
 }

@@ -13,19 +13,26 @@ import (
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
+// Killed is a kill in a line.
+type Killed struct {
+	qos.Identity
+	// Tasks are those of its executor, where they are known.
+	Tasks []snapshot.Task `json:"tasks,omitempty"`
+	At    time.Time       `json:"at"`
+	Run   string          `json:"run"`
+	Seq   uint64          `json:"seq"`
+	// Shadow: it was only decided, by rules in shadow mode, and not done.
+	Shadow  bool        `json:"shadow,omitzero"`
+	Outcome KillOutcome `json:"outcome"`
+}
+
 // Kill is the answer to "why was it killed".
 type Kill struct {
-	qos.Identity
-	At  time.Time `json:"at"`
-	Run string    `json:"run"`
-	Seq uint64    `json:"seq"`
-	// Shadow: it was only decided, by rules in shadow mode, and not done.
-	Shadow bool `json:"shadow,omitzero"`
+	Killed
 	// Decision is what the tick decided: the rules, who was weighed, the budget.
 	// CandidatesMore is how many who were weighed are not listed.
 	Decision       *qos.Decision `json:"decision"`
 	CandidatesMore int           `json:"candidates_more,omitzero"`
-	Outcome        KillOutcome   `json:"outcome"`
 	// Throttles are the changes of its throttle in the hour before, oldest
 	// first.
 	Throttles []Throttled `json:"throttles"`
@@ -75,16 +82,53 @@ func (l *Log) Kill(name string) (*Kill, error) {
 		return nil, err
 	}
 	r := found.record
-	k := &Kill{
-		Identity: found.victim, At: r.At, Run: r.Run, Seq: r.Seq, Shadow: found.shadow,
-		Decision: &r.QoS, CandidatesMore: r.CandidatesMore, Throttles: l.throttles(&found),
-	}
-	if k.Shadow {
-		k.Decision = &r.QoS.Shadow.Decision
-	} else {
+	k := newKill(r, found.victim, found.shadow)
+	k.Throttles = l.throttles(&found)
+	if !k.Shadow {
 		k.Outcome = l.outcome(&found)
 	}
 	return k, nil
+}
+
+func newKill(r *decision.Record, victim qos.Identity, shadow bool) *Kill {
+	d := r.QoS // a copy, so that an answer that is kept does not keep the record
+	if shadow {
+		d = r.QoS.Shadow.Decision
+	}
+	return &Kill{
+		Killed:   Killed{Identity: victim, At: r.At, Run: r.Run, Seq: r.Seq, Shadow: shadow},
+		Decision: &d, CandidatesMore: r.CandidatesMore,
+	}
+}
+
+// KillsIn explains the kills of a record, as far as they are known at its tick.
+func KillsIn(r *decision.Record) (kills []*Kill) {
+	for i, v := range r.AllKills() {
+		kills = append(kills, newKill(r, v, i >= len(r.QoS.Kills)))
+	}
+	return kills
+}
+
+// Newest is the last one of kills, which are in order of time, of the container
+// that name names.
+func Newest(kills []*Kill, name string) (*Kill, error) {
+	var ids []string
+	newest := map[string]*Kill{}
+	for _, k := range kills {
+		if matches(name, k.ID, k.ExecutorID, taskIDs(k.Tasks)) {
+			ids = add(ids, k.ID)
+			newest[k.ID] = k
+		}
+	}
+	id, err := oneOf(name, ids)
+	return newest[id], err
+}
+
+func taskIDs(tasks []snapshot.Task) (ids []string) {
+	for i := range tasks {
+		ids = append(ids, tasks[i].ID)
+	}
+	return ids
 }
 
 // lastKill looks for kills in the newest record that has one of that name.
@@ -185,9 +229,9 @@ func (k *Kill) Text() string {
 	p.say("", "%s %s at %s (tick %d)", k.ID, what, clock(k.At), k.Seq)
 	p.say("  ", "executor %s of framework %s", k.ExecutorID, k.FrameworkID)
 	p.blank()
-	p.say("", "Rule %s", k.Identity.Text) // which begins with its name
+	p.say("", "Rule %s", k.Cause.Text) // which begins with its name
 	if r := k.By(); r != nil {
-		p.rule(k.Decision, r, k.At, k.Identity.Text)
+		p.rule(k.Decision, r, k.At, k.Cause.Text)
 		if !r.Since.IsZero() {
 			p.say("      ", "above for %s of %s", seconds(k.At.Sub(r.Since).Seconds()), seconds(r.ForSeconds))
 		}

@@ -60,9 +60,28 @@ func (l *Log) WhyNot(name string) (*WhyNot, error) {
 		return nil, fmt.Errorf("%w; the last weighing was at %s, %s before: one that came later is not known yet",
 			err, clock(newest.At), seconds(now.At.Sub(newest.At).Seconds()))
 	}
-	w := &WhyNot{ID: id, At: now.At, Decision: &now.QoS}
 	weighed := l.last(decisionlog.Query{About: id})
-	w.Weighed, w.Gone = weighed.At, weighed.Run != newest.Run || weighed.Seq != newest.Seq
+	w := newWhyNot(id, weighed, now)
+	w.Gone = weighed.Run != newest.Run || weighed.Seq != newest.Seq
+	w.KilledAt = l.killedAt(id)
+	return w, nil
+}
+
+// WhyNotIn explains why the container that name names is not killed, from the
+// newest record that weighed all containers, nil for none, and the newest one.
+func WhyNotIn(weighed, now *decision.Record, name string) (*WhyNot, error) {
+	if weighed == nil {
+		return nil, fmt.Errorf("%w of any weighing yet (%s)", ErrNothing, now.QoS.Why)
+	}
+	id, err := resolveIn(weighed, name)
+	if err != nil {
+		return nil, err
+	}
+	return newWhyNot(id, weighed, now), nil
+}
+
+func newWhyNot(id string, weighed, now *decision.Record) *WhyNot {
+	w := &WhyNot{ID: id, At: now.At, Weighed: weighed.At, Decision: &now.QoS}
 	if weighed.Policy != nil {
 		w.victims = weighed.Policy.Victims
 	}
@@ -83,8 +102,7 @@ func (l *Log) WhyNot(name string) (*WhyNot, error) {
 		w.As = append(w.As, s)
 	}
 	w.Killed = slices.ContainsFunc(now.Dying, func(d decision.Dying) bool { return d.ID == id })
-	w.KilledAt = l.killedAt(id)
-	return w, nil
+	return w
 }
 
 // killedAt is when a kill of the container was last decided, and not only in
