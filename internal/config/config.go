@@ -1,6 +1,9 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/resources"
@@ -60,6 +63,19 @@ type Config struct {
 	Monitor   Monitor
 	Estimator Estimator
 	Governor  Governor
+}
+
+// Hash tells settings apart: the first digits of the SHA-256 of their values as
+// JSON. What File holds does not count, only what came of it.
+func (c *Config) Hash() string {
+	values := *c
+	values.File = ""
+	text, err := json.Marshal(values)
+	if err != nil { // a number that JSON does not know, which loading refuses
+		return "invalid"
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6])
 }
 
 // Decisions is where the log of decisions is.

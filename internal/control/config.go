@@ -1,5 +1,7 @@
-// Package control serves people and their programs over HTTP: the operator's
-// API on a Unix socket, and /metrics and /healthz on a loopback port.
+// Package control serves people and their programs over HTTP: an API that tells
+// how things stand, how they went and why, the same with the operator's commands
+// on a Unix socket, and the status page, /metrics and /healthz on a loopback
+// port. docs/reference/openapi.yaml describes the API.
 //
 // The socket is for root and the user that the daemon runs as; the kernel says
 // who calls. A command is in the log with the process that gave it, and is
@@ -26,8 +28,10 @@ type Config struct {
 	Socket, ProcRoot string
 	// Listen is host:port of the loopback port; port 0 picks a free one.
 	Listen string
-	// Version and Mode are shown as they are.
-	Version, Mode string
+	// Daemon is shown as it is, with the PID and the pause filled in.
+	Daemon Daemon
+	// Recent is what happened lately.
+	Recent *Recent
 	// Last is the newest record, nil before the first tick.
 	Last func() *decision.Record
 	// Unhealthy is how old that may be before /healthz fails.

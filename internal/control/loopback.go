@@ -35,6 +35,7 @@ func (cfg *Config) ListenLoopback() (*Server, error) {
 		mux.Handle("GET /metrics/containers", atMost(maxScrapes, cfg.Containers))
 	}
 	mux.HandleFunc("GET /healthz", cfg.healthz)
+	mux.Handle("/api/", cfg.api())
 	mux.HandleFunc("GET /{$}", index)
 	return newServer("/metrics on "+l.Addr().String(), l, mux, cfg.Log), nil
 }
@@ -65,7 +66,8 @@ func atMost(n int, next http.Handler) http.Handler {
 			defer func() { <-free }()
 			next.ServeHTTP(w, req)
 		default:
-			http.Error(w, "too many requests at a time", http.StatusServiceUnavailable)
+			w.Header().Set("Retry-After", "1")
+			reply(w, http.StatusServiceUnavailable, failure{"too many requests at a time"})
 		}
 	})
 }

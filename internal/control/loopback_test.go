@@ -21,7 +21,7 @@ func serve(t *testing.T, last func() *decision.Record) string {
 	t.Helper()
 	registry := metrics.NewRegistry(metrics.Build{Version: "v1"}, metrics.NewRecord(last))
 	s, err := (&Config{
-		Listen: "127.0.0.1:0", Registry: registry, Last: last, Unhealthy: time.Minute, Log: slog.New(slog.DiscardHandler),
+		Listen: "127.0.0.1:0", Registry: registry, Last: last, Recent: NewRecent(noContainers), Unhealthy: time.Minute, Log: slog.New(slog.DiscardHandler),
 	}).ListenLoopback()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 func (s *Server) Serve(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {
-		done <- s.http.Serve(&connlimit.Listener{Listener: s.listener, Most: maxConns, EvictOldest: true, Every: acceptEvery, Burst: acceptBurst})
+		done <- s.http.Serve(&connlimit.Listener{Listener: inJSON{s.listener}, Most: maxConns, EvictOldest: true, Every: acceptEvery, Burst: acceptBurst})
 	}()
 	var stopped, remains error
 	select {
@@ -85,4 +86,37 @@ func (s *Server) Serve(ctx context.Context) error {
 		return fmt.Errorf("serve %s: %w", s.name, err)
 	}
 	return nil
+}
+
+// inJSON is a listener on whose connections what net/http itself says about a
+// request that it cannot read is JSON, as all other failures are.
+type inJSON struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l inJSON) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return jsonConn{c}, nil
+}
+
+type jsonConn struct{ net.Conn }
+
+// NetConn is the connection itself.
+func (c jsonConn) NetConn() net.Conn { return c.Conn }
+
+// Write implements net.Conn. net/http writes such an answer at once.
+func (c jsonConn) Write(b []byte) (int, error) {
+	head, _, found := bytes.Cut(b, []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"))
+	status, isAnswer := bytes.CutPrefix(head, []byte("HTTP/1.1 "))
+	if !found || !isAnswer || bytes.Contains(status, []byte("\r\n")) {
+		return c.Conn.Write(b)
+	}
+	why := string(status)
+	if bytes.HasPrefix(status, []byte("431 ")) {
+		why = fmt.Sprintf("query: the request's line and headers are longer than %d bytes", maxHeaderBytes)
+	}
+	_, err := fmt.Fprintf(c.Conn, "%s\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n%s\n", head, marshal(failure{why}))
+	return len(b), err
 }

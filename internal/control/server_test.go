@@ -91,7 +91,7 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 		},
 	}
 	return Config{
-		Socket: filepath.Join(dir, "o.sock"), ProcRoot: "/proc", Version: "v1.2.3", Mode: "usage",
+		Socket: filepath.Join(dir, "o.sock"), ProcRoot: "/proc", Daemon: Daemon{Version: "v1.2.3", Mode: "usage", Started: now}, Recent: NewRecent(noContainers),
 		Pending: &Pending{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: func() time.Time { return now },
 		Last: func() *decision.Record { return record },
 		Policy: func() config.PolicyStatus {
@@ -112,6 +112,8 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 		},
 	}
 }
+
+func noContainers(func(*snapshot.Container)) {}
 
 // serving runs a server until the test ends.
 func serving(t *testing.T, cfg Config) Client {
@@ -322,8 +324,8 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"GET", "/api/v1/nothing", `there is no "/api/v1/nothing"`},
 		{"GET", "/", `there is no "/"`},
-		{"GET", pathPause, "takes POST, not GET"},
-		{"DELETE", pathStatus, "takes GET, not DELETE"},
+		{"GET", pathPause, `takes POST, not "GET"`},
+		{"DELETE", pathStatus, `takes GET, not "DELETE"`},
 	} {
 		if _, err := ask[Status](t.Context(), client, c.method, c.path); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s: %v, want %q", c.method, c.path, err, c.want)

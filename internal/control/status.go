@@ -7,6 +7,8 @@ import (
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/decision/explain"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -16,39 +18,70 @@ type Status struct {
 	Daemon Daemon `json:"daemon"`
 	// Policy is absent when there is no policy file.
 	Policy *config.PolicyStatus `json:"policy,omitempty"`
-	// Tick is the newest record, absent before the first.
+	// Tick is the newest record: agent, host, offers, rules, ladders and budget.
+	// It is absent before the first.
 	Tick *decision.Record `json:"tick,omitempty"`
-	// Throttles are the control files that hold a value of ours, or that should.
-	Throttles []throttle.Container `json:"throttles,omitempty"`
-	// Kills are those decided and not confirmed.
-	Kills []qos.InFlight `json:"kills,omitempty"`
+	// Containers are those at top level.
+	Containers []Container `json:"containers"`
+	// KillsInFlight are decided and not confirmed; Kills are the last ones, the
+	// newest first.
+	KillsInFlight []qos.InFlight   `json:"kills_in_flight,omitempty"`
+	Kills         []explain.Killed `json:"kills"`
+	// Revision grows whenever more than readings has changed.
+	Revision uint64 `json:"revision"`
 }
 
 // Daemon is the process.
 type Daemon struct {
-	Version string    `json:"version"`
-	Mode    string    `json:"mode"`
-	PID     int       `json:"pid"`
-	Started time.Time `json:"started"`
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitzero"`
+	// ConfigHash tells settings apart, as the hash of a policy does.
+	ConfigHash string    `json:"config_hash,omitzero"`
+	Mode       string    `json:"mode"`
+	PID        int       `json:"pid"`
+	Started    time.Time `json:"started"`
 	// PausedSince is since when it is paused, absent while it is not.
 	PausedSince time.Time `json:"paused_since,omitzero"`
 }
 
-func (o *operator) status() *Status {
+// Container is a container, and what is done to it.
+type Container struct {
+	snapshot.Container
+	// Applied are the control files that have a value of ours, or that should.
+	Applied []throttle.Setting `json:"applied,omitempty"`
+}
+
+func (cfg *Config) status() *Status {
+	d := cfg.Daemon
+	d.PID, d.PausedSince = os.Getpid(), cfg.Pending.PausedSince()
 	st := &Status{
-		Daemon: Daemon{
-			Version: o.Version, Mode: o.Mode, PID: os.Getpid(), Started: o.started, PausedSince: o.Pending.PausedSince(),
-		},
-		Tick: o.Last(), Kills: o.InFlight(),
+		Daemon: d, Tick: brief(cfg.Last()), Containers: []Container{}, KillsInFlight: cfg.InFlight(),
+		Kills: cfg.Recent.killed(), Revision: cfg.Recent.revised(),
 	}
-	if p := o.Policy(); p.File != "" {
+	if p := cfg.Policy(); p.File != "" {
 		st.Policy = &p
 	}
-	for _, c := range o.Throttles().Containers {
-		c.Settings = slices.DeleteFunc(slices.Clone(c.Settings), func(s throttle.Setting) bool { return s.Value == "" && !s.Wanted })
-		if len(c.Settings) > 0 {
-			st.Throttles = append(st.Throttles, c)
+	cfg.Recent.rows(func(c *snapshot.Container) {
+		if c.Parent == "" {
+			st.Containers = append(st.Containers, Container{Container: *c})
+		}
+	})
+	for _, c := range cfg.Throttles().Containers {
+		if applied := slices.DeleteFunc(slices.Clone(c.Settings), notApplied); len(applied) > 0 {
+			st.container(c.Key).Applied = applied
 		}
 	}
 	return st
+}
+
+func notApplied(s throttle.Setting) bool { return s.Value == "" && !s.Wanted }
+
+// container is the one of that key; one that is gone by now is added.
+func (st *Status) container(k snapshot.Key) *Container {
+	i := slices.IndexFunc(st.Containers, func(c Container) bool { return c.Key == k })
+	if i < 0 {
+		i = len(st.Containers)
+		st.Containers = append(st.Containers, Container{Container: snapshot.Container{Key: k}})
+	}
+	return &st.Containers[i]
 }

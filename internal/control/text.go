@@ -178,16 +178,16 @@ func (p *printer) rules(d *qos.Decision) {
 
 func (p *printer) throttlesAndKills(st *Status) {
 	var throttles, kills [][]string
-	for i := range st.Throttles {
-		c := &st.Throttles[i]
-		for j := range c.Settings {
-			s := &c.Settings[j]
+	for i := range st.Containers {
+		c := &st.Containers[i]
+		for j := range c.Applied {
+			s := &c.Applied[j]
 			throttles = append(throttles, []string{c.ID, s.Name, s.Value, string(s.Why)})
 		}
 	}
 	p.table("THROTTLED|SETTING|VALUE|STATE", throttles)
-	for i := range st.Kills {
-		kills = append(kills, []string{st.Kills[i].ID, p.since(st.Kills[i].Since)})
+	for _, k := range st.KillsInFlight {
+		kills = append(kills, []string{k.ID, p.since(k.Since)})
 	}
 	p.table("DYING|FOR", kills)
 }

@@ -34,7 +34,8 @@ type parts struct {
 	pending    control.Pending
 	actuator   *actuator
 	checkpoint *checkpoint
-	containers *metrics.Containers // nil when nobody can ask for it
+	containers *metrics.Containers
+	recent     *control.Recent
 	registry   *prometheus.Registry
 	layout     string
 	loop       *tick.Loop
@@ -123,10 +124,10 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		loop.Observers, loop.Wake = append(loop.Observers, f), f.wake
 		collectors = append(collectors, f.counts)
 	}
-	if cfg.Listen != config.Off {
-		p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
-		loop.Observers = append(loop.Observers, p.containers)
-	}
+	p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
+	p.recent = control.NewRecent(p.containers.Each)
+	p.services = append(p.services, p.recent.Run)
+	loop.Observers = append(loop.Observers, p.containers, p.recent)
 	p.registry = metrics.NewRegistry(p.build, collectors...)
 	p.loop = tick.New(loop)
 	p.services = append(p.services, func(ctx context.Context) error { return p.loop.Run(ctx, cfg.Interval) })
@@ -249,8 +250,11 @@ func (p *parts) people(cfg *config.Config) *control.Config {
 		socket = filepath.Join(filepath.Dir(cfg.Socket), "operator.sock")
 	}
 	return &control.Config{
-		Socket: socket, ProcRoot: cfg.ProcRoot, Listen: cfg.Listen, Version: p.build.Version, Mode: string(cfg.Mode),
-		Last: p.last, Unhealthy: cfg.SampleStaleAfter, Policy: p.policy.Status, InFlight: p.agent.InFlight,
-		Throttles: p.actuator.last, Pending: &p.pending, Registry: p.registry, Containers: p.containers, Log: p.log, Now: time.Now,
+		Socket: socket, ProcRoot: cfg.ProcRoot, Listen: cfg.Listen, Last: p.last, Unhealthy: cfg.SampleStaleAfter,
+		Daemon: control.Daemon{
+			Version: p.build.Version, Revision: p.build.Revision, ConfigHash: cfg.Hash(), Mode: string(cfg.Mode), Started: time.Now(),
+		},
+		Recent: p.recent, Policy: p.policy.Status, InFlight: p.agent.InFlight, Throttles: p.actuator.last, Pending: &p.pending,
+		Registry: p.registry, Containers: p.containers, Log: p.log, Now: time.Now,
 	}
 }

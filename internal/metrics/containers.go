@@ -56,6 +56,16 @@ func (c *Containers) Observe(_ *decision.Record, s *snapshot.Snapshot) {
 	c.rows, c.at = append(c.rows[:0], s.Containers...), s.At
 }
 
+// Each calls visit with each container of the newest copy, in the order of a
+// Snapshot. No tick is copied meanwhile, so visit does not wait.
+func (c *Containers) Each(visit func(*snapshot.Container)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.rows {
+		visit(&c.rows[i])
+	}
+}
+
 // contentType is that of the text exposition format.
 const contentType = "text/plain; version=0.0.4; charset=utf-8"
 

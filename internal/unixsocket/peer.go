@@ -71,8 +71,8 @@ func (p Credentials) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo
 
 // PeerOfConn is the process at the other end of a Unix socket's connection.
 func PeerOfConn(c net.Conn, procRoot string) (*Peer, error) {
-	if inner, ok := c.(interface{ NetConn() net.Conn }); ok { // as of connlimit
-		c = inner.NetConn()
+	for inner, ok := c.(interface{ NetConn() net.Conn }); ok; inner, ok = c.(interface{ NetConn() net.Conn }) {
+		c = inner.NetConn() // of what limits connections
 	}
 	uc, ok := c.(syscall.Conn)
 	if !ok || c.LocalAddr().Network() != "unix" {
