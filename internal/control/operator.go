@@ -47,18 +47,19 @@ func (cfg *Config) ListenOperator() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newServer("the operator's socket", l, o.handler(), cfg.Log)
+	s := newServer("the operator's socket", l, o.guard(o.api(o.commands()...)), cfg.Log)
 	s.remove = l.Remove
 	s.http.ConnContext = o.withPeer
 	return s, nil
 }
 
-func (o *operator) handler() http.Handler {
-	return o.guard(o.api(
-		route{method: http.MethodPost, path: pathPause, call: o.pause},
-		route{method: http.MethodPost, path: pathResume, call: o.resume},
-		route{method: http.MethodPost, path: pathResetBudget, call: o.resetBudget},
-	))
+// commands are the routes that change something.
+func (o *operator) commands() []route {
+	return []route{
+		{method: http.MethodPost, path: pathPause, call: o.pause},
+		{method: http.MethodPost, path: pathResume, call: o.resume},
+		{method: http.MethodPost, path: pathResetBudget, call: o.resetBudget},
+	}
 }
 
 // guard refuses other users.
