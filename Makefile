@@ -23,6 +23,10 @@ build: ## The daemon, as bin/estimatord (no cgo, no run-time dependency).
 	@rm -rf bin/completions && mkdir -p bin/completions
 	@for shell in bash fish zsh; do ./$(BIN) completion $$shell >bin/completions/$$shell || exit 1; done
 
+man: ## A man page for each command, in bin/man.
+	@rm -rf bin/man
+	CGO_ENABLED=0 $(GO) run -tags man -ldflags '$(LDFLAGS)' ./cmd/estimatord man bin/man
+
 # Built as who calls, run with rights. Under sudo, whose path may lack Go, what was
 # built before is run. Exit code 2 of the demo: it may not make cgroups here.
 demo: $(if $(shell command -v $(GO)),build) ## The main job on real containers, in under a minute; asks sudo where it needs rights.
@@ -147,6 +151,7 @@ install: ## What was built, its unit, and the configuration that is not there ye
 	install -D -m 0644 bin/completions/bash $(SHARE)/bash-completion/completions/estimatord
 	install -D -m 0644 bin/completions/fish $(SHARE)/fish/vendor_completions.d/estimatord.fish
 	install -D -m 0644 bin/completions/zsh $(SHARE)/zsh/site-functions/_estimatord
+	$(if $(wildcard bin/man/*.8),install -D -m 0644 -t $(SHARE)/man/man8 bin/man/*.8)
 	install -D -m 0644 -t $(SHARE)/doc/estimatord LICENSE NOTICE CHANGELOG.md SECURITY.md configs/mesos-modules.json
 	$(if $(MONITORING),cp -r $(MONITORING) $(SHARE)/doc/estimatord/)
 	install -d $(ETC)
@@ -161,6 +166,7 @@ uninstall: ## Stops the daemon and removes what install and the daemon wrote; co
 	@if test -z '$(DESTDIR)' && systemctl cat estimatord.service >/dev/null 2>&1; then systemctl disable --now estimatord.service; fi
 	rm -f $(DESTDIR)$(PREFIX)/bin/estimatord $(DESTDIR)$(UNITDIR)/estimatord.service
 	rm -f $(SHARE)/bash-completion/completions/estimatord $(SHARE)/fish/vendor_completions.d/estimatord.fish $(SHARE)/zsh/site-functions/_estimatord
+	rm -f $(SHARE)/man/man8/estimatord.8 $(SHARE)/man/man8/estimatord-*.8
 	rm -rf $(SHARE)/estimatord $(SHARE)/doc/estimatord $(DESTDIR)/var/lib/estimatord $(DESTDIR)/run/estimatord
 	@for name in estimatord policy; do \
 		$(call config,$$name) | cmp -s - $(ETC)/$$name.yaml && rm $(ETC)/$$name.yaml; \

@@ -36,6 +36,7 @@ environment variables, and the file and policy that they name.`,
   estimatord config check --config /etc/estimatord/estimatord.yaml --host`,
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "what the files are: policy or daemon (default: as their keys say)")
+	_ = cmd.RegisterFlagCompletionFunc("kind", chosenFrom([]string{string(config.KindPolicy), string(config.KindDaemon)}))
 	cmd.Flags().BoolVar(&host, "host", false, "also warn of signals that cannot be read on this host (takes a second)")
 	config.Flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
@@ -48,8 +49,8 @@ environment variables, and the file and policy that they name.`,
 			c.kind = k
 		}
 		if len(files) == 0 {
-			cfg, _, err := settingsOf(cmd)()
-			c.daemon("settings", cfg, err)
+			cfg, origins, err := settingsOf(cmd)()
+			c.daemon("settings", &cfg, origins, err)
 		}
 		for _, name := range files {
 			c.file(name)
@@ -86,7 +87,7 @@ func (c *check) file(name string) {
 		var ok bool
 		if kind, ok = config.KindOf(data); !ok {
 			kind = config.KindPolicy // it says what is wrong with what is no mapping
-			if _, err := config.LoadFile(name, config.Read); err == nil {
+			if _, _, err := config.LoadFile(name, config.Read); err == nil {
 				c.done(name, errors.New(name+": neither a policy nor settings: say which with --kind"))
 				return
 			}
@@ -96,20 +97,20 @@ func (c *check) file(name string) {
 		c.policy(name)
 		return
 	}
-	cfg, err := config.LoadFile(name, config.Read)
-	c.daemon(name, cfg, err)
+	cfg, origins, err := config.LoadFile(name, config.Read)
+	c.daemon(name, &cfg, origins, err)
 }
 
 // daemon reports on settings and then checks the policy that they name.
-func (c *check) daemon(name string, cfg config.Config, err error) {
+func (c *check) daemon(name string, cfg *config.Config, origins config.Provenance, err error) {
 	c.done(name, err)
 	if err == nil {
-		c.settings = cfg
+		c.settings = *cfg
 		if cfg.Policy == "" {
 			return
 		}
 		if _, err := config.Read(cfg.Policy); err != nil {
-			c.done(cfg.Policy, fmt.Errorf("%s: policy: %w", name, err))
+			c.done(cfg.Policy, fmt.Errorf("%s: policy: %w", origins["policy"], err))
 			return
 		}
 		c.policy(cfg.Policy)

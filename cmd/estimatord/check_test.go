@@ -38,7 +38,7 @@ func TestConfigCheck(t *testing.T) {
 		{"unknown key", []string{old}, 1, nil, []string{old + ":2:35: rules[0].kind: unknown key", "estimatord: 1 of 1"}},
 		{"settings and their policy", []string{settings}, 0, []string{settings + ": ok", good + ": ok"}, nil},
 		{"settings with a bad policy", []string{broken}, 1, []string{broken + ": ok"}, []string{bad + ":2:25: ", bad + ":2:43: ", "estimatord: 1 of 2"}},
-		{"settings without their policy", []string{lost}, 1, []string{lost + ": ok"}, []string{lost + ": policy: stat " + filepath.Join(dir, "none.yaml"), "estimatord: 1 of 2"}},
+		{"settings without their policy", []string{lost}, 1, []string{lost + ": ok"}, []string{lost + ":2: policy: stat " + filepath.Join(dir, "none.yaml"), "estimatord: 1 of 2"}},
 		{"many", []string{good, old, settings}, 1, []string{good + ": ok", settings + ": ok", good + ": ok"}, []string{old + ":2:35", "estimatord: 1 of 4"}},
 		{"settings as a policy", []string{"--kind=policy", settings}, 1, nil, []string{settings + ":1:1: mode: unknown key", settings + ":2:1: policy: unknown key", "estimatord: 1 of 1"}},
 		{"neither", []string{word}, 1, nil, []string{word + ":1:1: foo: unknown key", "estimatord: 1 of 1"}},

@@ -9,12 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision/explain"
 	"github.com/estimatord/estimatord/internal/printable"
 )
-
-// defaultDecisions is where the unit has the daemon keep its decision log.
-const defaultDecisions = "/var/lib/estimatord/decisions"
 
 // explaining is what all the commands of explain have in common.
 type explaining struct {
@@ -52,8 +50,10 @@ what became of it, and how it was throttled before.
   estimatord explain kill 5f3a
   estimatord explain why-not batch.task-7 --at 2026-03-01T12:00:00Z`
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&e.dir, "dir", defaultDecisions, "directory of the decision log")
+	config.Flags(flags, "config")
+	flags.StringVar(&e.dir, "dir", "", "directory of the decision log (default: decisions.dir of the settings, or "+defaultDecisions+")")
 	flags.StringVar(&e.at, "at", "", "time to ask about, in RFC 3339, as explain prints it, or as a duration ago; empty: the end of the log")
+	_ = cmd.RegisterFlagCompletionFunc("at", cobra.NoFileCompletions)
 	flags.BoolVar(&e.json, "json", false, "print JSON")
 	return cmd
 }
@@ -68,6 +68,13 @@ func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (explanat
 	until, err := explain.ParseTime(e.at, time.Now())
 	if err != nil {
 		return usageError{fmt.Errorf("--at: %w", err)}
+	}
+	if e.dir == "" {
+		cfg, err := find(cmd)
+		if err != nil {
+			return err
+		}
+		e.dir = cfg.Decisions.Dir
 	}
 	l, err := explain.Open(e.dir, until)
 	if err != nil {

@@ -3,30 +3,24 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/control"
 )
-
-// operatorSocketEnv is the variable of the setting, which the commands go by
-// too.
-const operatorSocketEnv = config.EnvPrefix + "OPERATOR_SOCKET"
 
 // newCall is a command that calls the daemon of this node and prints what came
 // of it.
 func newCall(use, short, long string, call func(context.Context, control.Client) (answer string, err error)) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: noArguments}
-	def := control.DefaultSocket
-	if v := os.Getenv(operatorSocketEnv); v != "" {
-		def = v
-	}
-	socket := cmd.Flags().String("operator-socket", def, "operator_socket of the daemon ["+operatorSocketEnv+"]")
+	callFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		answer, err := call(cmd.Context(), control.Client(*socket))
+		c, err := operator(cmd)
+		if err != nil {
+			return err
+		}
+		answer, err := call(cmd.Context(), c)
 		if err != nil {
 			return err
 		}

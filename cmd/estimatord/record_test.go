@@ -31,7 +31,7 @@ func TestRecordKeepsWhatTheDaemonSaw(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 
-	out, err := command(t, "record", "show", "--json", recording).Output()
+	out, err := command(t, "record", "show", "--json", "--config", settings).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestBadRecordingsAreOneClearLine(t *testing.T) {
 		{name: "into a file", dir: file, want: "not a directory"},
 		{name: "parent is missing", dir: filepath.Join(dir, "a", "b"), want: "no such file or directory"},
 		{name: "cannot be written to", dir: "/proc/self", want: "/proc/self"},
-		{name: "show without a recording", args: []string{"record", "show"}, want: "name one recording"},
+		{name: "show without a recording", args: []string{"record", "show"}, want: "name a recording: recording.dir is not set"},
 		{name: "export to another format", args: []string{"record", "export", "--format=json", dir}, want: "is not csv"},
 		{name: "show nothing", args: []string{"record", "show", filepath.Join(dir, "none")}, want: "no such file or directory"},
 		{name: "show what is no recording", args: []string{"record", "show", file}, want: "not a recording"},

@@ -12,6 +12,8 @@ import (
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/daemon"
 	"github.com/estimatord/estimatord/internal/replay"
+	"github.com/estimatord/estimatord/internal/replay/predict"
+	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
@@ -87,6 +89,8 @@ func compared(w io.Writer, r *replay.DecisionsReport) error {
 // newReplay is the command replay with what needs the daemon's settings.
 func newReplay() *cobra.Command {
 	cmd := replay.Command()
+	_ = cmd.RegisterFlagCompletionFunc("estimator", chosenFrom(predict.Predictors().Names()))
+	_ = cmd.RegisterFlagCompletionFunc("resource", chosenFrom([]string{resources.CPUs, resources.Mem}))
 	cmd.AddCommand(newRedecide())
 	return cmd
 }

@@ -44,7 +44,9 @@ file.`,
 		return usageError{fmt.Errorf("%w%s", err, suggestFlag(cmd, err))}
 	})
 	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain())
+	root.AddCommand(forPackages()...)
 	plainDefaults(root)
+	completions(root)
 	return root
 }
 
@@ -81,6 +83,16 @@ func one(what string) cobra.PositionalArgs {
 			return usageError{fmt.Errorf("%s: name one %s, not %q", cmd.CommandPath(), what, args)}
 		}
 		return nil
+	}
+}
+
+// oneAtMost is one argument or none.
+func oneAtMost(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return one(what)(cmd, args)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
@@ -16,22 +17,27 @@ import (
 func newRecordShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "show PATH",
+		Use:   "show [PATH]",
 		Short: "Print what is in a recording, a line for each tick",
 		Long: `show prints a line for each tick of a recording (a directory, or one of its
 files): when it was, how many containers there were and what they used in all. A
 dash is a number that was not read; --json prints all that was. A file that was
 cut off, as by a daemon that was killed or that still records, is read as far as
 it goes.`,
-		Args: one("recording"),
+		Args: oneAtMost("recording"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := recording.Open(args[0])
+			path, err := recordingOf(cmd, args)
+			if err != nil {
+				return err
+			}
+			r, err := recording.Open(path)
 			if err != nil {
 				return usageError{err}
 			}
 			return show(r, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	config.Flags(cmd.Flags(), "config")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object for each tick: all that was read")
 	return cmd
 }

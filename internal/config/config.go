@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"path/filepath"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/resources"
@@ -132,6 +133,14 @@ type Governor struct {
 	DeadBand      resources.Quantities
 	Hold          time.Duration
 	HoldAfterKill time.Duration
+}
+
+// OperatorAt is the path of the operator's socket, Off when there is none.
+func (c *Config) OperatorAt() string {
+	if c.OperatorSocket == "" {
+		return filepath.Join(filepath.Dir(c.Socket), "operator.sock")
+	}
+	return c.OperatorSocket
 }
 
 // Default is what holds where nothing is set, with the evidence for each

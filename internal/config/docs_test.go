@@ -48,7 +48,7 @@ func TestEveryDocumentedConfigurationLoads(t *testing.T) {
 			case kind == KindPolicy:
 				_, err = ParsePolicy(path, []byte(m[1]))
 			case kind == KindDaemon:
-				_, err = LoadFile(path, files(map[string]string{path: m[1]}))
+				_, _, err = LoadFile(path, files(map[string]string{path: m[1]}))
 			case !known && strings.HasPrefix(m[1], "scrape_configs:"): // Prometheus's own
 			default:
 				t.Errorf("%s: neither a policy nor settings:\n%s", path, m[1])

@@ -13,11 +13,12 @@ import (
 // ReadFile reads a whole file, as Read does.
 type ReadFile func(name string) ([]byte, error)
 
-// Flags adds every setting's flag to fs. They only hold text; Load parses.
-func Flags(fs *pflag.FlagSet) {
+// Flags adds every setting's flag to fs, or those of the settings only. They
+// only hold text; Load parses.
+func Flags(fs *pflag.FlagSet, only ...string) {
 	def := Default()
 	for _, s := range Settings(&def) {
-		if s.Flag != "" {
+		if s.Flag != "" && (len(only) == 0 || slices.Contains(only, s.Key)) {
 			fs.Var(&flagText{form: s.Form, value: s.Value}, s.Flag, s.Help+" ["+s.Env+"]")
 		}
 	}
@@ -61,9 +62,8 @@ func Load(flags *pflag.FlagSet, environ []string, read ReadFile) (Config, Proven
 
 // LoadFile makes the configuration of one file alone, without flags and
 // environment.
-func LoadFile(name string, read ReadFile) (Config, error) {
-	c, _, err := Load(nil, []string{envOf("config") + "=" + name}, read)
-	return c, err
+func LoadFile(name string, read ReadFile) (Config, Provenance, error) {
+	return Load(nil, []string{envOf("config") + "=" + name}, read)
 }
 
 type loader struct {

@@ -144,8 +144,10 @@ type Setting struct {
 	// variable. InFile: it can stand in the file.
 	Flag, Env string
 	InFile    bool
-	// Form says what a value looks like, Help what it means.
+	// Form says what a value looks like, Help what it means. Choices are the only
+	// values or, of a list, elements; nil: anything of that form.
 	Form, Help string
+	Choices    []string
 	// Value is what it is, as it would be written.
 	Value string
 }
@@ -156,7 +158,7 @@ func Settings(c *Config) []Setting {
 	var all []Setting
 	walk(settings(c, nil), "", func(path string, k *key) {
 		all = append(all, Setting{
-			Key: path, Flag: flagOf(path, k), Env: envOf(path), InFile: !k.notInFile, Form: k.form, Help: k.help, Value: k.show(),
+			Key: path, Flag: flagOf(path, k), Env: envOf(path), InFile: !k.notInFile, Form: k.form, Help: k.help, Choices: k.choices(), Value: k.show(),
 		})
 	})
 	return all

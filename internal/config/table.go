@@ -45,6 +45,17 @@ type value struct {
 	each  func(d *document, at place)
 }
 
+// choices are what the value can be, or its elements, nil when there are
+// others.
+func (v *value) choices() []string {
+	of := v.shape
+	if elements, ok := of["items"].(schema); ok {
+		of = elements
+	}
+	words, _ := of["enum"].([]string)
+	return words
+}
+
 // walk calls visit for each key that has a value, in order, with its full path.
 func walk(keys []key, path string, visit func(path string, k *key)) {
 	for i := range keys {

@@ -11,9 +11,6 @@ import (
 	"github.com/estimatord/estimatord/internal/unixsocket"
 )
 
-// DefaultSocket is where the operator's socket is when nothing else is set.
-const DefaultSocket = "/run/estimatord/operator.sock"
-
 // The paths of the commands.
 const (
 	pathPause       = "/api/v1/pause"

@@ -245,12 +245,8 @@ func lookUp(name string) (uint32, error) {
 
 // people is what people are served from.
 func (p *parts) people(cfg *config.Config) *control.Config {
-	socket := cfg.OperatorSocket
-	if socket == "" {
-		socket = filepath.Join(filepath.Dir(cfg.Socket), "operator.sock")
-	}
 	return &control.Config{
-		Socket: socket, ProcRoot: cfg.ProcRoot, Listen: cfg.Listen, Last: p.last, Unhealthy: cfg.SampleStaleAfter,
+		Socket: cfg.OperatorAt(), ProcRoot: cfg.ProcRoot, Listen: cfg.Listen, Last: p.last, Unhealthy: cfg.SampleStaleAfter,
 		Daemon: control.Daemon{
 			Version: p.build.Version, Revision: p.build.Revision, ConfigHash: cfg.Hash(), Mode: string(cfg.Mode), Started: time.Now(),
 		},
