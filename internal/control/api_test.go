@@ -122,20 +122,22 @@ func (nd *node) config() *Config {
 // serve serves the loopback port until the test ends, and returns its address.
 func (nd *node) serve(t *testing.T) string {
 	t.Helper()
-	s, err := nd.config().ListenLoopback()
+	cfg := nd.config()
+	s, err := cfg.ListenLoopback()
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, s)
-	nd.run(t)
+	remembering(t, cfg)
 	return "http://" + s.Addr().String()
 }
 
-func (nd *node) run(t *testing.T) {
+// remembering takes ticks in until the test ends.
+func remembering(t *testing.T, cfg *Config) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- nd.recent.Run(ctx) }()
+	go func() { done <- cfg.Remember(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -377,7 +379,7 @@ func TestFollow(t *testing.T) {
 	cfg := nd.config()
 	cfg.Socket = full(t, &bytes.Buffer{}).Socket
 	client := serving(t, *cfg)
-	nd.run(t)
+	remembering(t, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	done := make(chan error, 1)

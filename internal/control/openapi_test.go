@@ -122,7 +122,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		return r
 	}
 	client := serving(t, *cfg)
-	nd.run(t)
+	remembering(t, cfg)
 	nd.tick(func(r *decision.Record) {
 		r.Weighed = true
 		r.Eligible = []decision.Eligible{{Candidate: qos.Candidate{Key: nd.snapshot.Containers[7].Key, Why: reason.Eligible}}}
@@ -183,7 +183,7 @@ func TestOpenAPIHasEveryField(t *testing.T) {
 	d := openAPI(t)
 	for schema, v := range map[string]any{
 		"Status": Status{}, "Daemon": Daemon{}, "Policy": config.PolicyStatus{}, "Container": Container{}, "Setting": throttle.Setting{},
-		"Killed": Status{}.Kills, "History": History{}, "Event": Event{}, "Update": Update{}, "Explanation": Explanation{},
+		"Killed": Status{}.Kills, "History": History{}, "Event": Event{}, "Update": Update{}, "Explanation": Explanation{}, "Words": Words{},
 		"Executor": Container{}.Executor,
 	} {
 		of := reflect.TypeOf(v)

@@ -25,7 +25,7 @@ const (
 
 // Recent remembers what happened lately, in bounded memory, and tells those who
 // follow. It is a tick.Observer; everything but Observe is for any goroutine. The
-// loop only hands its record over: the work is done by Run.
+// loop only hands its record over: Config.Remember does the work.
 type Recent struct {
 	records chan *decision.Record
 	// rows visits the containers of the newest tick.
@@ -63,8 +63,9 @@ func (h *Recent) Observe(r *decision.Record, _ *snapshot.Snapshot) {
 	}
 }
 
-// Run takes the ticks in until ctx ends.
-func (h *Recent) Run(ctx context.Context) error {
+// Remember takes the ticks in until ctx ends, and tells those who follow.
+func (cfg *Config) Remember(ctx context.Context) error {
+	h := cfg.Recent
 	defer h.hub.close("the daemon stops")
 	var news []Event // since the last update
 	var sent time.Time
@@ -81,7 +82,9 @@ func (h *Recent) Run(ctx context.Context) error {
 		case !h.hub.followed():
 			news = nil
 		case time.Since(sent) >= updateEvery:
-			h.hub.publish(marshal(h.update(r, p, news)))
+			u := h.update(r, p, news)
+			u.Words = cfg.words(r)
+			h.hub.publish(marshal(u))
 			news, sent = nil, time.Now()
 		}
 	}
@@ -93,6 +96,7 @@ type Update struct {
 	// the events since the update before.
 	Tick    *decision.Record `json:"tick"`
 	History *History         `json:"history"`
+	Words   Words            `json:"words"`
 	// Revision is that of the Status: it has changed when more has than readings.
 	Revision uint64 `json:"revision"`
 }

@@ -27,6 +27,8 @@ type Status struct {
 	// newest first.
 	KillsInFlight []qos.InFlight   `json:"kills_in_flight,omitempty"`
 	Kills         []explain.Killed `json:"kills"`
+	// Words say all of it in sentences.
+	Words Words `json:"words"`
 	// Revision grows whenever more than readings has changed.
 	Revision uint64 `json:"revision"`
 }
@@ -61,6 +63,7 @@ func (cfg *Config) status() *Status {
 	if p := cfg.Policy(); p.File != "" {
 		st.Policy = &p
 	}
+	st.Words = cfg.words(cfg.Last())
 	cfg.Recent.rows(func(c *snapshot.Container) {
 		if c.Parent == "" {
 			st.Containers = append(st.Containers, Container{Container: *c})
@@ -72,6 +75,15 @@ func (cfg *Config) status() *Status {
 		}
 	}
 	return st
+}
+
+// words says how things stand at a tick.
+func (cfg *Config) words(r *decision.Record) Words {
+	var pol *config.PolicyStatus
+	if p := cfg.Policy(); p.File != "" {
+		pol = &p
+	}
+	return wordsOf(r, cfg.Daemon.Mode, pol, cfg.Pending.PausedSince())
 }
 
 func notApplied(s throttle.Setting) bool { return s.Value == "" && !s.Wanted }

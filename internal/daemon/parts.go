@@ -126,7 +126,6 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	}
 	p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
 	p.recent = control.NewRecent(p.containers.Each)
-	p.services = append(p.services, p.recent.Run)
 	loop.Observers = append(loop.Observers, p.containers, p.recent)
 	p.registry = metrics.NewRegistry(p.build, collectors...)
 	p.loop = tick.New(loop)
@@ -177,6 +176,7 @@ func (p *parts) open(ctx context.Context, cfg *config.Config) (services []func(c
 		return services, err
 	}
 	people := p.people(cfg)
+	services = append(services, people.Remember)
 	if cfg.OperatorSocket != config.Off {
 		api, err := people.ListenOperator()
 		if err != nil {
