@@ -128,6 +128,9 @@ type Estimate struct {
 	// InFull is the part of Peak that stands for containers that count with all
 	// they were allocated, since they are too young or cannot be read.
 	InFull resources.Milli `json:"regular_counted_in_full,omitzero"`
+	// LearningSeconds is for how long yet the youngest of those counts in full for
+	// its age.
+	LearningSeconds float64 `json:"learning_s,omitzero"`
 	// Margin is kept back on top of the peak.
 	Margin resources.Milli `json:"margin"`
 	// Unmanaged is what processes outside the agent's containers use beyond

@@ -175,6 +175,7 @@ func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, d
 	unseen := max(0, t.RegularAllocated-seen.allocated)
 	t.Estimate = &Estimate{}
 	t.InFull = seen.inFull.Plus(unseen)
+	t.LearningSeconds = seen.learning.Seconds()
 	t.Usage = resources.CeilMilli(seen.used).Plus(unseen)
 	t.Demand = resources.CeilMilli(seen.wanted).Plus(unseen)
 
@@ -227,6 +228,8 @@ type sums struct {
 	// inFull is the part of it that counts in full: of the unreadable and the
 	// young.
 	inFull resources.Milli
+	// learning is how long the youngest container is young yet.
+	learning time.Duration
 	// used is Σ used by them, an unreadable one at its allocation; wanted is Σ
 	// of their demands.
 	used, wanted float64
@@ -299,7 +302,9 @@ func (r *slack) look(s *snapshot.Snapshot, demands []demand.Demand, cfg *UsageCo
 			wanted = max(used, demands[i].Cores)
 		}
 		sum.allocated = sum.allocated.Plus(allocated)
-		cold := c.Age(s.At) < cfg.WarmUp
+		young := cfg.WarmUp - c.Age(s.At)
+		cold := young > 0
+		sum.learning = max(sum.learning, young)
 		if !ok || cold {
 			sum.inFull = sum.inFull.Plus(allocated)
 		}

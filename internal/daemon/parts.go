@@ -95,7 +95,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		Sampler: mon, Agent: p.agent, Estimator: est, Policies: p.policy, Commands: p.pending.Take,
 		Actor: act, Resume: p.checkpoint.resume, Keep: p.checkpoint.keep, Log: log,
 		Observers: []tick.Observer{
-			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{cfg: cfg, log: log}, p.checkpoint,
+			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{log: log}, p.checkpoint,
 		},
 	}
 	warnOfOthers(cfg, log)

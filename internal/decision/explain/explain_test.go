@@ -390,7 +390,7 @@ func TestOfferIsExplained(t *testing.T) {
 		t.Errorf("offer %+v", r)
 	}
 	holds(t, o.Text(), "Offer at 2026-03-01 12:00:10.000 UTC (tick 10)", `agent "agent-1", 0 s old`, "allocated to regular containers 1",
-		"their predicted peak demand 0.3", "= slack 0.7", "= offered 0.7", "(slack)", "For more:")
+		"their predicted peak demand 0.3", "= slack 0.7", "= offered 0.7", "(slack)", "regular containers may need 0.3 CPUs of the 1 CPUs")
 	first, err := explain.Open(s.dir, t0.Add(500*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -413,27 +413,27 @@ func TestEveryOfferHasWords(t *testing.T) {
 	slack := func(why reason.Code, peak, inFull, unmanaged resources.Milli) estimator.ResourceOffer {
 		return estimator.ResourceOffer{
 			Why: why, Allocated: &estimator.Allocated{RegularAllocated: 4000}, Governor: &estimator.Terms{},
-			Estimate: &estimator.Estimate{Demand: 400, Peak: peak, InFull: inFull, Unmanaged: unmanaged},
+			Estimate: &estimator.Estimate{Demand: 400, Peak: peak, InFull: inFull, LearningSeconds: 7, Unmanaged: unmanaged},
 		}
 	}
 	for name, tell := range map[string]struct {
 		record decision.Record
 		want   string
 	}{
-		"cap":      {of(estimator.ResourceOffer{Why: reason.Cap, Cap: new(resources.Milli), Estimate: &estimator.Estimate{}}, nil), "cap (`resources`) of 0"},
-		"hold":     {of(estimator.ResourceOffer{Why: reason.Hold, Governor: &estimator.Terms{HoldSeconds: 90}}, nil), "nothing is raised for another 1m30s"},
-		"raise":    {of(estimator.ResourceOffer{Why: reason.RaiseStep, Governor: &estimator.Terms{RaiseSeconds: 1, Step: 1000, Least: 2500}}, nil), "the next raise may be in 1 s, by 1 at most, up to 2.5"},
-		"deadband": {of(estimator.ResourceOffer{Why: reason.DeadBand, Governor: &estimator.Terms{Before: 1000, DeadBand: 250}}, nil), "reach 1.25"},
-		"budget":   {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.QoS.Budget.OpenSince = t0 }), "The kill budget is spent"},
-		"paused":   {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.Commands.Paused = true }), "An operator has paused the daemon"},
+		"cap":      {of(estimator.ResourceOffer{Why: reason.Cap, Cap: new(resources.Milli), Allocated: &estimator.Allocated{}, Estimate: &estimator.Estimate{Slack: 500}}, nil), "resources caps it at 0 CPUs, the slack is 0.5 CPUs"},
+		"hold":     {of(estimator.ResourceOffer{Why: reason.Hold, Allocated: &estimator.Allocated{}, Estimate: &estimator.Estimate{}, Governor: &estimator.Terms{HoldSeconds: 90}}, nil), "nothing is raised for another 1m30s"},
+		"raise":    {of(estimator.ResourceOffer{Why: reason.RaiseStep, Allocated: &estimator.Allocated{}, Estimate: &estimator.Estimate{}, Governor: &estimator.Terms{RaiseSeconds: 1, Step: 1000, Least: 2500}}, nil), "the next raise may be in 1 s, by 1 CPUs at most"},
+		"deadband": {of(estimator.ResourceOffer{Why: reason.DeadBand, Allocated: &estimator.Allocated{}, Estimate: &estimator.Estimate{}, Governor: &estimator.Terms{Before: 1000, DeadBand: 250}}, nil), "reach 1.25 CPUs"},
+		"budget":   {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.QoS.Budget.OpenSince = t0 }), "the kill budget is spent"},
+		"paused":   {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.Commands.Paused = true }), "an operator has paused the daemon (paused)"},
 		"stopped": {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) {
 			r.QoS.Rules = []qos.RuleState{{Name: "busy", Active: true, Why: reason.Clearing}}
 		}), "busy (clearing)"},
 		"no agent":              {of(estimator.ResourceOffer{Why: reason.NoAgent}, nil), "No agent has reported"},
-		"fixed":                 {of(estimator.ResourceOffer{Why: reason.Fixed, Target: 4000}, nil), "total set by the operator 4"},
-		"learning":              {of(slack(reason.CountedInFull, 4000, 3800, 0), nil), "Containers with 3.8 of the allocation are too young"},
-		"others":                {of(slack(reason.UsedOutside, 1000, 0, 3000), nil), "Processes outside the agent's containers would have to use less: they take 3"},
-		"full":                  {of(slack(reason.NoSlack, 4000, 0, 0), nil), "Regular containers would have to demand less"},
+		"fixed":                 {of(estimator.ResourceOffer{Why: reason.Fixed, Target: 4000}, nil), "the operator has fixed the total at 4 CPUs"},
+		"learning":              {of(slack(reason.CountedInFull, 4000, 3800, 0), nil), "still learning for 7 s: containers with 3.8 CPUs are too young"},
+		"others":                {of(slack(reason.UsedOutside, 1000, 0, 3000), nil), "processes outside the agent's containers use 3 CPUs"},
+		"full":                  {of(slack(reason.NoSlack, 4000, 0, 0), nil), "regular containers may need 4 CPUs of the 4 CPUs that they were allocated"},
 		"decided by a pause":    {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.Commands.Paused = true }), "(paused)"},
 		"decided by the budget": {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.QoS.Budget.OpenSince = t0 }), "(budget_spent)"},
 	} {

@@ -44,7 +44,7 @@ func (p *page) blank() { p.b.WriteByte('\n') }
 
 // row adds a sign, a name, a number and a note, in columns.
 func (p *page) row(sign, name, number, note string) {
-	line := fmt.Sprintf("  %1s %-34s %10s", sign, name, number)
+	line := fmt.Sprintf("  %1s %-31s %11s", sign, name, number)
 	if note == "" {
 		p.b.WriteString(strings.TrimRight(line, " ") + "\n")
 		return
@@ -125,4 +125,15 @@ func (p *page) rule(d *qos.Decision, r *qos.RuleState, at time.Time, said string
 	if text := d.Sentence(r, at); r.Why != reason.Calm && text != said {
 		p.say("      ", "%s", text)
 	}
+}
+
+// quantity is so much of a resource of an offer.
+func quantity(resource string, x resources.Milli) string {
+	switch resource {
+	case resources.CPUs:
+		return x.String() + " CPUs"
+	case resources.Mem:
+		return x.String() + " MB"
+	}
+	return x.String()
 }
