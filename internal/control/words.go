@@ -37,11 +37,11 @@ type Words struct {
 	Rules  []RuleWords  `json:"rules"`
 }
 
-// OfferWords say of one resource why the offer is what it is, and what would have
-// to change for more.
+// OfferWords say of one resource why the offer is what it is, and what keeps it
+// from being more, in the order in which to look at it.
 type OfferWords struct {
-	Why   string `json:"why"`
-	Wants string `json:"wants,omitzero"`
+	Why    string          `json:"why"`
+	Causes []explain.Cause `json:"causes"`
 }
 
 // RuleWords say of one rule what it reads, with the unit, and how it stands.
@@ -63,7 +63,7 @@ func wordsOf(r *decision.Record, mode string, pol *config.PolicyStatus, pausedSi
 	w.Level, w.Summary = summary(r, mode, pol, pausedSince)
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
-		w.Offers = append(w.Offers, OfferWords{r.OfferWhy(o).Text(), explain.Wants(r, o)})
+		w.Offers = append(w.Offers, OfferWords{r.OfferWhy(o).Text(), append([]explain.Cause{}, explain.Causes(r, o)...)})
 	}
 	for i := range r.QoS.Rules {
 		w.Rules = append(w.Rules, ruleWords(&r.QoS, &r.QoS.Rules[i], r.At))
