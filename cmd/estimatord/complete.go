@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/control"
 )
 
 // completions gives the shell the values of every setting among the flags of cmd
@@ -50,4 +53,57 @@ func chosenFrom(words []string) cobra.CompletionFunc {
 		}
 		return all, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeWait is how long a shell waits for the daemon: whoever has pressed a
+// key wants an answer.
+const completeWait = time.Second
+
+// containerNames completes names that the running daemon knows: of the containers
+// that were killed, or of those that are there, with their executors and tasks.
+func containerNames(killed bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completeWait)
+		defer cancel()
+		c, err := operator(cmd)
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		st, err := c.Status(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		names := presentNames(st)
+		if killed {
+			names = killedNames(st)
+		}
+		slices.Sort(names)
+		return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func presentNames(st *control.Status) (names []string) {
+	for i := range st.Containers {
+		c := &st.Containers[i]
+		names = append(names, c.ID)
+		if c.Executor == nil {
+			continue
+		}
+		names = append(names, c.Executor.ExecutorID)
+		for k := range c.Executor.Tasks {
+			names = append(names, c.Executor.Tasks[k].ID)
+		}
+	}
+	return names
+}
+
+func killedNames(st *control.Status) (names []string) {
+	for i := range st.Kills {
+		k := &st.Kills[i]
+		names = append(names, k.ID, k.ExecutorID)
+		for t := range k.Tasks {
+			names = append(names, k.Tasks[t].ID)
+		}
+	}
+	return names
 }

@@ -22,8 +22,8 @@ type explaining struct {
 
 func newExplain() *cobra.Command {
 	e := &explaining{}
-	question := func(use, short, long string, args cobra.PositionalArgs, ask func(l *explain.Log, args []string) (explanation, error)) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Long: long, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+	question := func(use, short, long string, args cobra.PositionalArgs, complete cobra.CompletionFunc, ask func(l *explain.Log, args []string) (explanation, error)) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Long: long, Args: args, ValidArgsFunction: complete, RunE: func(cmd *cobra.Command, args []string) error {
 			return e.answer(cmd, func(l *explain.Log) (explanation, error) { return ask(l, args) })
 		}}
 	}
@@ -32,26 +32,26 @@ func newExplain() *cobra.Command {
 says why the offer is what it is, why a container was killed, and why one was
 not. The daemon need not run. The words in brackets are stable codes, which the
 daemon's log and metrics use as well.`,
-		question("offer", "Say why the offer is what it is", "", noArguments,
+		question("offer", "Say why the offer is what it is", "", noArguments, nil,
 			func(l *explain.Log, _ []string) (explanation, error) { return l.Offer() }),
 		question("kill CONTAINER", "Say why a container was killed",
 			`kill says which rule killed a container and what it read, who else was weighed,
 what became of it, and how it was throttled before.
 
-`+whichContainer, one("container"),
+`+whichContainer, one("container"), containerNames(true),
 			func(l *explain.Log, args []string) (explanation, error) { return l.Kill(args[0]) }),
 		question("why-not CONTAINER", "Say why a container is not killed",
 			`why-not says whether a container could be killed, and why it is not.
 
-`+whichContainer, one("container"),
+`+whichContainer, one("container"), containerNames(false),
 			func(l *explain.Log, args []string) (explanation, error) { return l.WhyNot(args[0]) }),
 	)
 	cmd.Example = `  estimatord explain offer
   estimatord explain kill 5f3a
   estimatord explain why-not batch.task-7 --at 2026-03-01T12:00:00Z`
 	flags := cmd.PersistentFlags()
-	config.Flags(flags, "config")
-	flags.StringVar(&e.dir, "dir", "", "directory of the decision log (default: decisions.dir of the settings, or "+defaultDecisions+")")
+	config.Flags(flags, "config", "operator_socket")
+	flags.StringVar(&e.dir, "dir", "", dirHelp)
 	flags.StringVar(&e.at, "at", "", "time to ask about, in RFC 3339, as explain prints it, or as a duration ago; empty: the end of the log")
 	_ = cmd.RegisterFlagCompletionFunc("at", cobra.NoFileCompletions)
 	flags.BoolVar(&e.json, "json", false, "print JSON")
@@ -69,14 +69,7 @@ func (e *explaining) answer(cmd *cobra.Command, ask func(*explain.Log) (explanat
 	if err != nil {
 		return usageError{fmt.Errorf("--at: %w", err)}
 	}
-	if e.dir == "" {
-		cfg, err := find(cmd)
-		if err != nil {
-			return err
-		}
-		e.dir = cfg.Decisions.Dir
-	}
-	l, err := explain.Open(e.dir, until)
+	l, err := openLog(cmd, e.dir, until)
 	if err != nil {
 		return err
 	}

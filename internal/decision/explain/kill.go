@@ -268,7 +268,7 @@ func (k *Kill) Text() string {
 	return p.String()
 }
 
-func (k *Kill) outcome() string {
+func (k *Killed) outcome() string {
 	o := &k.Outcome
 	ignored := ""
 	if o.Ignored {
