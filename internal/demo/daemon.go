@@ -31,20 +31,23 @@ func newDaemon(command []string) (*daemon, error) {
 // start runs the command, which gets its flags appended, and waits until it
 // serves. watch is told of every line of the daemon's log.
 func (d *daemon) start(ctx context.Context, config string, cgroups *tree.Tree, watch func(process.Line)) (err error) {
-	config += "decisions: {dir: " + d.decisions() + "}\n"
+	config += "socket: " + d.socket + "\ndecisions: {dir: " + d.decisions() + "}\n"
 	for name, text := range map[string]string{"config.yaml": config, "policy.yaml": policy()} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
 	}
 	args := append(slices.Clone(d.command[1:]),
-		"--mode=usage", "--config="+filepath.Join(d.dir, "config.yaml"), "--policy="+filepath.Join(d.dir, "policy.yaml"),
-		"--socket="+d.socket, "--listen=127.0.0.1:0", "--interval="+tick.String(),
+		"--mode=usage", "--config="+d.settings(), "--policy="+filepath.Join(d.dir, "policy.yaml"),
+		"--listen=127.0.0.1:0", "--interval="+tick.String(),
 		"--cgroup-root="+cgroups.Mount(), "--mesos-cgroups-root="+cgroups.Root(), "--log-format=json", "--log-level=info",
 	)
 	d.Process, err = process.Start(ctx, exec.Command(d.command[0], args...), watch)
 	return err
 }
+
+// settings is the file by which commands find the daemon.
+func (d *daemon) settings() string { return filepath.Join(d.dir, "config.yaml") }
 
 // operatorSocket is where the daemon tells people how things stand.
 func (d *daemon) operatorSocket() string { return filepath.Join(d.dir, "operator.sock") }
@@ -55,7 +58,7 @@ func (d *daemon) decisions() string { return filepath.Join(d.dir, "decisions") }
 // explain is what the daemon's own command line says, long after, about the
 // kill of a task.
 func (d *daemon) explain(task string) (string, error) {
-	args := append(slices.Clone(d.command[1:]), "explain", "kill", task, "--dir", d.decisions())
+	args := append(slices.Clone(d.command[1:]), "explain", "kill", task, "--config", d.settings())
 	out, err := exec.Command(d.command[0], args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w cannot explain the kill: %w: %s", process.ErrDaemon, err, out)

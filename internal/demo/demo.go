@@ -32,6 +32,9 @@ type Config struct {
 	// leave enough slack; 35 s if 0. Everything else takes 20 s at the most
 	// where the daemon works.
 	Patience time.Duration
+	// Page: the story is told again and again until the context ends, so that the
+	// page and the terminal view can be tried. The Result is that of the first time.
+	Page bool
 	// Daemon is the command of the real daemon; it gets its flags appended.
 	Daemon []string
 }
@@ -40,10 +43,11 @@ type Config struct {
 // came of it; the error says that it could not be told to the end for a reason
 // outside the story.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	s := &story{began: time.Now(), patience: cfg.Patience}
+	s := &story{began: time.Now(), patience: cfg.Patience, goesOn: cfg.Page}
 	if s.patience <= 0 {
 		s.patience = defaultPatience
 	}
+	s.wait = s.patience
 	total, err := fakeagent.DetectTotal()
 	if err != nil {
 		return s.result, err
@@ -57,6 +61,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	s.result.Took = s.since()
 	if err != nil {
 		return s.result, err
+	}
+	if cfg.Page && !s.result.OK() {
+		return s.result, nil // it was ended before
 	}
 	s.result.write(cfg.Out)
 	if s.why != "" {
@@ -91,16 +98,23 @@ func (s *story) run(ctx context.Context, total resources.Quantities, command []s
 		return err
 	}
 	s.say("daemon runs: %s, a tick every %s", strings.Join(command, " "), tick)
+	if s.goesOn {
+		s.view.invite("page      http://"+s.daemon.Address+"/", "terminal  "+os.Args[0]+" top --config "+s.daemon.settings())
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	beside.Go(func() { s.agent.Run(ctx) })
 	beside.Go(func() { s.watch(ctx) })
 	err = s.tell(ctx)
+	if s.goesOn && (err == nil || errors.Is(err, errEnds)) {
+		err = s.tellAgain(ctx)
+	}
+	ended := ctx.Err() != nil
 	cancel()
 	beside.Wait()
-	if errors.Is(err, errEnds) {
-		return nil // the result says why
+	if errors.Is(err, errEnds) || s.goesOn && ended && errors.Is(err, context.Canceled) {
+		return nil // the result says why, or it was told to end
 	}
 	return err
 }
@@ -121,7 +135,7 @@ func (s *story) cleanUp() error {
 	}
 	if s.daemon != nil {
 		errs = append(errs, s.daemon.end())
-		if s.result.OK() {
+		if s.result.OK() && !s.goesOn {
 			why, err := s.daemon.explain(s.hogTask)
 			s.why = why
 			errs = append(errs, err)

@@ -107,23 +107,29 @@ func requireNoRoot(t *testing.T, out string) {
 	}
 }
 
-// TestInterrupted ends the demo in the middle, as Ctrl-C does.
+// TestInterrupted ends the demo in the middle, as Ctrl-C does. That is the only
+// end of one that goes on.
 func TestInterrupted(t *testing.T) {
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	ctx, cancel := context.WithCancel(t.Context())
-	out := &trigger{on: "regular service launched", do: cancel}
-	_, err := Run(ctx, Config{Out: out, Daemon: []string{daemonBinary(t)}})
-	if errors.Is(err, ErrCannotRun) {
-		t.Skip(err)
+	for page, want := range map[bool]error{false: context.Canceled, true: nil} {
+		tmp := t.TempDir()
+		t.Setenv("TMPDIR", tmp)
+		ctx, cancel := context.WithCancel(t.Context())
+		out := &trigger{on: "regular service launched", do: cancel}
+		_, err := Run(ctx, Config{Out: out, Page: page, Daemon: []string{daemonBinary(t)}})
+		if errors.Is(err, ErrCannotRun) {
+			t.Skip(err)
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("page %t: the demo ended with %v, want %v", page, err, want)
+		}
+		if got := strings.Contains(out.String(), "page      http://127.0.0.1:") && strings.Contains(out.String(), " top --config "+tmp); got != page {
+			t.Errorf("page %t: it says where to look: %t\n%s", page, got, out)
+		}
+		if left, err := filepath.Glob(filepath.Join(tmp, "estimatord-demo-*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+		requireNoRoot(t, out.String())
 	}
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("the demo ended with %v, want context.Canceled", err)
-	}
-	if left, err := filepath.Glob(filepath.Join(tmp, "estimatord-demo-*")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
-	requireNoRoot(t, out.String())
 }
 
 // trigger does something when a text is written.

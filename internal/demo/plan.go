@@ -88,7 +88,7 @@ const (
 // configuration is the daemon's: windows of seconds, and steps that the
 // largest node does not wait for.
 func (p plan) configuration() string {
-	return fmt.Sprintf(configText, window, warmUp, outside, p.cpus, raiseEvery, hold, hold)
+	return fmt.Sprintf(configText, window, warmUp, outside, p.cpus, raiseEvery, hold)
 }
 
 const configText = `# For a story of half a minute. The default predictor learns what it takes to
@@ -104,7 +104,8 @@ governor:
   raise_every: %s
   hold: %s
   dead_band: cpus:0.1
-  hold_after_kill: %s
+  # Told again, it would last twice as long after each kill.
+  hold_after_kill: 0s
 `
 
 // policy is the daemon's policy file.
@@ -119,4 +120,6 @@ const policyText = `rules:
     for: %s
     action: kill
     immediate: true
+# Each telling of the story has one kill.
+budget: {kills: 100}
 `

@@ -39,8 +39,10 @@ type story struct {
 	agent  *fakeagent.Agent
 	daemon *daemon
 	result Result
-	// patience is Config's.
-	patience time.Duration
+	// patience is when nothing is waited for any more: wait, which is Config's, after
+	// the begin of a telling. goesOn: there are more than one.
+	patience, wait time.Duration
+	goesOn         bool
 	// service takes another load.
 	service io.Writer
 	// why is what explains the hog's kill.
@@ -54,6 +56,7 @@ type story struct {
 	step    string
 	load    float64 // of the service, in cores
 	hogTask string  // the present hog
+	hogs    int     // so far
 	boards  []board
 	kills   []process.Line
 	over    bool
@@ -130,6 +133,11 @@ func (s *story) tell(ctx context.Context) error {
 	if err := s.shared(ctx); err != nil {
 		return err
 	}
+	return s.takenBack(ctx)
+}
+
+// takenBack: the service's load rises, and the hog goes.
+func (s *story) takenBack(ctx context.Context) error {
 	for _, chapter := range []func(context.Context) error{s.raised, s.preempted, s.kept} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -146,7 +154,10 @@ func (s *story) shared(ctx context.Context) error {
 		if err := s.offered(ctx, n); err != nil {
 			return err
 		}
-		s.set(func() { s.hogTask = fmt.Sprintf("hog-%d", n) })
+		s.set(func() {
+			s.hogs++
+			s.hogTask = fmt.Sprintf("hog-%d", s.hogs)
+		})
 		early, err := s.launched(ctx)
 		if err != nil || early == nil {
 			return err

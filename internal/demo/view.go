@@ -22,6 +22,7 @@ type view struct {
 	mu    sync.Mutex
 	last  time.Duration // the last line, without a terminal
 	table []string      // on the screen
+	hints []string      // below it, from the invitation on
 }
 
 func newView(out io.Writer, p plan, plain bool) *view {
@@ -39,13 +40,23 @@ func (v *view) say(at time.Duration, text string) {
 	v.draw(fmt.Sprintf("%5.1fs * %s", at.Seconds(), text), v.table)
 }
 
+// invite says where else the story can be seen, and on a terminal goes on saying it.
+func (v *view) invite(hints ...string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.hints = hints
+	for _, h := range hints {
+		v.draw("       * "+h, v.table)
+	}
+}
+
 // show shows how things are now.
 func (v *view) show(b *board) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
 	case v.terminal >= 0:
-		v.draw("", b.table(v.plan))
+		v.draw("", append(b.table(v.plan), v.hints...))
 	case b.At-v.last >= time.Second-tick/2:
 		v.last = b.At
 		v.draw(b.line(), nil)
