@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install uninstall licenses clean help
+.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install uninstall packages image packages-check licenses clean help
 
 all: build
 
@@ -48,7 +48,7 @@ test: ## Every test, in a few minutes. What this user may not try is named at th
 		'them all: sudo make test. For the demo and its tests alone, where systemd runs' \
 		'cgroup v2: systemd-run --user --scope -p Delegate=yes make test'
 
-check: lint vulncheck licenses proto-check build-bench glue-check fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
+check: lint vulncheck licenses proto-check build-bench glue-check packages-check fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
 
 # A module of its own: only this comparison needs cadvisor.
 build-bench: ## The measuring programs compile, the comparison with cadvisor too.
@@ -141,8 +141,19 @@ SHARE    := $(DESTDIR)$(PREFIX)/share
 ETC      := $(DESTDIR)/etc/estimatord
 MONITORING := $(wildcard deploy/monitoring)
 
+# What is installed is laid out by install below, whoever installs it.
+packages: build man $(addprefix $(TOOLBIN)/,cyclonedx-gomod go-licenses nfpm) ## .deb, .rpm and OCI image for amd64 and arm64, with SBOM and checksums, in build/packages.
+	GO=$(GO) deploy/packages/build '$(VERSION)'
+
+image: packages ## The same as packages: build/packages/estimatord_VERSION.oci.tar, from scratch.
+
+packages-check: packages ## The packages come out the same in another folder; the image runs under runc, the .deb lives and dies under a real systemd.
+	GO=$(GO) deploy/packages/check-reproducible '$(VERSION)'
+	$(GO) test -count=1 ./deploy
+	GO=$(GO) internal/systemdvm/run
+
 # What a package holds is what this installs: deploy/packages.
-install: ## What was built, its unit, and the configuration that is not there yet, under PREFIX and /etc. Builds nothing.
+install: ## What was built (and the man pages, if made), its unit, and the configuration that is not there yet, under PREFIX and /etc. Builds nothing.
 	@test -x $(BIN) || { echo 'nothing is built: make build, then install' >&2; exit 1; }
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord
 	install -d $(DESTDIR)$(UNITDIR)

@@ -139,7 +139,7 @@ func (s *Listener) own(uid uint32) error {
 	s.dev, s.ino = st.Dev, st.Ino
 	if uid != 0 && uid != st.Uid {
 		if err := os.Lchown(s.path, int(uid), -1); err != nil {
-			return fmt.Errorf("give the socket to the agent's user: %w", err)
+			return fmt.Errorf("give the socket to the agent's user (under systemd: docs/install.md, Drop-ins): %w", err)
 		}
 	}
 	return nil
