@@ -43,7 +43,7 @@ type Event struct {
 }
 
 // eventsOf are what a record has decided that the one before, nil for none, had
-// not; kills are in kills.
+// not, the cause before what came of it; kills are in kills.
 func eventsOf(before, r *decision.Record, kills []*explain.Kill) (all []Event) {
 	add := func(kind Kind, about string, format string, args ...any) {
 		e := Event{At: r.At, Seq: r.Seq, Kind: kind, Text: fmt.Sprintf(format, args...)}
@@ -53,13 +53,6 @@ func eventsOf(before, r *decision.Record, kills []*explain.Kill) (all []Event) {
 			e.Container = about
 		}
 		all = append(all, e)
-	}
-	for _, k := range kills {
-		kind, what := EventKill, "is killed"
-		if k.Shadow {
-			kind, what = EventShadowKill, "would be killed (shadow)"
-		}
-		add(kind, k.ID, "%s %s. %s.", nameOf(&k.Killed), what, k.Cause.Text)
 	}
 	if before == nil {
 		before = &decision.Record{PolicyHash: r.PolicyHash}
@@ -84,7 +77,7 @@ func eventsOf(before, r *decision.Record, kills []*explain.Kill) (all []Event) {
 		was := ruleIn(before, rule.Name)
 		switch {
 		case rule.Active && !was.Active:
-			add(EventRule, "", "Rule %s is active.", strings.TrimSuffix(r.QoS.Sentence(rule, r.At), "."))
+			add(EventRule, "", "Rule %s is active: %s", rule.Name, because(r, rule))
 		case !rule.Active && was.Active:
 			add(EventRule, "", "Rule %s has cleared.", rule.Name)
 		}
@@ -100,6 +93,13 @@ func eventsOf(before, r *decision.Record, kills []*explain.Kill) (all []Event) {
 		}
 	}
 	offers(before, r, add)
+	for _, k := range kills {
+		kind, what := EventKill, "is killed"
+		if k.Shadow {
+			kind, what = EventShadowKill, "would be killed (shadow)"
+		}
+		add(kind, k.ID, "%s %s. Rule %s.", nameOf(&k.Killed), what, strings.TrimSuffix(k.Cause.Text, "."))
+	}
 	return all
 }
 
@@ -109,9 +109,14 @@ func ladderText(r *decision.Record, l *qos.LadderState, was policy.Rung) string 
 		text += ", throttled containers may use " + signal.Amount(l.Resource, l.Limit)
 	}
 	if rule := ruleIn(r, l.Rule); rule.Name != "" {
-		return text + ". " + strings.TrimSuffix(r.QoS.Sentence(rule, r.At), ".") + "."
+		return text + ". Rule " + rule.Name + ": " + because(r, rule)
 	}
 	return text + "."
+}
+
+// because is the sentence of a rule without its name.
+func because(r *decision.Record, rule *qos.RuleState) string {
+	return strings.TrimSuffix(strings.TrimPrefix(r.QoS.Sentence(rule, r.At), rule.Name+": "), ".") + "."
 }
 
 func ruleIn(r *decision.Record, name string) *qos.RuleState {

@@ -35,8 +35,9 @@ func (cfg *Config) ListenLoopback() (*Server, error) {
 		mux.Handle("GET /metrics/containers", atMost(maxScrapes, cfg.Containers))
 	}
 	mux.HandleFunc("GET /healthz", cfg.healthz)
-	mux.Handle("/api/", cfg.api())
-	mux.HandleFunc("GET /{$}", index)
+	mux.Handle("/api/", byItsName(cfg.api()))
+	mux.Handle("GET /{$}", page())
+	mux.Handle("GET /page/", page())
 	return newServer("/metrics on "+l.Addr().String(), l, mux, cfg.Log), nil
 }
 
@@ -95,12 +96,4 @@ func (cfg *Config) healthz(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, "agent: %s, usage was %s old\n", r.Agent, r.UsageAge().Round(time.Millisecond))
 	}
 	_, _ = fmt.Fprintf(w, "container tree: %s, host: %s\n", r.TreeWhy, r.Host.BusyCores.Why)
-}
-
-func index(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = io.WriteString(w, `<!doctype html><title>estimatord</title><h1>estimatord</h1>
-<p><a href="/metrics">/metrics</a> and, for each container, <a href="/metrics/containers">/metrics/containers</a>
-for Prometheus, <a href="/healthz">/healthz</a> for probes.</p>
-`)
 }

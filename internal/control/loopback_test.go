@@ -31,7 +31,7 @@ func serve(t *testing.T, last func() *decision.Record) string {
 }
 
 // run serves until the test ends.
-func run(t *testing.T, s *Server) {
+func run(t testing.TB, s *Server) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
