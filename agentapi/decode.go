@@ -44,7 +44,10 @@ type decoded struct {
 
 // usageOf converts a report received from agent at time at.
 func usageOf(m *wire.ResourceUsage, agent string, at time.Time) (decoded, error) {
-	d := decoder{sums: map[string]resources.Milli{}, taskSums: map[string]resources.Milli{}, ownSums: map[string]resources.Milli{}, claims: map[string]int{}}
+	d := decoder{
+		sums: map[string]resources.Milli{}, taskSums: map[string]resources.Milli{}, ownSums: map[string]resources.Milli{},
+		claims: map[string]int{}, reservations: newReservations(),
+	}
 	u := &snapshot.Usage{At: at, Agent: agent}
 	for _, e := range m.GetExecutors() {
 		if id := e.GetContainerId(); id.GetParent() == nil {
@@ -68,9 +71,11 @@ func usageOf(m *wire.ResourceUsage, agent string, at time.Time) (decoded, error)
 		u.Executors = append(u.Executors, x)
 	}
 	var revocable resources.Quantities
-	if err := d.amounts(m.GetTotal(), amounts{regular: &u.Total, revocable: &revocable, sums: map[string]resources.Milli{}}); err != nil {
+	total := amounts{regular: &u.Total, revocable: &revocable, sums: map[string]resources.Milli{}, part: d.reservations.reserved}
+	if err := d.amounts(m.GetTotal(), total); err != nil {
 		return decoded{}, fmt.Errorf("%w: total: %w", ErrUsage, err)
 	}
+	u.Reservations = d.reservations.list()
 	return decoded{usage: u, dropped: dropped}, nil
 }
 
@@ -80,7 +85,8 @@ type decoder struct {
 	// executors themselves. As long as they do not overflow, no partial sum does.
 	sums, taskSums, ownSums map[string]resources.Milli
 	// claims counts the executors per container id.
-	claims map[string]int
+	claims       map[string]int
+	reservations *reservations
 }
 
 // executor converts one executor. why says that it is to be dropped; its ids
@@ -97,7 +103,7 @@ func (d *decoder) executor(e *wire.ResourceUsage_Executor) (x snapshot.Executor,
 		Labels:        labelsOf(info.GetLabels()),
 		HasStatistics: e.GetStatistics() != nil,
 	}
-	bad := d.amounts(e.GetAllocated(), amounts{regular: &x.Regular, revocable: &x.Revocable, sums: d.sums})
+	bad := d.amounts(e.GetAllocated(), amounts{regular: &x.Regular, revocable: &x.Revocable, sums: d.sums, part: d.reservations.allocated})
 	if errors.Is(bad, errUnsafe) {
 		return x, nil, bad
 	}
@@ -135,6 +141,8 @@ var (
 type amounts struct {
 	regular, revocable *resources.Quantities
 	sums               map[string]resources.Milli
+	// part, which may be nil, gets each regular amount.
+	part func(r *wire.Resource, amount resources.Milli) error
 }
 
 // amounts adds up the scalars of rs; ranges and sets are nothing estimatord
@@ -153,6 +161,9 @@ func (d *decoder) amounts(rs []*wire.Resource, a amounts) error {
 		amount, err := scalarOf(r)
 		if err == nil {
 			err = a.add(to, r.GetName(), amount)
+		}
+		if err == nil && a.part != nil && to == a.regular {
+			err = a.part(r, amount)
 		}
 		switch {
 		case err == nil:

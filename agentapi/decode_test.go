@@ -27,9 +27,12 @@ func TestRecordingsDecode(t *testing.T) {
 	total := resources.Quantities{{Name: "cpus", Amount: 2_000}, {Name: "disk", Amount: 8192_000}, {Name: "mem", Amount: 4096_000}}
 	overhead := resources.Quantities{{Name: "cpus", Amount: 100}, {Name: "mem", Amount: 32_000}}
 	for name, want := range map[string]*snapshot.Usage{
-		"idle-agent": {At: noon, Agent: "a", Total: total},
+		"idle-agent": {At: noon, Agent: "a", Total: total, Reservations: []snapshot.Reservation{{Role: "*", Reserved: total}}},
 		"one-regular-one-revocable": {
 			At: noon, Agent: "a", Total: total,
+			Reservations: []snapshot.Reservation{{
+				Role: "*", Reserved: total, Allocated: resources.Quantities{{Name: "cpus", Amount: 700}, {Name: "mem", Amount: 192_000}},
+			}},
 			Executors: []snapshot.Executor{
 				{
 					// Mixed: the task's cpu is revocable, its memory and the
@@ -93,13 +96,13 @@ func TestRecordingsDecode(t *testing.T) {
 // that is allocated is accounted for by the executor and its tasks.
 func TestRecordingsClassify(t *testing.T) {
 	for name, want := range map[string]string{
-		"one-regular-one-revocable":  "be-1:revocable pr-1:regular",
-		"revocable-on-top":           "be-1:revocable half:regular",
-		"overhead-beyond-total":      "reserved:regular unreserved:regular",
-		"role1-beyond-and-group":     "beyond:regular group-1:regular",
-		"refinement-part-and-parent": "web-on-eng:regular web:regular",
-		"role1-all-role2-part":       "all-1:regular all-2:regular part:regular",
-		"volume-used":                "db:regular",
+		"one-regular-one-revocable":               "be-1:revocable pr-1:regular",
+		"reservations/revocable-on-top":           "be-1:revocable half:regular",
+		"reservations/overhead-beyond-total":      "reserved:regular unreserved:regular",
+		"reservations/role1-beyond-and-group":     "beyond:regular group-1:regular",
+		"reservations/refinement-part-and-parent": "web-on-eng:regular web:regular",
+		"reservations/role1-all-role2-part":       "all-1:regular all-2:regular part:regular",
+		"reservations/volume-used":                "db:regular",
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := decodeRequest(recording(t, name+".bin"))

@@ -115,6 +115,11 @@ func drawUsage(t *rapid.T, before *snapshot.Usage, at time.Time) *snapshot.Usage
 		At: drawTime(t, at, "usageAt"), Agent: rapid.SampledFrom(words).Draw(t, "agent"), Total: drawQuantities(t),
 		Dropped: rapid.Int().Draw(t, "dropped"), DroppedRevocable: drawQuantities(t),
 	}
+	for range rapid.IntRange(0, 2).Draw(t, "reservations") {
+		u.Reservations = append(u.Reservations, snapshot.Reservation{
+			Role: rapid.SampledFrom(words).Draw(t, "role"), Reserved: drawQuantities(t), Allocated: drawQuantities(t), Disks: drawQuantities(t),
+		})
+	}
 	if before != nil {
 		for i := range before.Executors {
 			if rapid.IntRange(0, 3).Draw(t, "keep") > 0 {

@@ -175,6 +175,14 @@ func (c *codec) report(p *pb.Usage, u *snapshot.Usage) {
 	c.quantities(&p.Total, &u.Total)
 	number(c, &p.Dropped, &u.Dropped)
 	c.quantities(&p.DroppedRevocable, &u.DroppedRevocable)
+	list(c, &p.Reservations, &u.Reservations, c.reservation)
+}
+
+func (c *codec) reservation(p *pb.Reservation, r *snapshot.Reservation) {
+	c.text(&p.Role, &r.Role)
+	c.quantities(&p.Reserved, &r.Reserved)
+	c.quantities(&p.Allocated, &r.Allocated)
+	c.quantities(&p.Disks, &r.Disks)
 }
 
 func (c *codec) executor(p *pb.Executor, e *snapshot.Executor) {

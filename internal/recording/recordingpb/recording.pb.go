@@ -700,6 +700,7 @@ type Usage struct {
 	Total            []*Quantity            `protobuf:"bytes,4,rep,name=total,proto3" json:"total,omitempty"`
 	Dropped          int64                  `protobuf:"varint,5,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	DroppedRevocable []*Quantity            `protobuf:"bytes,6,rep,name=dropped_revocable,json=droppedRevocable,proto3" json:"dropped_revocable,omitempty"`
+	Reservations     []*Reservation         `protobuf:"bytes,7,rep,name=reservations,proto3" json:"reservations,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -769,6 +770,82 @@ func (x *Usage) GetDroppedRevocable() []*Quantity {
 	return nil
 }
 
+func (x *Usage) GetReservations() []*Reservation {
+	if x != nil {
+		return x.Reservations
+	}
+	return nil
+}
+
+// Reservation is snapshot.Reservation.
+type Reservation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Role          []byte                 `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	Reserved      []*Quantity            `protobuf:"bytes,2,rep,name=reserved,proto3" json:"reserved,omitempty"`
+	Allocated     []*Quantity            `protobuf:"bytes,3,rep,name=allocated,proto3" json:"allocated,omitempty"`
+	Disks         []*Quantity            `protobuf:"bytes,4,rep,name=disks,proto3" json:"disks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reservation) Reset() {
+	*x = Reservation{}
+	mi := &file_recording_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reservation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reservation) ProtoMessage() {}
+
+func (x *Reservation) ProtoReflect() protoreflect.Message {
+	mi := &file_recording_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
+func (*Reservation) Descriptor() ([]byte, []int) {
+	return file_recording_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Reservation) GetRole() []byte {
+	if x != nil {
+		return x.Role
+	}
+	return nil
+}
+
+func (x *Reservation) GetReserved() []*Quantity {
+	if x != nil {
+		return x.Reserved
+	}
+	return nil
+}
+
+func (x *Reservation) GetAllocated() []*Quantity {
+	if x != nil {
+		return x.Allocated
+	}
+	return nil
+}
+
+func (x *Reservation) GetDisks() []*Quantity {
+	if x != nil {
+		return x.Disks
+	}
+	return nil
+}
+
 // Executor is snapshot.Executor.
 type Executor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -791,7 +868,7 @@ type Executor struct {
 
 func (x *Executor) Reset() {
 	*x = Executor{}
-	mi := &file_recording_proto_msgTypes[8]
+	mi := &file_recording_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -803,7 +880,7 @@ func (x *Executor) String() string {
 func (*Executor) ProtoMessage() {}
 
 func (x *Executor) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[8]
+	mi := &file_recording_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -816,7 +893,7 @@ func (x *Executor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Executor.ProtoReflect.Descriptor instead.
 func (*Executor) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{8}
+	return file_recording_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Executor) GetContainerId() []byte {
@@ -924,7 +1001,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_recording_proto_msgTypes[9]
+	mi := &file_recording_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1013,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[9]
+	mi := &file_recording_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1026,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{9}
+	return file_recording_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Task) GetId() []byte {
@@ -998,7 +1075,7 @@ type Label struct {
 
 func (x *Label) Reset() {
 	*x = Label{}
-	mi := &file_recording_proto_msgTypes[10]
+	mi := &file_recording_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1087,7 @@ func (x *Label) String() string {
 func (*Label) ProtoMessage() {}
 
 func (x *Label) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[10]
+	mi := &file_recording_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1100,7 @@ func (x *Label) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Label.ProtoReflect.Descriptor instead.
 func (*Label) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{10}
+	return file_recording_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Label) GetKey() []byte {
@@ -1051,7 +1128,7 @@ type Quantity struct {
 
 func (x *Quantity) Reset() {
 	*x = Quantity{}
-	mi := &file_recording_proto_msgTypes[11]
+	mi := &file_recording_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1140,7 @@ func (x *Quantity) String() string {
 func (*Quantity) ProtoMessage() {}
 
 func (x *Quantity) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[11]
+	mi := &file_recording_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1153,7 @@ func (x *Quantity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantity.ProtoReflect.Descriptor instead.
 func (*Quantity) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{11}
+	return file_recording_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Quantity) GetName() []byte {
@@ -1109,7 +1186,7 @@ type Container struct {
 
 func (x *Container) Reset() {
 	*x = Container{}
-	mi := &file_recording_proto_msgTypes[12]
+	mi := &file_recording_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1198,7 @@ func (x *Container) String() string {
 func (*Container) ProtoMessage() {}
 
 func (x *Container) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[12]
+	mi := &file_recording_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1211,7 @@ func (x *Container) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Container.ProtoReflect.Descriptor instead.
 func (*Container) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{12}
+	return file_recording_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Container) GetId() []byte {
@@ -1207,7 +1284,7 @@ type Readings struct {
 
 func (x *Readings) Reset() {
 	*x = Readings{}
-	mi := &file_recording_proto_msgTypes[13]
+	mi := &file_recording_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1296,7 @@ func (x *Readings) String() string {
 func (*Readings) ProtoMessage() {}
 
 func (x *Readings) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[13]
+	mi := &file_recording_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1309,7 @@ func (x *Readings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Readings.ProtoReflect.Descriptor instead.
 func (*Readings) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{13}
+	return file_recording_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Readings) GetAt() []int64 {
@@ -1352,7 +1429,7 @@ type Inputs struct {
 
 func (x *Inputs) Reset() {
 	*x = Inputs{}
-	mi := &file_recording_proto_msgTypes[14]
+	mi := &file_recording_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1441,7 @@ func (x *Inputs) String() string {
 func (*Inputs) ProtoMessage() {}
 
 func (x *Inputs) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[14]
+	mi := &file_recording_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1454,7 @@ func (x *Inputs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inputs.ProtoReflect.Descriptor instead.
 func (*Inputs) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{14}
+	return file_recording_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Inputs) GetPolicy() string {
@@ -1441,7 +1518,7 @@ type Kill struct {
 
 func (x *Kill) Reset() {
 	*x = Kill{}
-	mi := &file_recording_proto_msgTypes[15]
+	mi := &file_recording_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1530,7 @@ func (x *Kill) String() string {
 func (*Kill) ProtoMessage() {}
 
 func (x *Kill) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[15]
+	mi := &file_recording_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1543,7 @@ func (x *Kill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kill.ProtoReflect.Descriptor instead.
 func (*Kill) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{15}
+	return file_recording_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Kill) GetContainerId() []byte {
@@ -1504,7 +1581,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_recording_proto_msgTypes[16]
+	mi := &file_recording_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1593,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_recording_proto_msgTypes[16]
+	mi := &file_recording_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1606,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_recording_proto_rawDescGZIP(), []int{16}
+	return file_recording_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Start) GetCheckpoint() []byte {
@@ -1628,13 +1705,19 @@ const file_recording_proto_rawDesc = "" +
 	"\x06judged\x18\t \x01(\x03R\x06judged\x12\x14\n" +
 	"\x05every\x18\n" +
 	" \x01(\x03R\x05every\x12\x12\n" +
-	"\x04wake\x18\v \x01(\bR\x04wake\"\x81\x02\n" +
+	"\x04wake\x18\v \x01(\bR\x04wake\"\xcb\x02\n" +
 	"\x05Usage\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\fR\x05agent\x12?\n" +
 	"\texecutors\x18\x03 \x03(\v2!.estimatord.recording.v1.ExecutorR\texecutors\x127\n" +
 	"\x05total\x18\x04 \x03(\v2!.estimatord.recording.v1.QuantityR\x05total\x12\x18\n" +
 	"\adropped\x18\x05 \x01(\x03R\adropped\x12N\n" +
-	"\x11dropped_revocable\x18\x06 \x03(\v2!.estimatord.recording.v1.QuantityR\x10droppedRevocable\"\x8e\x04\n" +
+	"\x11dropped_revocable\x18\x06 \x03(\v2!.estimatord.recording.v1.QuantityR\x10droppedRevocable\x12H\n" +
+	"\freservations\x18\a \x03(\v2$.estimatord.recording.v1.ReservationR\freservations\"\xda\x01\n" +
+	"\vReservation\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\fR\x04role\x12=\n" +
+	"\breserved\x18\x02 \x03(\v2!.estimatord.recording.v1.QuantityR\breserved\x12?\n" +
+	"\tallocated\x18\x03 \x03(\v2!.estimatord.recording.v1.QuantityR\tallocated\x127\n" +
+	"\x05disks\x18\x04 \x03(\v2!.estimatord.recording.v1.QuantityR\x05disks\"\x8e\x04\n" +
 	"\bExecutor\x12!\n" +
 	"\fcontainer_id\x18\x01 \x01(\fR\vcontainerId\x12!\n" +
 	"\fframework_id\x18\x02 \x01(\fR\vframeworkId\x12\x1f\n" +
@@ -1718,34 +1801,35 @@ func file_recording_proto_rawDescGZIP() []byte {
 	return file_recording_proto_rawDescData
 }
 
-var file_recording_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_recording_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_recording_proto_goTypes = []any{
-	(*Frame)(nil),      // 0: estimatord.recording.v1.Frame
-	(*Tick)(nil),       // 1: estimatord.recording.v1.Tick
-	(*Counts)(nil),     // 2: estimatord.recording.v1.Counts
-	(*Values)(nil),     // 3: estimatord.recording.v1.Values
-	(*Host)(nil),       // 4: estimatord.recording.v1.Host
-	(*Pressure)(nil),   // 5: estimatord.recording.v1.Pressure
-	(*Contention)(nil), // 6: estimatord.recording.v1.Contention
-	(*Usage)(nil),      // 7: estimatord.recording.v1.Usage
-	(*Executor)(nil),   // 8: estimatord.recording.v1.Executor
-	(*Task)(nil),       // 9: estimatord.recording.v1.Task
-	(*Label)(nil),      // 10: estimatord.recording.v1.Label
-	(*Quantity)(nil),   // 11: estimatord.recording.v1.Quantity
-	(*Container)(nil),  // 12: estimatord.recording.v1.Container
-	(*Readings)(nil),   // 13: estimatord.recording.v1.Readings
-	(*Inputs)(nil),     // 14: estimatord.recording.v1.Inputs
-	(*Kill)(nil),       // 15: estimatord.recording.v1.Kill
-	(*Start)(nil),      // 16: estimatord.recording.v1.Start
+	(*Frame)(nil),       // 0: estimatord.recording.v1.Frame
+	(*Tick)(nil),        // 1: estimatord.recording.v1.Tick
+	(*Counts)(nil),      // 2: estimatord.recording.v1.Counts
+	(*Values)(nil),      // 3: estimatord.recording.v1.Values
+	(*Host)(nil),        // 4: estimatord.recording.v1.Host
+	(*Pressure)(nil),    // 5: estimatord.recording.v1.Pressure
+	(*Contention)(nil),  // 6: estimatord.recording.v1.Contention
+	(*Usage)(nil),       // 7: estimatord.recording.v1.Usage
+	(*Reservation)(nil), // 8: estimatord.recording.v1.Reservation
+	(*Executor)(nil),    // 9: estimatord.recording.v1.Executor
+	(*Task)(nil),        // 10: estimatord.recording.v1.Task
+	(*Label)(nil),       // 11: estimatord.recording.v1.Label
+	(*Quantity)(nil),    // 12: estimatord.recording.v1.Quantity
+	(*Container)(nil),   // 13: estimatord.recording.v1.Container
+	(*Readings)(nil),    // 14: estimatord.recording.v1.Readings
+	(*Inputs)(nil),      // 15: estimatord.recording.v1.Inputs
+	(*Kill)(nil),        // 16: estimatord.recording.v1.Kill
+	(*Start)(nil),       // 17: estimatord.recording.v1.Start
 }
 var file_recording_proto_depIdxs = []int32{
 	7,  // 0: estimatord.recording.v1.Frame.usage:type_name -> estimatord.recording.v1.Usage
-	12, // 1: estimatord.recording.v1.Frame.containers:type_name -> estimatord.recording.v1.Container
+	13, // 1: estimatord.recording.v1.Frame.containers:type_name -> estimatord.recording.v1.Container
 	1,  // 2: estimatord.recording.v1.Frame.ticks:type_name -> estimatord.recording.v1.Tick
 	4,  // 3: estimatord.recording.v1.Tick.host:type_name -> estimatord.recording.v1.Host
 	6,  // 4: estimatord.recording.v1.Tick.contention:type_name -> estimatord.recording.v1.Contention
-	13, // 5: estimatord.recording.v1.Tick.readings:type_name -> estimatord.recording.v1.Readings
-	14, // 6: estimatord.recording.v1.Tick.inputs:type_name -> estimatord.recording.v1.Inputs
+	14, // 5: estimatord.recording.v1.Tick.readings:type_name -> estimatord.recording.v1.Readings
+	15, // 6: estimatord.recording.v1.Tick.inputs:type_name -> estimatord.recording.v1.Inputs
 	2,  // 7: estimatord.recording.v1.Host.cpus:type_name -> estimatord.recording.v1.Counts
 	3,  // 8: estimatord.recording.v1.Host.usable_cpus:type_name -> estimatord.recording.v1.Values
 	3,  // 9: estimatord.recording.v1.Host.busy_cores:type_name -> estimatord.recording.v1.Values
@@ -1764,35 +1848,39 @@ var file_recording_proto_depIdxs = []int32{
 	3,  // 22: estimatord.recording.v1.Pressure.io_some:type_name -> estimatord.recording.v1.Values
 	3,  // 23: estimatord.recording.v1.Pressure.io_full:type_name -> estimatord.recording.v1.Values
 	2,  // 24: estimatord.recording.v1.Pressure.cpu_some_micros:type_name -> estimatord.recording.v1.Counts
-	8,  // 25: estimatord.recording.v1.Usage.executors:type_name -> estimatord.recording.v1.Executor
-	11, // 26: estimatord.recording.v1.Usage.total:type_name -> estimatord.recording.v1.Quantity
-	11, // 27: estimatord.recording.v1.Usage.dropped_revocable:type_name -> estimatord.recording.v1.Quantity
-	10, // 28: estimatord.recording.v1.Executor.labels:type_name -> estimatord.recording.v1.Label
-	11, // 29: estimatord.recording.v1.Executor.regular:type_name -> estimatord.recording.v1.Quantity
-	11, // 30: estimatord.recording.v1.Executor.revocable:type_name -> estimatord.recording.v1.Quantity
-	9,  // 31: estimatord.recording.v1.Executor.tasks:type_name -> estimatord.recording.v1.Task
-	11, // 32: estimatord.recording.v1.Executor.own:type_name -> estimatord.recording.v1.Quantity
-	11, // 33: estimatord.recording.v1.Task.regular:type_name -> estimatord.recording.v1.Quantity
-	11, // 34: estimatord.recording.v1.Task.revocable:type_name -> estimatord.recording.v1.Quantity
-	10, // 35: estimatord.recording.v1.Task.labels:type_name -> estimatord.recording.v1.Label
-	2,  // 36: estimatord.recording.v1.Readings.cpu_usage_nanos:type_name -> estimatord.recording.v1.Counts
-	3,  // 37: estimatord.recording.v1.Readings.cpu_cores:type_name -> estimatord.recording.v1.Values
-	2,  // 38: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
-	3,  // 39: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
-	3,  // 40: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
-	2,  // 41: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 42: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 43: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 44: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
-	2,  // 45: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
-	5,  // 46: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
-	15, // 47: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
-	16, // 48: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	9,  // 25: estimatord.recording.v1.Usage.executors:type_name -> estimatord.recording.v1.Executor
+	12, // 26: estimatord.recording.v1.Usage.total:type_name -> estimatord.recording.v1.Quantity
+	12, // 27: estimatord.recording.v1.Usage.dropped_revocable:type_name -> estimatord.recording.v1.Quantity
+	8,  // 28: estimatord.recording.v1.Usage.reservations:type_name -> estimatord.recording.v1.Reservation
+	12, // 29: estimatord.recording.v1.Reservation.reserved:type_name -> estimatord.recording.v1.Quantity
+	12, // 30: estimatord.recording.v1.Reservation.allocated:type_name -> estimatord.recording.v1.Quantity
+	12, // 31: estimatord.recording.v1.Reservation.disks:type_name -> estimatord.recording.v1.Quantity
+	11, // 32: estimatord.recording.v1.Executor.labels:type_name -> estimatord.recording.v1.Label
+	12, // 33: estimatord.recording.v1.Executor.regular:type_name -> estimatord.recording.v1.Quantity
+	12, // 34: estimatord.recording.v1.Executor.revocable:type_name -> estimatord.recording.v1.Quantity
+	10, // 35: estimatord.recording.v1.Executor.tasks:type_name -> estimatord.recording.v1.Task
+	12, // 36: estimatord.recording.v1.Executor.own:type_name -> estimatord.recording.v1.Quantity
+	12, // 37: estimatord.recording.v1.Task.regular:type_name -> estimatord.recording.v1.Quantity
+	12, // 38: estimatord.recording.v1.Task.revocable:type_name -> estimatord.recording.v1.Quantity
+	11, // 39: estimatord.recording.v1.Task.labels:type_name -> estimatord.recording.v1.Label
+	2,  // 40: estimatord.recording.v1.Readings.cpu_usage_nanos:type_name -> estimatord.recording.v1.Counts
+	3,  // 41: estimatord.recording.v1.Readings.cpu_cores:type_name -> estimatord.recording.v1.Values
+	2,  // 42: estimatord.recording.v1.Readings.cpu_throttled_nanos:type_name -> estimatord.recording.v1.Counts
+	3,  // 43: estimatord.recording.v1.Readings.cpu_quota_cores:type_name -> estimatord.recording.v1.Values
+	3,  // 44: estimatord.recording.v1.Readings.cpu_run_delay:type_name -> estimatord.recording.v1.Values
+	2,  // 45: estimatord.recording.v1.Readings.mem_usage_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 46: estimatord.recording.v1.Readings.mem_anon_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 47: estimatord.recording.v1.Readings.mem_reclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 48: estimatord.recording.v1.Readings.mem_unreclaimable_bytes:type_name -> estimatord.recording.v1.Counts
+	2,  // 49: estimatord.recording.v1.Readings.pids:type_name -> estimatord.recording.v1.Counts
+	5,  // 50: estimatord.recording.v1.Readings.pressure:type_name -> estimatord.recording.v1.Pressure
+	16, // 51: estimatord.recording.v1.Inputs.in_flight:type_name -> estimatord.recording.v1.Kill
+	17, // 52: estimatord.recording.v1.Inputs.start:type_name -> estimatord.recording.v1.Start
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_recording_proto_init() }
@@ -1806,7 +1894,7 @@ func file_recording_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recording_proto_rawDesc), len(file_recording_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

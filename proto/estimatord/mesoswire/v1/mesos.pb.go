@@ -1434,9 +1434,9 @@ func (x *Resource_ReservationInfo) GetType() Resource_ReservationInfo_Type {
 	return Resource_ReservationInfo_UNKNOWN
 }
 
-// Only its presence matters.
 type Resource_DiskInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state         protoimpl.MessageState         `protogen:"open.v1"`
+	Persistence   *Resource_DiskInfo_Persistence `protobuf:"bytes,1,opt,name=persistence" json:"persistence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1469,6 +1469,13 @@ func (x *Resource_DiskInfo) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Resource_DiskInfo.ProtoReflect.Descriptor instead.
 func (*Resource_DiskInfo) Descriptor() ([]byte, []int) {
 	return file_estimatord_mesoswire_v1_mesos_proto_rawDescGZIP(), []int{8, 2}
+}
+
+func (x *Resource_DiskInfo) GetPersistence() *Resource_DiskInfo_Persistence {
+	if x != nil {
+		return x.Persistence
+	}
+	return nil
 }
 
 // Only its presence matters: the resource is revocable.
@@ -1545,6 +1552,50 @@ func (*Resource_SharedInfo) Descriptor() ([]byte, []int) {
 	return file_estimatord_mesoswire_v1_mesos_proto_rawDescGZIP(), []int{8, 4}
 }
 
+type Resource_DiskInfo_Persistence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            *string                `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resource_DiskInfo_Persistence) Reset() {
+	*x = Resource_DiskInfo_Persistence{}
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resource_DiskInfo_Persistence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resource_DiskInfo_Persistence) ProtoMessage() {}
+
+func (x *Resource_DiskInfo_Persistence) ProtoReflect() protoreflect.Message {
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resource_DiskInfo_Persistence.ProtoReflect.Descriptor instead.
+func (*Resource_DiskInfo_Persistence) Descriptor() ([]byte, []int) {
+	return file_estimatord_mesoswire_v1_mesos_proto_rawDescGZIP(), []int{8, 2, 0}
+}
+
+func (x *Resource_DiskInfo_Persistence) GetId() string {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return ""
+}
+
 type ResourceUsage_Executor struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	ExecutorInfo  *ExecutorInfo                  `protobuf:"bytes,1,opt,name=executor_info,json=executorInfo" json:"executor_info,omitempty"`
@@ -1558,7 +1609,7 @@ type ResourceUsage_Executor struct {
 
 func (x *ResourceUsage_Executor) Reset() {
 	*x = ResourceUsage_Executor{}
-	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[22]
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1570,7 +1621,7 @@ func (x *ResourceUsage_Executor) String() string {
 func (*ResourceUsage_Executor) ProtoMessage() {}
 
 func (x *ResourceUsage_Executor) ProtoReflect() protoreflect.Message {
-	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[22]
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1684,7 @@ type ResourceUsage_Executor_Task struct {
 
 func (x *ResourceUsage_Executor_Task) Reset() {
 	*x = ResourceUsage_Executor_Task{}
-	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[23]
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1645,7 +1696,7 @@ func (x *ResourceUsage_Executor_Task) String() string {
 func (*ResourceUsage_Executor_Task) ProtoMessage() {}
 
 func (x *ResourceUsage_Executor_Task) ProtoReflect() protoreflect.Message {
-	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[23]
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1751,7 @@ type QoSCorrection_Kill struct {
 
 func (x *QoSCorrection_Kill) Reset() {
 	*x = QoSCorrection_Kill{}
-	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[24]
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1763,7 @@ func (x *QoSCorrection_Kill) String() string {
 func (*QoSCorrection_Kill) ProtoMessage() {}
 
 func (x *QoSCorrection_Kill) ProtoReflect() protoreflect.Message {
-	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[24]
+	mi := &file_estimatord_mesoswire_v1_mesos_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1838,8 @@ const file_estimatord_mesoswire_v1_mesos_proto_rawDesc = "" +
 	"\n" +
 	"\x06RANGES\x10\x01\x12\a\n" +
 	"\x03SET\x10\x02\x12\b\n" +
-	"\x04TEXT\x10\x03\"\x93\t\n" +
+	"\x04TEXT\x10\x03\"\x8d\n" +
+	"\n" +
 	"\bResource\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
 	"\x04type\x18\x02 \x01(\x0e2#.estimatord.mesoswire.v1.Value.TypeR\x04type\x12=\n" +
@@ -1815,9 +1867,11 @@ const file_estimatord_mesoswire_v1_mesos_proto_rawDesc = "" +
 	"\aUNKNOWN\x10\x00\x12\n" +
 	"\n" +
 	"\x06STATIC\x10\x01\x12\v\n" +
-	"\aDYNAMIC\x10\x02\x1a\n" +
-	"\n" +
-	"\bDiskInfo\x1a\x0f\n" +
+	"\aDYNAMIC\x10\x02\x1a\x83\x01\n" +
+	"\bDiskInfo\x12X\n" +
+	"\vpersistence\x18\x01 \x01(\v26.estimatord.mesoswire.v1.Resource.DiskInfo.PersistenceR\vpersistence\x1a\x1d\n" +
+	"\vPersistence\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x1a\x0f\n" +
 	"\rRevocableInfo\x1a\f\n" +
 	"\n" +
 	"SharedInfo\"\xb1\x03\n" +
@@ -1897,37 +1951,38 @@ func file_estimatord_mesoswire_v1_mesos_proto_rawDescGZIP() []byte {
 }
 
 var file_estimatord_mesoswire_v1_mesos_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_estimatord_mesoswire_v1_mesos_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_estimatord_mesoswire_v1_mesos_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_estimatord_mesoswire_v1_mesos_proto_goTypes = []any{
-	(Value_Type)(0),                     // 0: estimatord.mesoswire.v1.Value.Type
-	(Resource_ReservationInfo_Type)(0),  // 1: estimatord.mesoswire.v1.Resource.ReservationInfo.Type
-	(ExecutorInfo_Type)(0),              // 2: estimatord.mesoswire.v1.ExecutorInfo.Type
-	(QoSCorrection_Type)(0),             // 3: estimatord.mesoswire.v1.QoSCorrection.Type
-	(*FrameworkID)(nil),                 // 4: estimatord.mesoswire.v1.FrameworkID
-	(*ExecutorID)(nil),                  // 5: estimatord.mesoswire.v1.ExecutorID
-	(*TaskID)(nil),                      // 6: estimatord.mesoswire.v1.TaskID
-	(*ResourceProviderID)(nil),          // 7: estimatord.mesoswire.v1.ResourceProviderID
-	(*ContainerID)(nil),                 // 8: estimatord.mesoswire.v1.ContainerID
-	(*Label)(nil),                       // 9: estimatord.mesoswire.v1.Label
-	(*Labels)(nil),                      // 10: estimatord.mesoswire.v1.Labels
-	(*Value)(nil),                       // 11: estimatord.mesoswire.v1.Value
-	(*Resource)(nil),                    // 12: estimatord.mesoswire.v1.Resource
-	(*ExecutorInfo)(nil),                // 13: estimatord.mesoswire.v1.ExecutorInfo
-	(*ResourceStatistics)(nil),          // 14: estimatord.mesoswire.v1.ResourceStatistics
-	(*ResourceUsage)(nil),               // 15: estimatord.mesoswire.v1.ResourceUsage
-	(*QoSCorrection)(nil),               // 16: estimatord.mesoswire.v1.QoSCorrection
-	(*Value_Scalar)(nil),                // 17: estimatord.mesoswire.v1.Value.Scalar
-	(*Value_Range)(nil),                 // 18: estimatord.mesoswire.v1.Value.Range
-	(*Value_Ranges)(nil),                // 19: estimatord.mesoswire.v1.Value.Ranges
-	(*Value_Set)(nil),                   // 20: estimatord.mesoswire.v1.Value.Set
-	(*Resource_AllocationInfo)(nil),     // 21: estimatord.mesoswire.v1.Resource.AllocationInfo
-	(*Resource_ReservationInfo)(nil),    // 22: estimatord.mesoswire.v1.Resource.ReservationInfo
-	(*Resource_DiskInfo)(nil),           // 23: estimatord.mesoswire.v1.Resource.DiskInfo
-	(*Resource_RevocableInfo)(nil),      // 24: estimatord.mesoswire.v1.Resource.RevocableInfo
-	(*Resource_SharedInfo)(nil),         // 25: estimatord.mesoswire.v1.Resource.SharedInfo
-	(*ResourceUsage_Executor)(nil),      // 26: estimatord.mesoswire.v1.ResourceUsage.Executor
-	(*ResourceUsage_Executor_Task)(nil), // 27: estimatord.mesoswire.v1.ResourceUsage.Executor.Task
-	(*QoSCorrection_Kill)(nil),          // 28: estimatord.mesoswire.v1.QoSCorrection.Kill
+	(Value_Type)(0),                       // 0: estimatord.mesoswire.v1.Value.Type
+	(Resource_ReservationInfo_Type)(0),    // 1: estimatord.mesoswire.v1.Resource.ReservationInfo.Type
+	(ExecutorInfo_Type)(0),                // 2: estimatord.mesoswire.v1.ExecutorInfo.Type
+	(QoSCorrection_Type)(0),               // 3: estimatord.mesoswire.v1.QoSCorrection.Type
+	(*FrameworkID)(nil),                   // 4: estimatord.mesoswire.v1.FrameworkID
+	(*ExecutorID)(nil),                    // 5: estimatord.mesoswire.v1.ExecutorID
+	(*TaskID)(nil),                        // 6: estimatord.mesoswire.v1.TaskID
+	(*ResourceProviderID)(nil),            // 7: estimatord.mesoswire.v1.ResourceProviderID
+	(*ContainerID)(nil),                   // 8: estimatord.mesoswire.v1.ContainerID
+	(*Label)(nil),                         // 9: estimatord.mesoswire.v1.Label
+	(*Labels)(nil),                        // 10: estimatord.mesoswire.v1.Labels
+	(*Value)(nil),                         // 11: estimatord.mesoswire.v1.Value
+	(*Resource)(nil),                      // 12: estimatord.mesoswire.v1.Resource
+	(*ExecutorInfo)(nil),                  // 13: estimatord.mesoswire.v1.ExecutorInfo
+	(*ResourceStatistics)(nil),            // 14: estimatord.mesoswire.v1.ResourceStatistics
+	(*ResourceUsage)(nil),                 // 15: estimatord.mesoswire.v1.ResourceUsage
+	(*QoSCorrection)(nil),                 // 16: estimatord.mesoswire.v1.QoSCorrection
+	(*Value_Scalar)(nil),                  // 17: estimatord.mesoswire.v1.Value.Scalar
+	(*Value_Range)(nil),                   // 18: estimatord.mesoswire.v1.Value.Range
+	(*Value_Ranges)(nil),                  // 19: estimatord.mesoswire.v1.Value.Ranges
+	(*Value_Set)(nil),                     // 20: estimatord.mesoswire.v1.Value.Set
+	(*Resource_AllocationInfo)(nil),       // 21: estimatord.mesoswire.v1.Resource.AllocationInfo
+	(*Resource_ReservationInfo)(nil),      // 22: estimatord.mesoswire.v1.Resource.ReservationInfo
+	(*Resource_DiskInfo)(nil),             // 23: estimatord.mesoswire.v1.Resource.DiskInfo
+	(*Resource_RevocableInfo)(nil),        // 24: estimatord.mesoswire.v1.Resource.RevocableInfo
+	(*Resource_SharedInfo)(nil),           // 25: estimatord.mesoswire.v1.Resource.SharedInfo
+	(*Resource_DiskInfo_Persistence)(nil), // 26: estimatord.mesoswire.v1.Resource.DiskInfo.Persistence
+	(*ResourceUsage_Executor)(nil),        // 27: estimatord.mesoswire.v1.ResourceUsage.Executor
+	(*ResourceUsage_Executor_Task)(nil),   // 28: estimatord.mesoswire.v1.ResourceUsage.Executor.Task
+	(*QoSCorrection_Kill)(nil),            // 29: estimatord.mesoswire.v1.QoSCorrection.Kill
 }
 var file_estimatord_mesoswire_v1_mesos_proto_depIdxs = []int32{
 	8,  // 0: estimatord.mesoswire.v1.ContainerID.parent:type_name -> estimatord.mesoswire.v1.ContainerID
@@ -1948,29 +2003,30 @@ var file_estimatord_mesoswire_v1_mesos_proto_depIdxs = []int32{
 	4,  // 15: estimatord.mesoswire.v1.ExecutorInfo.framework_id:type_name -> estimatord.mesoswire.v1.FrameworkID
 	10, // 16: estimatord.mesoswire.v1.ExecutorInfo.labels:type_name -> estimatord.mesoswire.v1.Labels
 	2,  // 17: estimatord.mesoswire.v1.ExecutorInfo.type:type_name -> estimatord.mesoswire.v1.ExecutorInfo.Type
-	26, // 18: estimatord.mesoswire.v1.ResourceUsage.executors:type_name -> estimatord.mesoswire.v1.ResourceUsage.Executor
+	27, // 18: estimatord.mesoswire.v1.ResourceUsage.executors:type_name -> estimatord.mesoswire.v1.ResourceUsage.Executor
 	12, // 19: estimatord.mesoswire.v1.ResourceUsage.total:type_name -> estimatord.mesoswire.v1.Resource
 	3,  // 20: estimatord.mesoswire.v1.QoSCorrection.type:type_name -> estimatord.mesoswire.v1.QoSCorrection.Type
-	28, // 21: estimatord.mesoswire.v1.QoSCorrection.kill:type_name -> estimatord.mesoswire.v1.QoSCorrection.Kill
+	29, // 21: estimatord.mesoswire.v1.QoSCorrection.kill:type_name -> estimatord.mesoswire.v1.QoSCorrection.Kill
 	18, // 22: estimatord.mesoswire.v1.Value.Ranges.range:type_name -> estimatord.mesoswire.v1.Value.Range
 	10, // 23: estimatord.mesoswire.v1.Resource.ReservationInfo.labels:type_name -> estimatord.mesoswire.v1.Labels
 	1,  // 24: estimatord.mesoswire.v1.Resource.ReservationInfo.type:type_name -> estimatord.mesoswire.v1.Resource.ReservationInfo.Type
-	13, // 25: estimatord.mesoswire.v1.ResourceUsage.Executor.executor_info:type_name -> estimatord.mesoswire.v1.ExecutorInfo
-	12, // 26: estimatord.mesoswire.v1.ResourceUsage.Executor.allocated:type_name -> estimatord.mesoswire.v1.Resource
-	14, // 27: estimatord.mesoswire.v1.ResourceUsage.Executor.statistics:type_name -> estimatord.mesoswire.v1.ResourceStatistics
-	8,  // 28: estimatord.mesoswire.v1.ResourceUsage.Executor.container_id:type_name -> estimatord.mesoswire.v1.ContainerID
-	27, // 29: estimatord.mesoswire.v1.ResourceUsage.Executor.tasks:type_name -> estimatord.mesoswire.v1.ResourceUsage.Executor.Task
-	6,  // 30: estimatord.mesoswire.v1.ResourceUsage.Executor.Task.id:type_name -> estimatord.mesoswire.v1.TaskID
-	12, // 31: estimatord.mesoswire.v1.ResourceUsage.Executor.Task.resources:type_name -> estimatord.mesoswire.v1.Resource
-	10, // 32: estimatord.mesoswire.v1.ResourceUsage.Executor.Task.labels:type_name -> estimatord.mesoswire.v1.Labels
-	4,  // 33: estimatord.mesoswire.v1.QoSCorrection.Kill.framework_id:type_name -> estimatord.mesoswire.v1.FrameworkID
-	5,  // 34: estimatord.mesoswire.v1.QoSCorrection.Kill.executor_id:type_name -> estimatord.mesoswire.v1.ExecutorID
-	8,  // 35: estimatord.mesoswire.v1.QoSCorrection.Kill.container_id:type_name -> estimatord.mesoswire.v1.ContainerID
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	26, // 25: estimatord.mesoswire.v1.Resource.DiskInfo.persistence:type_name -> estimatord.mesoswire.v1.Resource.DiskInfo.Persistence
+	13, // 26: estimatord.mesoswire.v1.ResourceUsage.Executor.executor_info:type_name -> estimatord.mesoswire.v1.ExecutorInfo
+	12, // 27: estimatord.mesoswire.v1.ResourceUsage.Executor.allocated:type_name -> estimatord.mesoswire.v1.Resource
+	14, // 28: estimatord.mesoswire.v1.ResourceUsage.Executor.statistics:type_name -> estimatord.mesoswire.v1.ResourceStatistics
+	8,  // 29: estimatord.mesoswire.v1.ResourceUsage.Executor.container_id:type_name -> estimatord.mesoswire.v1.ContainerID
+	28, // 30: estimatord.mesoswire.v1.ResourceUsage.Executor.tasks:type_name -> estimatord.mesoswire.v1.ResourceUsage.Executor.Task
+	6,  // 31: estimatord.mesoswire.v1.ResourceUsage.Executor.Task.id:type_name -> estimatord.mesoswire.v1.TaskID
+	12, // 32: estimatord.mesoswire.v1.ResourceUsage.Executor.Task.resources:type_name -> estimatord.mesoswire.v1.Resource
+	10, // 33: estimatord.mesoswire.v1.ResourceUsage.Executor.Task.labels:type_name -> estimatord.mesoswire.v1.Labels
+	4,  // 34: estimatord.mesoswire.v1.QoSCorrection.Kill.framework_id:type_name -> estimatord.mesoswire.v1.FrameworkID
+	5,  // 35: estimatord.mesoswire.v1.QoSCorrection.Kill.executor_id:type_name -> estimatord.mesoswire.v1.ExecutorID
+	8,  // 36: estimatord.mesoswire.v1.QoSCorrection.Kill.container_id:type_name -> estimatord.mesoswire.v1.ContainerID
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_estimatord_mesoswire_v1_mesos_proto_init() }
@@ -1984,7 +2040,7 @@ func file_estimatord_mesoswire_v1_mesos_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_estimatord_mesoswire_v1_mesos_proto_rawDesc), len(file_estimatord_mesoswire_v1_mesos_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
