@@ -94,12 +94,11 @@ type Instance struct {
 	// ExitCode is that of the task, when it is over.
 	ExitCode *int `json:"exit_code,omitempty"`
 
-	launched         bool
-	started          bool      // its executor has said so
-	heard            bool      // of the task, since it was launched or the stream began
-	notBefore        time.Time // after a preemption
-	deadline         time.Time // for resources; zero: none
-	unreachableSince time.Time
+	launched  bool
+	started   bool      // its executor has said so
+	unsure    time.Time // since when nobody has known of it; zero: it is known
+	notBefore time.Time // after a preemption
+	deadline  time.Time // for resources; zero: none
 }
 
 const waiting = "WAITING"
@@ -149,6 +148,11 @@ func (j *Job) Run(ctx context.Context) error {
 		}
 	}
 	return errors.Join(err, j.end(ctx, err))
+}
+
+// failover is how long the master lets tasks run when the framework is away.
+func (j *Job) failover() time.Duration {
+	return time.Duration(j.Info.FailoverTimeout * float64(time.Second))
 }
 
 // wait queues an instance for its first or next attempt.
@@ -223,7 +227,7 @@ func (j *Job) lose(err error) {
 func (j *Job) connect(ctx context.Context) error {
 	limit := j.ConnectTimeout
 	if j.Info.ID != nil && !j.ending {
-		limit = max(limit, time.Duration(j.Info.FailoverTimeout*float64(time.Second)))
+		limit = max(limit, j.failover())
 	}
 	for j.stream == nil {
 		now := time.Now()
@@ -266,21 +270,23 @@ func (j *Job) connect(ctx context.Context) error {
 	j.offers, j.suppressed = nil, false
 	j.reconcile.at, j.reconcile.wait = j.lostAt, settle
 	for _, i := range j.all {
-		i.heard = false
+		if i.launched && i.unsure.IsZero() {
+			i.unsure = j.lostAt
+		}
 	}
 	return nil
 }
 
 // expire is the error when a task has waited for too long, and gives up tasks
-// whose agent has been unreachable for too long.
+// of which nobody has known for too long.
 func (j *Job) expire(now time.Time) error {
 	for _, i := range j.all {
 		if i.State == waiting && !i.deadline.IsZero() && !now.Before(i.deadline) && !j.ending {
 			return fmt.Errorf("%w: %s had no %s, %s, within %s: %s", ErrTimeout, i.Name, j.amounts(), j.Ask.Type.String(), j.Timeout, j.offeredLast())
 		}
-		if after := time.Duration(j.Info.FailoverTimeout * float64(time.Second)); !i.unreachableSince.IsZero() && now.Sub(i.unreachableSince) > after {
-			i.unreachableSince = time.Time{}
-			j.finish(i, ExitFailed, fmt.Sprintf("lost: its agent is unreachable for %s", after))
+		if after := j.failover(); i.launched && !i.unsure.IsZero() && now.Sub(i.unsure) > after && j.stream != nil {
+			j.finish(i, ExitFailed, fmt.Sprintf("lost: nobody has known of it for %s (%s)", after, i.Says))
+			j.Log("%s: %s", i.TaskID, i.Says)
 		}
 	}
 	return nil
@@ -328,7 +334,7 @@ func (j *Job) step(ctx context.Context, now time.Time) error {
 func (j *Job) ask(ctx context.Context, now time.Time) error {
 	var unheard []scheduler.TaskOnAgent
 	for _, i := range j.all {
-		if i.launched && !i.heard {
+		if i.launched && !i.unsure.IsZero() {
 			unheard = append(unheard, scheduler.TaskOnAgent{TaskID: scheduler.ID{Value: i.TaskID}, AgentID: &scheduler.ID{Value: i.AgentID}})
 		}
 	}

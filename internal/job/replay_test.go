@@ -271,7 +271,7 @@ func TestMasterRestart(t *testing.T) {
 	if n := len(p.of("SUBSCRIBE")); n != 5 { // 200, 404, 503, 200, removed
 		t.Errorf("%d SUBSCRIBEs", n)
 	}
-	if i := j.all[0]; i.State != "TASK_RUNNING" || i.Attempts != 1 || !i.heard {
+	if i := j.all[0]; i.State != "TASK_RUNNING" || i.Attempts != 1 || !i.unsure.IsZero() {
 		t.Errorf("%+v", i)
 	}
 }

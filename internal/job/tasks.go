@@ -43,7 +43,7 @@ func (j *Job) place(ctx context.Context, now time.Time) error {
 			i.TaskID = fmt.Sprintf("%s.%d", i.Name, i.Attempts)
 		}
 		i.AgentID, i.Hostname, i.Kind = agent.ID, agent.Hostname, kind
-		i.launched, i.started, i.heard = true, false, false
+		i.launched, i.started, i.unsure = true, false, now
 		i.State, i.Says = "TASK_STAGING", "staging"
 		task := j.Task
 		task.Name, task.TaskID, task.AgentID, task.Resources = i.Name, scheduler.ID{Value: i.TaskID}, scheduler.ID{Value: agent.ID}, taken
@@ -60,7 +60,8 @@ func (j *Job) place(ctx context.Context, now time.Time) error {
 		}
 		used := agent.Used()
 		j.offers = slices.DeleteFunc(j.offers, func(o offer) bool { return slices.Contains(used, o.ID) })
-		j.reconcile.at, j.reconcile.wait = now.Add(30*time.Second), 30*time.Second
+		j.reconcile.wait = min(30*time.Second, j.failover()/3)
+		j.reconcile.at = now.Add(j.reconcile.wait)
 		if err := j.stream.Call(ctx, scheduler.Call{Type: "ACCEPT", Accept: &scheduler.Accept{
 			OfferIDs: used, Filters: filters,
 			Operations: []scheduler.Operation{{Type: "LAUNCH", Launch: scheduler.Launch{TaskInfos: launches[agent]}}},
@@ -125,7 +126,7 @@ func (j *Job) follows(i *Instance, s *scheduler.TaskStatus, now time.Time) {
 	if says != i.Says {
 		j.Log("%s: %s", i.TaskID, says)
 	}
-	i.heard, i.State, i.Says, i.unreachableSince = true, s.State, says, time.Time{}
+	i.State, i.Says, i.unsure = s.State, says, time.Time{}
 	fate := FateOf(s)
 	if fate == Lost && s.Reason == reasonReconciled && !i.started {
 		fate = NotLaunched // the master was lost before it launched it
@@ -134,7 +135,7 @@ func (j *Job) follows(i *Instance, s *scheduler.TaskStatus, now time.Time) {
 	case fate == Live:
 		i.started = i.started || s.Source == "SOURCE_EXECUTOR"
 	case fate == Unreachable:
-		i.unreachableSince = now
+		i.unsure = now
 	case fate == NotLaunched && !j.ending:
 		deadline := i.deadline // it waits on
 		j.wait(i, now, 0)

@@ -50,18 +50,15 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s answered %d %s: %s", e.URL, e.Status, http.StatusText(e.Status), strings.TrimSpace(e.Text))
 }
 
-// Is makes what passes by itself known: an answer of a master that is about to
-// lead, or not leading any more.
-func (e *StatusError) Is(target error) bool {
-	switch {
-	case target == ErrLeader:
-		return e.Status == http.StatusNotFound || e.Status == http.StatusTemporaryRedirect || e.Status >= 500
-	case target == ErrStreamEnded:
-		return e.Status == http.StatusTemporaryRedirect || e.Status == http.StatusBadRequest &&
-			(strings.Contains(e.Text, "stream ID") || strings.Contains(e.Text, "Framework cannot be found") ||
-				strings.Contains(e.Text, "not subscribed"))
-	}
-	return false
+// passes reports whether the master is about to lead, or not leading any more.
+func (e *StatusError) passes() bool {
+	return e.Status == http.StatusNotFound || e.Status == http.StatusTemporaryRedirect || e.Status >= 500
+}
+
+// ended reports whether the subscription is over for the master.
+func (e *StatusError) ended() bool {
+	return e.passes() || e.Status == http.StatusBadRequest && (strings.Contains(e.Text, "stream ID") ||
+		strings.Contains(e.Text, "Framework cannot be found") || strings.Contains(e.Text, "not subscribed"))
 }
 
 // Client talks to the leading master.
@@ -95,12 +92,12 @@ func (c *Client) post(ctx context.Context, where string, contentType string, bod
 	var been []string
 	for {
 		if slices.Contains(been, where) || len(been) > mostHops {
-			return nil, fmt.Errorf("%w: the masters redirect in a circle: %s", ErrLeader, strings.Join(append(been, where), " → "))
+			return nil, fmt.Errorf("the masters redirect in a circle: %s", strings.Join(append(been, where), " → "))
 		}
 		been = append(been, where)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(body))
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrLeader, err)
+			return nil, err
 		}
 		for k, v := range header {
 			req.Header[k] = v
@@ -112,7 +109,7 @@ func (c *Client) post(ctx context.Context, where string, contentType string, bod
 		}
 		resp, err := c.http.Do(req)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrLeader, err)
+			return nil, err
 		}
 		if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 			return resp, nil
@@ -134,7 +131,7 @@ func (c *Client) leading(ctx context.Context, path, contentType string, body []b
 		hosts, last := c.Masters.candidates(ctx)
 		for _, host := range hosts {
 			resp, err := c.post(ctx, host+path, contentType, body, nil)
-			if err == nil || !errors.Is(err, ErrLeader) {
+			if no := (*StatusError)(nil); err == nil || errors.As(err, &no) && !no.passes() {
 				return resp, err
 			}
 			if last == nil || ctx.Err() == nil { // the end itself says little
@@ -144,7 +141,7 @@ func (c *Client) leading(ctx context.Context, path, contentType string, body []b
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w (%s): %w", ErrLeader, c.Masters, last)
+			return nil, fmt.Errorf("%w: %w", ErrLeader, last)
 		}
 	}
 }
@@ -325,8 +322,8 @@ func (s *Stream) Call(ctx context.Context, call Call) error {
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4096))
 		return resp.Body.Close()
 	}
-	if errors.Is(err, ErrLeader) {
-		return fmt.Errorf("%w: %s: %w", ErrStreamEnded, call.Type, err)
+	if no := (*StatusError)(nil); errors.As(err, &no) && !no.ended() {
+		return fmt.Errorf("%s: %w", call.Type, err)
 	}
-	return fmt.Errorf("%s: %w", call.Type, err)
+	return fmt.Errorf("%w: %s: %w", ErrStreamEnded, call.Type, err)
 }
