@@ -18,8 +18,8 @@ all: build
 help: ## What can be made.
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
 
-build: ## The daemon, as bin/estimatord (no cgo, no run-time dependency).
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/estimatord
+build: ## The daemon, as bin/estimatord, and bin/mesos-run (no cgo, no run-time dependency).
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/estimatord ./cmd/mesos-run
 	@rm -rf bin/completions && mkdir -p bin/completions
 	@for shell in bash fish zsh; do ./$(BIN) completion $$shell >bin/completions/$$shell || exit 1; done
 
@@ -155,7 +155,7 @@ packages-check: packages ## The packages come out the same in another folder; th
 # What a package holds is what this installs: deploy/packages.
 install: ## What was built (and the man pages, if made), its unit, and the configuration that is not there yet, under PREFIX and /etc. Builds nothing.
 	@test -x $(BIN) || { echo 'nothing is built: make build, then install' >&2; exit 1; }
-	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(BIN) bin/mesos-run
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's#/usr/local/bin/#$(PREFIX)/bin/#' deploy/systemd/estimatord.service >$(DESTDIR)$(UNITDIR)/estimatord.service
 	install -D -m 0644 -t $(SHARE)/estimatord configs/settings.schema.json configs/policy.schema.json
@@ -175,7 +175,7 @@ config = sed 's|schema=\./|schema=$(PREFIX)/share/estimatord/|' configs/$(1).yam
 
 uninstall: ## Stops the daemon and removes what install and the daemon wrote; configuration that was changed stays.
 	@if test -z '$(DESTDIR)' && systemctl cat estimatord.service >/dev/null 2>&1; then systemctl disable --now estimatord.service; fi
-	rm -f $(DESTDIR)$(PREFIX)/bin/estimatord $(DESTDIR)$(UNITDIR)/estimatord.service
+	rm -f $(DESTDIR)$(PREFIX)/bin/estimatord $(DESTDIR)$(PREFIX)/bin/mesos-run $(DESTDIR)$(UNITDIR)/estimatord.service
 	rm -f $(SHARE)/bash-completion/completions/estimatord $(SHARE)/fish/vendor_completions.d/estimatord.fish $(SHARE)/zsh/site-functions/_estimatord
 	rm -f $(SHARE)/man/man8/estimatord.8 $(SHARE)/man/man8/estimatord-*.8
 	rm -rf $(SHARE)/estimatord $(SHARE)/doc/estimatord $(DESTDIR)/var/lib/estimatord $(DESTDIR)/run/estimatord
