@@ -16,7 +16,7 @@ func TestDocumentedCommandsParse(t *testing.T) {
 	}
 	text := string(page)
 	for _, cmd := range append(newRoot().Commands(), newRoot()) {
-		text += "\n" + cmd.Example
+		text = strings.Join([]string{text, cmd.Example}, "\n")
 	}
 	lines := regexp.MustCompile("(?m)(?:^ +|`)mesos-run (-[^`\n]*|[a-z]+ [^`\n]*)").FindAllStringSubmatch(text, -1)
 	for _, m := range lines {

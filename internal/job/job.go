@@ -31,7 +31,7 @@ const (
 	mostPause = time.Minute
 )
 
-// ErrTimeout: a task did not get resources in time.
+// ErrTimeout is that a task did not get resources in time.
 var ErrTimeout = errors.New("timed out")
 
 // Job is what is to be run. Run it once.
@@ -168,7 +168,7 @@ func (j *Job) wait(i *Instance, now time.Time, pause time.Duration) {
 // over reports whether there is nothing more to do.
 func (j *Job) over() bool {
 	for _, i := range j.all {
-		if i.ExitCode == nil && !(j.Detach > 0 && i.State == "TASK_RUNNING") {
+		if i.ExitCode == nil && (j.Detach == 0 || i.State != "TASK_RUNNING") {
 			return false
 		}
 	}

@@ -30,10 +30,10 @@ const (
 )
 
 var (
-	// ErrLeader: the leading master was not found, or is not ready. It may be
+	// ErrLeader is that the leading master was not found, or is not ready. It may be
 	// another time.
 	ErrLeader = errors.New("no leading master")
-	// ErrStreamEnded: the subscription is over and may be renewed.
+	// ErrStreamEnded is that the subscription is over and may be renewed.
 	ErrStreamEnded = errors.New("the master ended the stream")
 )
 

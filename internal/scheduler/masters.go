@@ -40,7 +40,6 @@ func ParseMasters(text string) (Masters, error) {
 		return Masters{}, fmt.Errorf("%w %q: %s (HOST:PORT[,HOST:PORT...] or zk://HOST:PORT[,HOST:PORT...]/PATH)", ErrMaster, text, why)
 	}
 	if scheme, after, ok := strings.Cut(text, "://"); ok {
-		rest = after
 		switch scheme {
 		case "http", "https":
 			m.scheme, rest = scheme, strings.TrimSuffix(after, "/")

@@ -58,7 +58,7 @@ func FuzzReadEvent(f *testing.F) {
 		for range 100 {
 			e, err := readEvent(r)
 			if err != nil {
-				if err != io.EOF && !errors.Is(err, ErrRecord) {
+				if !errors.Is(err, io.EOF) && !errors.Is(err, ErrRecord) {
 					t.Fatalf("%q: %v", stream, err)
 				}
 				return

@@ -139,7 +139,7 @@ func TestAbsentZooKeeper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() // accepts and says nothing
+	defer func() { _ = l.Close() }() // accepts and says nothing
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/estimatord/estimatord/qos/policy"
 )
 
-// ErrForm: the text is none of the forms that are read.
+// ErrForm is that the text is none of the forms that are read.
 var ErrForm = errors.New("neither a TaskInfo, a task group, a Marathon app nor an Aurora task")
 
 // Report is what there is to say of a task, or of a group of tasks.
