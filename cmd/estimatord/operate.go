@@ -71,18 +71,33 @@ func newBudget() *cobra.Command {
 }
 
 func newPause() *cobra.Command {
-	return newCall("pause", "Emergency switch: offer nothing and take nothing until resume or a restart",
+	var length time.Duration
+	var kept bool
+	cmd := newCall("pause", "Emergency switch: offer nothing and take nothing until resume or a restart",
 		`pause stops the offer, undoes throttles and freezes, and lets no rule do anything
-more, until "estimatord resume" or a restart of the daemon. A kill that the agent
+more, until "estimatord resume" or a restart of the daemon; with --for until then,
+with --until-resumed until resume alone, whatever is restarted. A kill that the agent
 was already told of cannot be called back. What is allocated stays allocated.
 What would be done goes on being shown by status and in the metrics.`,
 		func(ctx context.Context, c control.Client) (string, error) {
-			r, err := c.Pause(ctx)
-			if err == nil && r.WasPaused {
-				return "it was paused already", nil
+			if length < 0 || length > control.MaxPause {
+				return "", usageError{fmt.Errorf("--for: %s is not up to %s", length, control.MaxPause)}
 			}
-			return "paused from the next tick on, until resume or a restart", err
+			r, err := c.Pause(ctx, length, kept)
+			switch {
+			case err != nil:
+				return "", err
+			case kept && !r.PauseKept:
+				return "", fmt.Errorf("paused until %s: without state_file no pause outlasts a restart", r.Ends())
+			case r.WasPaused:
+				return "it was paused already, and is until " + r.Ends(), nil
+			}
+			return "paused from the next tick on, until " + r.Ends(), nil
 		})
+	cmd.Flags().DurationVar(&length, "for", 0, "end by itself after this time, and not with a restart")
+	cmd.Flags().BoolVar(&kept, "until-resumed", false, "end with resume alone, not with a restart")
+	cmd.MarkFlagsMutuallyExclusive("for", "until-resumed")
+	return cmd
 }
 
 func newResume() *cobra.Command {

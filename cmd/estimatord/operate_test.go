@@ -79,6 +79,41 @@ func TestOperatorCommands(t *testing.T) {
 	}
 }
 
+// A pause that only resume ends outlasts a restart.
+func TestAPauseOutlastsARestart(t *testing.T) {
+	dir := t.TempDir()
+	socket := "--operator-socket=" + filepath.Join(dir, "operator.sock")
+	t.Setenv("ESTIMATORD_STATE_FILE", filepath.Join(dir, "state.json"))
+	args := []string{"--mode=fixed", "--resources=cpus:4", "--socket", filepath.Join(dir, "agent.sock"), "--mesos-cgroups-root", "estimatord-no-such-agent"}
+	p := start(t, args...)
+	p.await(t, "offer")
+	if out := operate(t, "pause", "--until-resumed", socket); !strings.HasPrefix(out, "paused from the next tick on, until resume\n") {
+		t.Errorf("pause: %s", out)
+	}
+	p.await(t, "offer")
+	if code := p.stop(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+
+	p = start(t, args...)
+	if line := p.await(t, "offer"); line["offered"] != "0" || line["why"] != "paused" {
+		t.Errorf("after a restart: offer %v", line)
+	}
+	if out := operate(t, "status", socket); !strings.Contains(out, "PAUSED") || !strings.Contains(out, "until resume:") {
+		t.Errorf("status after a restart:\n%s", out)
+	}
+	operate(t, "resume", socket)
+	if line := p.await(t, "offer"); line["offered"] != "4" {
+		t.Errorf("resumed: offer %v", line)
+	}
+	if code, stderr := fails(t, "pause", "--for=2h", "--until-resumed", socket); code == 0 || !strings.Contains(stderr, "until-resumed") {
+		t.Errorf("both at once: exit %d, %s", code, stderr)
+	}
+	if code, stderr := fails(t, "pause", "--for=-2h", socket); code != exitUsage || !strings.Contains(stderr, "--for") {
+		t.Errorf("backwards: exit %d, %s", code, stderr)
+	}
+}
+
 func TestOperatorSocketOff(t *testing.T) {
 	dir := t.TempDir()
 	cmd := filepath.Join(dir, "operator.sock")

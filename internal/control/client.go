@@ -97,8 +97,17 @@ func (c Client) Follow(ctx context.Context, each func(*Update) error) error {
 }
 
 // Pause stops the daemon's actions.
-func (c Client) Pause(ctx context.Context) (*PauseReply, error) {
-	return ask[PauseReply](ctx, c, http.MethodPost, pathPause)
+// It lasts for length and outlasts a restart; without one it lasts until resume, and
+// outlasts a restart if kept.
+func (c Client) Pause(ctx context.Context, length time.Duration, kept bool) (*PauseReply, error) {
+	query := url.Values{}
+	if length != 0 {
+		query.Set("for", length.String())
+	}
+	if kept {
+		query.Set("kept", "true")
+	}
+	return ask[PauseReply](ctx, c, http.MethodPost, pathPause+"?"+query.Encode())
 }
 
 // Resume ends a pause.

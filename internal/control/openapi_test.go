@@ -144,6 +144,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	d.answers(t, "Explanation", body(http.MethodGet, pathKill+id))
 	d.answers(t, "Explanation", body(http.MethodGet, pathWhyNot+nd.snapshot.Containers[7].ID))
 	d.answers(t, "PauseReply", body(http.MethodPost, pathPause))
+	d.answers(t, "PauseReply", body(http.MethodPost, pathPause+"?for=2h"))
 	d.answers(t, "Status", body(http.MethodGet, pathStatus))
 	d.answers(t, "PauseReply", body(http.MethodPost, pathResume))
 	d.answers(t, "ResetReply", body(http.MethodPost, pathResetBudget))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/unixsocket"
 )
 
@@ -18,9 +19,15 @@ const (
 	pathResetBudget = "/api/v1/budget/reset"
 )
 
+// MaxPause is far beyond any maintenance; whoever wants longer than a month says
+// "until resumed".
+const MaxPause = 31 * 24 * time.Hour
+
 // PauseReply is the answer to pause and resume.
 type PauseReply struct {
 	WasPaused bool `json:"was_paused"`
+	// Pause is the one that begins, or goes on.
+	Pause
 }
 
 // ResetReply is the answer to a reset of the kill budget.
@@ -53,7 +60,7 @@ func (cfg *Config) ListenOperator() (*Server, error) {
 // commands are the routes that change something.
 func (o *operator) commands() []route {
 	return []route{
-		{method: http.MethodPost, path: pathPause, call: o.pause},
+		{method: http.MethodPost, path: pathPause, params: []string{"for", "kept"}, call: o.pause},
 		{method: http.MethodPost, path: pathResume, call: o.resume},
 		{method: http.MethodPost, path: pathResetBudget, call: o.resetBudget},
 	}
@@ -99,15 +106,31 @@ func (o *operator) resetBudget(req *http.Request) (any, error) {
 }
 
 func (o *operator) pause(req *http.Request) (any, error) {
-	was := o.Pending.setPaused(o.Now())
-	o.log(req.Context(), "paused: nothing is offered and nothing is taken until resume or a restart", "was_paused", was)
-	return PauseReply{was}, nil
+	pause := Pause{PausedSince: o.Now()}
+	switch query := req.URL.Query(); {
+	case query.Has("for"):
+		d, err := time.ParseDuration(query.Get("for"))
+		if err != nil || d <= 0 || d > MaxPause {
+			return nil, faultf(http.StatusBadRequest, "for: %s is no duration up to %s, like 2h", printable.Quote(query.Get("for")), MaxPause)
+		}
+		pause.PausedUntil, pause.PauseKept = pause.PausedSince.Add(d), true
+	case query.Has("kept"):
+		if query.Get("kept") != "true" {
+			return nil, faultf(http.StatusBadRequest, "kept: %s is not true", printable.Quote(query.Get("kept")))
+		}
+		pause.PauseKept = true
+	}
+	pause.PauseKept = pause.PauseKept && o.Pending.Keep != nil
+	was := o.Pending.setPause(pause)
+	pause = o.Pending.Pause(o.Now())
+	o.log(req.Context(), "paused: nothing is offered and nothing is taken", "was_paused", was, "until", pause.Ends())
+	return PauseReply{was, pause}, nil
 }
 
 func (o *operator) resume(req *http.Request) (any, error) {
-	was := o.Pending.setPaused(time.Time{})
+	was := o.Pending.setPause(Pause{})
 	o.log(req.Context(), "resumed", "was_paused", was)
-	return PauseReply{was}, nil
+	return PauseReply{WasPaused: was}, nil
 }
 
 // log logs a command with who gave it.

@@ -46,7 +46,7 @@ func clientOfNobody(socket string) int {
 		fmt.Println(err)
 		return 1
 	}
-	_, err := Client(socket).Pause(context.Background())
+	_, err := Client(socket).Pause(context.Background(), 0, false)
 	fmt.Println(errors.Is(err, ErrRefused), err)
 	return 0
 }
@@ -149,7 +149,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("a reset is carried out twice: %+v", o)
 	}
 	for i, was := range []bool{false, true} {
-		if p, err := client.Pause(t.Context()); err != nil || p.WasPaused != was {
+		if p, err := client.Pause(t.Context(), 0, false); err != nil || p.WasPaused != was {
 			t.Errorf("pause %d: %v, %v", i, p, err)
 		}
 		if o := cfg.Pending.Take(); o != (qos.Commands{Paused: true}) {
@@ -245,7 +245,7 @@ func TestAPanicIsAnError(t *testing.T) {
 	if _, err := client.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "see its log") {
 		t.Errorf("err %v", err)
 	}
-	if _, err := client.Pause(t.Context()); err != nil {
+	if _, err := client.Pause(t.Context(), 0, false); err != nil {
 		t.Errorf("the next call: %v", err)
 	}
 }

@@ -42,8 +42,7 @@ type Daemon struct {
 	Mode       string    `json:"mode"`
 	PID        int       `json:"pid"`
 	Started    time.Time `json:"started"`
-	// PausedSince is since when it is paused, absent while it is not.
-	PausedSince time.Time `json:"paused_since,omitzero"`
+	Pause
 }
 
 // Container is a container, and what is done to it.
@@ -55,7 +54,7 @@ type Container struct {
 
 func (cfg *Config) status() *Status {
 	d := cfg.Daemon
-	d.PID, d.PausedSince = os.Getpid(), cfg.Pending.PausedSince()
+	d.PID, d.Pause = os.Getpid(), cfg.Pending.Pause(cfg.Now())
 	st := &Status{
 		Daemon: d, Tick: brief(cfg.Last()), Containers: []Container{}, KillsInFlight: cfg.InFlight(),
 		Kills: cfg.Recent.killed(), Revision: cfg.Recent.revised(),
@@ -83,7 +82,7 @@ func (cfg *Config) words(r *decision.Record) Words {
 	if p := cfg.Policy(); p.File != "" {
 		pol = &p
 	}
-	return wordsOf(r, cfg.Daemon.Mode, pol, cfg.Pending.PausedSince())
+	return wordsOf(r, cfg.Daemon.Mode, pol, cfg.Pending.Pause(cfg.Now()))
 }
 
 func notApplied(s throttle.Setting) bool { return s.Value == "" && !s.Wanted }

@@ -79,8 +79,8 @@ const cellWidth = 37
 func (p *printer) daemon(st *Status) {
 	d := &st.Daemon
 	p.entry("daemon", "%s, pid %d, up %s, mode %s", d.Version, d.PID, p.since(d.Started), d.Mode)
-	if !d.PausedSince.IsZero() {
-		p.entry("", "PAUSED for %s: nothing is offered or taken until it is resumed", p.since(d.PausedSince))
+	if d.Paused() {
+		p.entry("", "PAUSED for %s, until %s: nothing is offered or taken", p.since(d.PausedSince), d.Ends())
 	}
 	if t := st.Tick; t != nil && t.QoS.Budget.Open() {
 		p.entry("", "KILL BUDGET SPENT %s ago: nothing is offered or killed", p.since(t.QoS.Budget.OpenSince))

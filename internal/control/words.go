@@ -54,13 +54,13 @@ type RuleWords struct {
 
 // wordsOf says how things stand. Numbers in the summary are those that change
 // rarely, so that whoever has it read aloud is not told each second.
-func wordsOf(r *decision.Record, mode string, pol *config.PolicyStatus, pausedSince time.Time) Words {
+func wordsOf(r *decision.Record, mode string, pol *config.PolicyStatus, pause Pause) Words {
 	w := Words{Offers: []OfferWords{}, Rules: []RuleWords{}}
 	if r == nil {
 		w.Level, w.Summary = Notice, "The daemon has not ticked yet."
 		return w
 	}
-	w.Level, w.Summary = summary(r, mode, pol, pausedSince)
+	w.Level, w.Summary = summary(r, mode, pol, pause)
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
 		w.Offers = append(w.Offers, OfferWords{r.OfferWhy(o).Text(), append([]explain.Cause{}, explain.Causes(r, o)...)})
@@ -91,13 +91,14 @@ func ruleWords(d *qos.Decision, r *qos.RuleState, at time.Time) RuleWords {
 }
 
 // summary is what is worst first.
-func summary(r *decision.Record, mode string, pol *config.PolicyStatus, pausedSince time.Time) (Level, string) {
+func summary(r *decision.Record, mode string, pol *config.PolicyStatus, pause Pause) (Level, string) {
 	active := activeRules(&r.QoS)
 	switch blind := blindness(r); {
-	case !pausedSince.IsZero() || r.Commands.Paused:
+	case pause.Paused() || r.Commands.Paused:
 		text := "Paused by an operator: nothing is offered or taken."
-		if !pausedSince.IsZero() {
-			text = "Paused by an operator since " + pausedSince.UTC().Format("15:04:05 UTC") + ": nothing is offered or taken."
+		if pause.Paused() {
+			text = "Paused by an operator since " + pause.PausedSince.UTC().Format("15:04:05 UTC") +
+				", until " + pause.Ends() + ": nothing is offered or taken."
 		}
 		return Notice, text
 	case r.QoS.Budget.Open():

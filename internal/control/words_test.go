@@ -3,7 +3,6 @@ package control
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
@@ -17,7 +16,7 @@ func TestSummary(t *testing.T) {
 		change func(*decision.Record)
 		pol    *config.PolicyStatus
 		mode   string
-		paused time.Time
+		paused Pause
 		level  Level
 		want   string
 	}{
@@ -26,7 +25,7 @@ func TestSummary(t *testing.T) {
 		{name: "noop", mode: "noop", pol: &config.PolicyStatus{}, level: Good, want: "only watches"},
 		{name: "bad policy", pol: &config.PolicyStatus{Err: "line 3"}, level: Bad, want: "refused"},
 		{name: "blind", change: func(r *decision.Record) { r.Offer.Resources[0].Why = reason.StaleUsage }, level: Bad, want: "agent's last report is older"},
-		{name: "paused and blind", change: func(r *decision.Record) { r.Offer.Resources[0].Why = reason.StaleUsage }, paused: now, level: Notice, want: "since 12:00:00 UTC"},
+		{name: "paused and blind", change: func(r *decision.Record) { r.Offer.Resources[0].Why = reason.StaleUsage }, paused: Pause{PausedSince: now}, level: Notice, want: "since 12:00:00 UTC, until resume or a restart:"},
 		{name: "spent", change: func(r *decision.Record) { r.QoS.Budget.OpenSince, r.QoS.Budget.Used = now, 5 }, level: Bad, want: "spent (5 kills)"},
 		{name: "active", change: func(r *decision.Record) { r.QoS.Rules[0].Active, r.QoS.Why = true, reason.Throttled }, level: Notice, want: "rule cpu is active. A rule is active; revocable containers are throttled."},
 		{name: "killing", change: func(r *decision.Record) { r.Dying = make([]decision.Dying, 1) }, level: Notice, want: "are killed"},
@@ -38,7 +37,7 @@ func TestSummary(t *testing.T) {
 			t.Errorf("%s: %+v; want %s with %q", tc.name, w, tc.level, tc.want)
 		}
 	}
-	if w := wordsOf(nil, "usage", nil, time.Time{}); w.Level != Notice || w.Summary == "" {
+	if w := wordsOf(nil, "usage", nil, Pause{}); w.Level != Notice || w.Summary == "" {
 		t.Errorf("before the first tick: %+v", w)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/control"
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/recording"
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -50,6 +51,7 @@ type checkpoint struct {
 	mu sync.Mutex
 	// handedOver are the kills under way that the agent was told of.
 	handedOver []snapshot.Key
+	pause      control.Pause
 	// due: there is something new that a crash should not cost.
 	due bool
 }
@@ -60,6 +62,7 @@ type content struct {
 	Estimator  *estimator.Checkpoint `json:"estimator,omitempty"`
 	Decisions  qos.Resume            `json:"decisions,omitzero"`
 	HandedOver []snapshot.Key        `json:"handed_over,omitempty"`
+	Pause      control.Pause         `json:"pause,omitzero"`
 
 	number uint64 // see statefile.File.Next
 }
@@ -93,7 +96,7 @@ func openCheckpoint(path string, est estimator.Estimator, now time.Time, log *sl
 		}
 		c.log.Info("goes on from what was learned")
 	}
-	c.resume, c.handedOver = c.restored.Decisions, c.restored.HandedOver
+	c.resume, c.handedOver, c.pause = c.restored.Decisions, c.restored.HandedOver, c.restored.Pause
 	return c, nil
 }
 
@@ -126,6 +129,14 @@ func (c *checkpoint) tell(v qos.Victim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handedOver, c.due = append(c.handedOver, v.Key()), true
+}
+
+// keepPause saves what an operator has said with the next tick. It is for any
+// goroutine.
+func (c *checkpoint) keepPause(p control.Pause) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pause, c.due = p, true
 }
 
 // keep takes what the decisions must not have forgotten, at each tick before a
@@ -189,7 +200,7 @@ func (c *checkpoint) take() content {
 	c.due = false
 	return content{
 		Version: checkpointVersion, number: c.file.Next(),
-		Estimator: c.estimator.Save(), Decisions: c.resume, HandedOver: slices.Clone(c.handedOver),
+		Estimator: c.estimator.Save(), Decisions: c.resume, HandedOver: slices.Clone(c.handedOver), Pause: c.pause,
 	}
 }
 

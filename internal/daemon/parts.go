@@ -91,6 +91,10 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		ticks, metrics.NewRecord(p.last), sampling, metrics.NewAgentAPI(srv.Status),
 		metrics.NewPolicy(p.policy.Status), metrics.NewThrottle(act.last),
 	}
+	if p.checkpoint.file != nil {
+		p.pending.Keep = p.checkpoint.keepPause
+		p.pending.Restore(p.checkpoint.restored.Pause)
+	}
 	loop := tick.Config{
 		Sampler: mon, Agent: p.agent, Estimator: est, Policies: p.policy, Commands: p.pending.Take,
 		Actor: act, Resume: p.checkpoint.resume, Keep: p.checkpoint.keep, Log: log,
