@@ -184,7 +184,7 @@ func (h *Recent) follow(r *decision.Record) (events []Event) {
 			now.Outcome.Gone = true
 			events = append(events, Event{
 				At: r.At, Seq: r.Seq, Kind: EventGone, Container: k.ID,
-				Text: nameOf(&k.Killed) + " was gone " + short(r.At.Sub(k.At)) + " after it was killed.",
+				Text: nameOf(&k.Killed) + " was gone " + Short(r.At.Sub(k.At)) + " after it was killed.",
 			})
 		}
 		h.kills[i] = &now

@@ -119,7 +119,7 @@ func (p *printer) tick(st *Status) {
 	if t.Agent == "" {
 		p.entry("agent", "none has reported yet")
 	} else {
-		p.entry("agent", "%s, reported %s ago", t.Agent, short(t.UsageAge()))
+		p.entry("agent", "%s, reported %s ago", t.Agent, Short(t.UsageAge()))
 	}
 	c := &t.Containers
 	p.entry("tasks", "%d regular, %d revocable, %d shared, %d unknown, %d unreadable", c.Regular, c.Revocable, c.Shared, c.UnknownToAgent, c.Unreadable)
@@ -240,11 +240,11 @@ func (p *printer) since(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return short(p.now.Sub(t))
+	return Short(p.now.Sub(t))
 }
 
-// short is d in two units at most.
-func short(d time.Duration) string {
+// Short is d in two units at most.
+func Short(d time.Duration) string {
 	d = max(0, d)
 	switch {
 	case d < 10*time.Second:

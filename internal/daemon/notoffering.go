@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/decision"
@@ -50,10 +49,9 @@ func (n *notOffering) Observe(r *decision.Record, _ *snapshot.Snapshot) {
 		if b.warned || r.At.Sub(b.since) < warnAfter {
 			continue
 		}
-		causes := explain.Causes(r, o)
-		if k := slices.IndexFunc(causes, func(c explain.Cause) bool { return !c.Expected }); k >= 0 {
+		if c := explain.Deciding(explain.Causes(r, o), o.Why); !c.Expected && c.Text != "" {
 			b.warned = true
-			n.log.Warn("nothing is offered", "resource", o.Resource, "why", string(o.Why), "cause", causes[k].Text, "cure", causes[k].Cure)
+			n.log.Warn("nothing is offered", "resource", o.Resource, "why", string(o.Why), "cause", c.Text, "cure", c.Cure)
 		}
 	}
 }

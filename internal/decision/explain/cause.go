@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,19 @@ func Causes(r *decision.Record, o *estimator.ResourceOffer) (all []Cause) {
 		all = append(all, terms(o)...)
 	}
 	return all
+}
+
+// Deciding is the cause to name alone: the first that somebody has to act on, else
+// the one of what decided the offer, else the first; zero for none.
+func Deciding(all []Cause, why reason.Code) (c Cause) {
+	for _, is := range []func(Cause) bool{
+		func(c Cause) bool { return !c.Expected }, func(c Cause) bool { return c.Why == why }, func(Cause) bool { return true },
+	} {
+		if i := slices.IndexFunc(all, is); i >= 0 {
+			return all[i]
+		}
+	}
+	return c
 }
 
 // blind says which input is absent.

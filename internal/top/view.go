@@ -1,0 +1,318 @@
+package top
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/estimatord/estimatord/internal/control"
+	"github.com/estimatord/estimatord/internal/decision/explain"
+	"github.com/estimatord/estimatord/internal/printable"
+)
+
+// Attributes of text (ECMA-48 SGR). The library leaves them out where the terminal
+// or NO_COLOR says so.
+const (
+	plain   = "\x1b[m"
+	bold    = "\x1b[1m"
+	faint   = "\x1b[2m"
+	marking = "\x1b[7m"
+	red     = "\x1b[1;31m"
+	yellow  = "\x1b[33m"
+	green   = "\x1b[32m"
+)
+
+// wideAt is the width from which ids have columns of their own.
+const wideAt = 150
+
+// View implements tea.Model.
+func (m *model) View() tea.View {
+	var lines []string
+	if m.width > 0 {
+		lines = m.head()
+		room := max(0, m.height-len(lines)-1)
+		body := m.table(room)
+		if m.text != "" {
+			body = m.explanation()
+			body = body[min(m.scrolled, len(body)):]
+		}
+		for i := range room {
+			line := ""
+			if i < len(body) {
+				line = body[i]
+			}
+			lines = append(lines, line)
+		}
+		lines = append(lines, m.foot())
+		lines = lines[max(0, len(lines)-m.height):]
+		for i := range lines {
+			lines[i] = ansi.Truncate(lines[i], m.width, "…")
+		}
+	}
+	v := tea.NewView(strings.Join(lines, "\n"))
+	v.AltScreen, v.WindowTitle = true, "estimatord"
+	return v
+}
+
+// tableHeight is how many lines the table has without its header, or an
+// explanation.
+func (m *model) tableHeight() int { return max(1, m.height-len(m.head())-2) }
+
+// styled is text that cannot move the cursor, in an attribute.
+func styled(attribute, text string) string {
+	return attribute + printable.Text(strings.ReplaceAll(text, "\n", " ")) + plain
+}
+
+// head is all above the table: whether all is well, the node, rules, events.
+func (m *model) head() []string {
+	st := m.st
+	agent := "no agent yet"
+	if t := st.Tick; t != nil && t.Agent != "" {
+		agent = "agent reported " + control.Short(t.UsageAge()) + " ago"
+	}
+	title := fmt.Sprintf("estimatord %s  mode %s  up %s  %s", st.Daemon.Version, st.Daemon.Mode, control.Short(m.heard.Sub(st.Daemon.Started)), agent)
+	lines := []string{styled(bold, title), m.summary()}
+	lines = append(lines, m.resources()...)
+	spare := max(1, m.height/8) // lines for each of rules and events
+	return append(append(lines, m.rules(spare)...), m.happened(spare)...)
+}
+
+// silentAfter is how long a daemon that says nothing is taken to be there.
+const silentAfter = 5 * time.Second
+
+func (m *model) summary() string {
+	if silent := time.Since(m.heard); m.lost != nil || silent > silentAfter {
+		why := "it says nothing"
+		if m.lost != nil {
+			why = m.lost.Error()
+		}
+		return styled(red, fmt.Sprintf("NO DAEMON for %s, what is below is old: %s", control.Short(silent), why))
+	}
+	attribute := map[control.Level]string{control.Bad: red, control.Notice: yellow, control.Good: green}[m.st.Words.Level]
+	return styled(attribute, m.st.Words.Summary)
+}
+
+// resources are the sums of the node: for each resource that is offered what keeps
+// the offer from being more, who uses it, and a bar.
+func (m *model) resources() (lines []string) {
+	if m.st.Tick == nil {
+		return nil
+	}
+	offers := m.st.Tick.Offer.Resources
+	for i := range offers {
+		o := &offers[i]
+		h := m.history(o.Resource)
+		why := string(m.st.Tick.OfferWhy(o))
+		if i < len(m.st.Words.Offers) {
+			why = cmp.Or(explain.Deciding(m.st.Words.Offers[i].Causes, o.Why).Text, why)
+		}
+		allocated, peak, revocable := "-", "-", "-"
+		if o.Allocated != nil {
+			allocated, revocable = number(o.RegularAllocated.Float()), number(o.RevocableAllocated.Float())
+		}
+		if o.Estimate != nil {
+			peak = number(o.Peak.Float())
+		}
+		lines = append(lines,
+			fmt.Sprintf("%s%-4s offered %s of %s %s%s %s", bold, o.Resource, number(o.Offered.Float()), number(last(h.Capacity)), unitOf(o.Resource), plain, styled(faint, why)),
+			fmt.Sprintf("     R regular %s of %s (peak %s)  V revocable %s of %s (total %s)", number(last(h.RegularUsage)), allocated, peak,
+				number(last(h.RevocableUsage)), revocable, number(o.RevocableTotal.Float())),
+			"     "+bar(h, o.Offered.Float(), min(m.width, maxBar)-6))
+	}
+	return lines
+}
+
+// maxBar is the widest bar.
+const maxBar = 130
+
+func (m *model) history(resource string) *control.ResourceHistory {
+	for i := range m.node {
+		if m.node[i].Resource == resource {
+			return &m.node[i]
+		}
+	}
+	return &control.ResourceHistory{}
+}
+
+// unitOf is the unit of a resource's amounts.
+func unitOf(resource string) string {
+	if resource == "mem" {
+		return "MB"
+	}
+	return "CPUs"
+}
+
+// bar shows who uses the capacity: R regular, V revocable, x outside the
+// containers, o offered.
+func bar(h *control.ResourceHistory, offered float64, width int) string {
+	capacity := last(h.Capacity)
+	if math.IsNaN(capacity) || capacity <= 0 || width < 1 {
+		return ""
+	}
+	var b strings.Builder
+	left, carry := width, 0.0
+	for _, part := range []struct {
+		sign   string
+		amount float64
+	}{{"R", last(h.RegularUsage)}, {"V", last(h.RevocableUsage)}, {"x", last(h.Unmanaged)}, {"o", offered}} {
+		if math.IsNaN(part.amount) {
+			continue
+		}
+		exact := part.amount/capacity*float64(width) + carry
+		n := max(0, min(left, int(exact)))
+		carry = exact - float64(n)
+		b.WriteString(strings.Repeat(part.sign, n))
+		left -= n
+	}
+	return b.String() + strings.Repeat("·", left)
+}
+
+// rules are a line each, active ones first, as many as there is room for.
+func (m *model) rules(room int) (lines []string) {
+	t := m.st.Tick
+	if t == nil {
+		return nil
+	}
+	words := m.st.Words.Rules
+	for _, active := range []bool{true, false} {
+		for i := range t.QoS.Rules[:min(len(words), len(t.QoS.Rules))] {
+			r, w := &t.QoS.Rules[i], &words[i]
+			if r.Active != active {
+				continue
+			}
+			attribute := plain
+			if active {
+				attribute = yellow
+			}
+			lines = append(lines, styled(attribute, fmt.Sprintf("rule %s  reads %s, acts above %s  %s", r.Name, w.Reads, w.Above, w.State)))
+		}
+	}
+	if more := len(lines) - room; more > 0 {
+		lines = append(lines[:room-1], styled(faint, fmt.Sprintf("and %d more rules", more+1)))
+	}
+	return lines
+}
+
+// happened are the last events, the newest last, beginning with the last kill
+// before the start.
+func (m *model) happened(room int) (lines []string) {
+	for _, e := range m.events[max(0, len(m.events)-room):] {
+		lines = append(lines, styled(faint, e.At.UTC().Format("15:04:05 ")+e.Text))
+	}
+	return lines
+}
+
+// table is the header and the rows that fit, with the marked one among them.
+func (m *model) table(room int) []string {
+	var lines []string
+	if m.kills {
+		lines = append(lines, styled(bold, "  LAST KILLS (UTC)     CONTAINER TASK: WHY"))
+		for i := range m.killed {
+			c := m.killed[i].Cells()
+			lines = append(lines, fmt.Sprintf("  %s  %-8s  %s: %s", c[0], c[1], c[2], c[3]))
+		}
+	} else {
+		lines = append(lines, m.header())
+		for i := range m.rows {
+			lines = append(lines, m.line(&m.rows[i]))
+		}
+	}
+	first := max(0, m.marked+2-room)
+	body := lines[1:][first:]
+	for i := range body {
+		attribute := ""
+		if first+i == m.marked {
+			attribute = marking
+		}
+		body[i] = styled(attribute, ansi.Truncate(body[i], m.width, "…"))
+	}
+	if len(body) == 0 {
+		body = []string{styled(faint, "  "+m.none())}
+	}
+	return append(lines[:1:1], body...)
+}
+
+// none says why the table is empty.
+func (m *model) none() string {
+	switch {
+	case m.filter != "":
+		return "nothing matches"
+	case m.kills:
+		return "nothing was killed"
+	}
+	return "the agent runs nothing"
+}
+
+const columns = "  %s %-9s %6s %6s %8s %8s %7s  %-11s"
+
+func (m *model) header() string {
+	return styled(bold, m.wide("NAME", "CONTAINER", "FRAMEWORK", "CLASS", "CPUs", "of", "MB", "of", "AGE", "STATE"))
+}
+
+func (m *model) line(r *row) string {
+	return m.wide(r.name, r.ID, r.framework, r.class, number(r.cores), number(r.coresAllocated),
+		number(r.memory), number(r.memoryAllocated), age(r.ageSeconds), r.state)
+}
+
+// wide puts cells into columns as wide as the screen allows.
+func (m *model) wide(name, id, framework string, cells ...any) string {
+	rest := fmt.Sprintf(columns, append([]any{""}, cells...)...)
+	room := m.width - ansi.StringWidth(rest)
+	if m.width >= wideAt {
+		room -= 2 * idWidth
+		name = fit(name, room)
+		return strings.Replace(rest, "  ", "  "+name+fit("  "+id, idWidth)+fit("  "+framework, idWidth), 1)
+	}
+	return strings.Replace(rest, "  ", "  "+fit(name, room), 1)
+}
+
+// idWidth has room for a UUID.
+const idWidth = 38
+
+// fit is text in a column of that width.
+func fit(text string, width int) string {
+	text = ansi.Truncate(printable.Text(text), max(0, width), "…")
+	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
+}
+
+// foot says what keys do.
+func (m *model) foot() string {
+	switch {
+	case m.typing:
+		return styled(marking, "filter: "+m.filter+"_") + styled(faint, "  enter keep  esc clear")
+	case m.text != "":
+		return styled(faint, "esc back  up/down scroll  q quit")
+	}
+	text := "q quit  enter why  o offer  tab kills  s sort: " + m.orders[m.by].name + "  r reverse  / filter"
+	if m.kills {
+		text = "q quit  enter why  o offer  tab containers  / filter"
+	}
+	if m.filter != "" {
+		text += ": " + m.filter + " (esc clears)"
+	}
+	return styled(faint, text)
+}
+
+// number has two decimals at most.
+func number(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "-"
+	case math.Abs(v) >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}
+
+func age(seconds float64) string {
+	if math.IsNaN(seconds) {
+		return "-"
+	}
+	return control.Short(time.Duration(seconds) * time.Second)
+}
