@@ -117,7 +117,7 @@ func TestThrottlesAreUndoneByARefusedStart(t *testing.T) {
 		"cgroup root":        {[]string{"--cgroup-root=/nonexistent"}, exitUsage},
 		"user":               {[]string{"--agent-user=no-such-user"}, exitUsage},
 		"read-only log":      {[]string{"--config=log.yaml"}, exitUsage},
-		"port":               {[]string{"--listen=256.0.0.1:1"}, exitFailed},
+		"port":               {[]string{"--listen=256.0.0.1:1", "--config=port.yaml"}, exitFailed},
 		"no operator socket": {[]string{"--operator-socket=/proc/x/operator.sock"}, exitFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,6 +125,7 @@ func TestThrottlesAreUndoneByARefusedStart(t *testing.T) {
 			dir := filepath.Dir(th.journal)
 			write(t, filepath.Join(dir, "policy.yaml"), "rules: [\n")
 			write(t, filepath.Join(dir, "settings.yaml"), "intervall: 1s\n")
+			write(t, filepath.Join(dir, "port.yaml"), "listen_insecure: true\n")
 			write(t, filepath.Join(dir, "log.yaml"), "decisions: {dir: /proc/self/decisions}\n")
 			args := append([]string{"--listen=off", "--mesos-cgroups-root=" + th.tree.Root(), "--socket=" + filepath.Join(dir, "agent.sock")}, fault.args...)
 			cmd := command(t, args...)

@@ -38,6 +38,10 @@ type Config struct {
 	Socket    string
 	AgentUser string
 	Listen    string
+	// ListenInsecure lets other hosts read without TLS, WebConfig is the file that
+	// says how with it.
+	ListenInsecure bool
+	WebConfig      string
 
 	Interval         time.Duration
 	CgroupRoot       string

@@ -55,7 +55,7 @@ func Load(flags *pflag.FlagSet, environ []string, read ReadFile) (Config, Proven
 		}
 	})
 	if len(l.faults) == 0 { // what does not fit together may follow from what is wrong alone
-		l.together()
+		l.together(read)
 	}
 	return l.config, l.origins, l.faults.err()
 }
@@ -150,16 +150,19 @@ func (l *loader) file(read ReadFile) {
 			l.origins[path] = fmt.Sprintf("%s:%d", name, n.Line)
 		}
 	})
-	if p := l.config.Policy; p != "" && !filepath.IsAbs(p) {
+	for _, p := range []*string{&l.config.Policy, &l.config.WebConfig} {
 		// A path in a file is relative to the file: where a daemon was started
 		// says nothing.
-		l.config.Policy = filepath.Join(filepath.Dir(name), p)
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(filepath.Dir(name), *p)
+		}
 	}
 }
 
 // together checks what only shows with all settings known.
-func (l *loader) together() {
+func (l *loader) together(read ReadFile) {
 	c := &l.config
+	l.listen(read)
 	estimated := c.Estimator.Resources
 	if len(estimated) == 0 {
 		l.fault("estimator.resources", "is empty")

@@ -3,8 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,41 +24,34 @@ type PolicyFile struct {
 	Warnings Errors
 }
 
-// Hook is who is told of a kill before the kill is handed to the agent, so that
-// a framework can save what it has.
-type Hook = prekill.Hook
-
-// LoadPolicy reads a policy file. The error is that of reading, or Errors.
+// LoadPolicy reads a policy file, and refuses a hook that is not ready to be told
+// on this host. The error is that of reading, or Errors.
 func LoadPolicy(path string) (*PolicyFile, error) {
 	data, err := Read(path)
 	if err != nil {
 		return nil, err
 	}
-	return ParsePolicy(path, data)
+	return parsePolicyFile(path, data, judgeHook)
 }
 
 // ParsePolicy makes a policy of the text of the file called name. How old its
 // inputs may be is not part of the file; it starts from policy.DefaultFresh.
 func ParsePolicy(name string, data []byte) (*PolicyFile, error) {
-	return parsePolicyFile(name, data, func(string) error { return nil })
+	return parsePolicyFile(name, data, nil)
 }
 
-// parsePolicyFile is ParsePolicy where trusted says what is wrong with a program
-// that would be run.
-func parsePolicyFile(name string, data []byte, trusted func(name string) error) (*PolicyFile, error) {
+// parsePolicyFile is ParsePolicy where judge, which may be nil, says what is wrong
+// with a hook on this host.
+func parsePolicyFile(name string, data []byte, judge func(*Hook) (key string, err error)) (*PolicyFile, error) {
 	p := newPolicyText()
 	p.open(name, data, p.keys())
 	if len(p.faults) == 0 && len(p.Rules) == 0 {
 		p.faultAt("rules", "there is none (a daemon without rules has no policy file)", nil)
 	}
 	p.semantics()
-	if h := p.hook.Command; len(p.faults) == 0 && len(h) > 0 {
-		err := trusted(h[0])
-		if errors.Is(err, fs.ErrNotExist) { // it may come yet, but from whom?
-			err = trusted(filepath.Dir(h[0]))
-		}
-		if errors.Is(err, ErrUntrusted) {
-			p.faultAt("hook.command[0]", err.Error(), err)
+	if len(p.faults) == 0 && isSet(&p.hook) && judge != nil {
+		if key, err := judge(&p.hook); err != nil {
+			p.faultAt(key, err.Error(), err)
 		}
 	}
 	if err := p.faults.err(); err != nil {
@@ -257,21 +248,6 @@ func (p *policyText) semantics() {
 		if errors.As(e, &f) && !spoilt[part(f.Path)] {
 			p.faultAt(f.Path, f.Reason, e)
 		}
-	}
-}
-
-// isSet reports whether anything is to be told.
-func isSet(h *Hook) bool { return len(h.Command) > 0 || h.Socket != "" }
-
-// checkHook reports what does not fit together.
-func (p *policyText) checkHook() {
-	switch h := &p.hook; {
-	case (len(h.Command) > 0) == (h.Socket != ""):
-		p.faultAt("hook", "needs exactly one of command and socket", nil)
-	case len(h.Command) > 0 && !filepath.IsAbs(h.Command[0]):
-		p.faultAt("hook.command[0]", quote(h.Command[0])+" is not an absolute path", nil)
-	case h.Socket != "" && !filepath.IsAbs(h.Socket):
-		p.faultAt("hook.socket", quote(h.Socket)+" is not an absolute path", nil)
 	}
 }
 

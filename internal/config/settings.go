@@ -50,6 +50,14 @@ func settings(c *Config, read ReadFile) []key {
 			help: "Unix socket for status, budget, pause and resume, for root and the daemon's own user; empty: operator.sock beside socket",
 		},
 		{name: "listen", flag: true, value: text(&c.Listen, "host:port|"+Off, "", checkAddress), help: "address for /metrics and /healthz"},
+		{
+			name: "listen_insecure", value: boolean(&c.ListenInsecure),
+			help: "lets listen be an address that other hosts reach, without TLS",
+		},
+		{
+			name: "web_config", value: maybe(&c.WebConfig),
+			help: "Prometheus's web configuration file, with the certificate and the users of listen; empty: plain HTTP",
+		},
 		{name: "interval", flag: true, value: duration(&c.Interval, 100*time.Millisecond, time.Minute), help: "time between two samples of the node"},
 		{name: "cgroup_root", flag: true, value: place(&c.CgroupRoot), help: "where cgroup file systems are mounted"},
 		{name: "mesos_cgroups_root", flag: true, value: place(&c.MesosCgroupsRoot), help: "the agent's --cgroups_root, below each hierarchy"},

@@ -275,7 +275,19 @@ func (t *sight) parse(path string) (*PolicyFile, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
-	return parsePolicyFile(path, t.data, Trusted)
+	var unready *Error
+	f, err := parsePolicyFile(path, t.data, func(h *Hook) (string, error) {
+		key, err := judgeHook(h)
+		if errors.Is(err, errUnready) {
+			unready = &Error{Where: path, Key: key, Reason: err.Error() + "; nobody is told before a kill", Err: err}
+			err = nil
+		}
+		return key, err
+	})
+	if unready != nil && err == nil {
+		f.Warnings = append(f.Warnings, unready)
+	}
+	return f, err
 }
 
 // same reports whether u says the same.

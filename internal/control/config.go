@@ -28,6 +28,8 @@ type Config struct {
 	Socket, ProcRoot string
 	// Listen is host:port of the loopback port; port 0 picks a free one.
 	Listen string
+	// WebConfig is the file with the port's certificate and users, "" for none.
+	WebConfig string
 	// Daemon is shown as it is, with the PID and the pause filled in.
 	Daemon Daemon
 	// Recent is what happened lately.

@@ -26,7 +26,7 @@ func (cfg *Config) ListenLoopback() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for /metrics on %q: %w", cfg.Listen, err)
 	}
-	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && cfg.WebConfig == "" {
 		cfg.Log.Warn("metrics are readable from other hosts", "listen", l.Addr().String())
 	}
 	mux := http.NewServeMux()
@@ -38,7 +38,9 @@ func (cfg *Config) ListenLoopback() (*Server, error) {
 	mux.Handle("/api/", byItsName(cfg.api()))
 	mux.Handle("GET /{$}", page())
 	mux.Handle("GET /page/", page())
-	return newServer("/metrics on "+l.Addr().String(), l, mux, cfg.Log), nil
+	s := newServer("/metrics on "+l.Addr().String(), l, mux, cfg.Log)
+	s.webConfig = cfg.WebConfig
+	return s, nil
 }
 
 func listen(address string) (net.Listener, error) {

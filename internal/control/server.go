@@ -3,12 +3,15 @@ package control
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/estimatord/estimatord/internal/connlimit"
 )
@@ -18,6 +21,8 @@ type Server struct {
 	name     string // for errors
 	http     *http.Server
 	listener net.Listener
+	// webConfig is the file with the certificate and the users, "" for none.
+	webConfig string
 	// remove, which may be nil, takes the listener's file away.
 	remove func() error
 }
@@ -47,9 +52,10 @@ func newServer(name string, l net.Listener, h http.Handler, log *slog.Logger) *S
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
-	// One request to a connection: what limits connections limits requests.
+	// One request to a connection, which HTTP/2 does not know: what limits connections limits requests.
 	s.http.SetKeepAlivesEnabled(false)
 	return s
 }
@@ -62,7 +68,8 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 func (s *Server) Serve(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {
-		done <- s.http.Serve(&connlimit.Listener{Listener: inJSON{s.listener}, Most: maxConns, EvictOldest: true, Every: acceptEvery, Burst: acceptBurst})
+		l := &connlimit.Listener{Listener: inJSON{s.listener}, Most: maxConns, EvictOldest: true, Every: acceptEvery, Burst: acceptBurst}
+		done <- web.Serve(l, s.http, &web.FlagConfig{WebConfigFile: &s.webConfig}, slog.New(slog.DiscardHandler))
 	}()
 	var stopped, remains error
 	select {

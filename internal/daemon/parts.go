@@ -250,7 +250,7 @@ func lookUp(name string) (uint32, error) {
 // people is what people are served from.
 func (p *parts) people(cfg *config.Config) *control.Config {
 	return &control.Config{
-		Socket: cfg.OperatorAt(), ProcRoot: cfg.ProcRoot, Listen: cfg.Listen, Last: p.last, Unhealthy: cfg.SampleStaleAfter,
+		Socket: cfg.OperatorAt(), ProcRoot: cfg.ProcRoot, Listen: cfg.Listen, WebConfig: cfg.WebConfig, Last: p.last, Unhealthy: cfg.SampleStaleAfter,
 		Daemon: control.Daemon{
 			Version: p.build.Version, Revision: p.build.Revision, ConfigHash: cfg.Hash(), Mode: string(cfg.Mode), Started: time.Now(),
 		},
