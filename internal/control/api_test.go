@@ -69,7 +69,7 @@ func (nd *node) tick(change func(*decision.Record)) {
 	}
 	limit := resources.Milli(8000)
 	r := &decision.Record{
-		Seq: s.Seq, Run: "run", At: s.At, PolicyHash: "0123456789ab", Reported: true, Agent: "pid:1@2", UsageAgeSeconds: 3,
+		Seq: s.Seq, Run: "run", At: s.At, PolicyHash: "0123456789ab", Reported: true, Agent: "pid:1@2", UsageAgeSeconds: float64(s.Seq % 15),
 		Host: snapshot.Host{At: s.At, CPUs: snapshot.CountOf(uint64(len(s.Containers)/2 + 4)), MemTotalBytes: snapshot.CountOf(64 << 30)},
 		Offer: estimator.Offer{Resources: []estimator.ResourceOffer{{
 			Resource: "cpus", Allocated: &estimator.Allocated{RegularAllocated: 48000, RevocableAllocated: 4000},
@@ -455,5 +455,46 @@ func TestTheOldestFollowerGoesForANewOne(t *testing.T) {
 	}
 	if f := h.follow(); f.why == "" {
 		t.Error("somebody can still follow")
+	}
+}
+
+// BenchmarkRemember is what a tick costs beside the loop while nobody follows.
+func BenchmarkRemember(b *testing.B) {
+	for _, n := range []int{200, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			nd := newNode(n, now)
+			nd.tick(nil)
+			<-nd.recent.records
+			b.ReportAllocs()
+			for b.Loop() {
+				nd.last.At = nd.last.At.Add(time.Second)
+				nd.recent.take(nd.last, pointOf(nd.last, nd.recent.rows))
+			}
+		})
+	}
+}
+
+// BenchmarkUpdate is what an update costs those who follow together.
+func BenchmarkUpdate(b *testing.B) {
+	nd := newNode(200, now)
+	nd.tick(nil)
+	p := pointOf(nd.last, nd.recent.rows)
+	cfg := nd.config()
+	b.ReportAllocs()
+	for b.Loop() {
+		u := nd.recent.update(nd.last, p, nil)
+		u.Words = cfg.words(nd.last)
+		b.SetBytes(int64(len(marshal(u))))
+	}
+}
+
+// BenchmarkStatus is what one answer costs.
+func BenchmarkStatus(b *testing.B) {
+	nd := newNode(200, now)
+	nd.tick(nil)
+	cfg := nd.config()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.SetBytes(int64(len(marshal(cfg.status()))))
 	}
 }

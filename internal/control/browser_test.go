@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -348,4 +350,51 @@ func TestPageIsAccessible(t *testing.T) {
 			b.until("document.querySelector('#explanation').open")
 		}
 	}
+}
+
+// BenchmarkPagePaint opens the page of 500 containers: ms until it is painted first.
+func BenchmarkPagePaint(b *testing.B) {
+	_, page := onPage(b, 500, 1280, 900)
+	sum := 0.0
+	for range b.N {
+		page.do(chromedp.Reload())
+		page.until("performance.getEntriesByName('first-contentful-paint').length > 0 && " + rows + ".length > 0")
+		sum += eval[float64](page, "performance.getEntriesByName('first-contentful-paint')[0].startTime")
+	}
+	b.ReportMetric(sum/float64(b.N), "paint-ms/op")
+}
+
+// BenchmarkPageTick is what a tick of 500 containers costs the page: ms of script,
+// and of all that the browser does for it.
+func BenchmarkPageTick(b *testing.B) {
+	nd, page := onPage(b, 500, 1280, 900)
+	page.until(rows + ".length > 0")
+	spent := func() (script, task float64) {
+		m, err := chromedp.Run(page.ctx, func(ctx context.Context, t *chromedp.Target) (performance.GetMetricsResult, error) {
+			if _, err := chromedp.Call(ctx, performance.Enable, performance.EnableParams{}); err != nil {
+				return performance.GetMetricsResult{}, err
+			}
+			return chromedp.Call(ctx, performance.GetMetrics, cdp.Empty{})
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, v := range m.Metrics {
+			switch v.Name {
+			case "ScriptDuration":
+				script = v.Value
+			case "TaskDuration":
+				task = v.Value
+			}
+		}
+		return script, task
+	}
+	script, task := spent()
+	for range b.N {
+		nd.tick(nil)
+		time.Sleep(time.Second)
+	}
+	script2, task2 := spent()
+	b.ReportMetric(1000*(script2-script)/float64(b.N), "script-ms/op")
+	b.ReportMetric(1000*(task2-task)/float64(b.N), "task-ms/op")
 }

@@ -161,6 +161,10 @@ func offered(r *decision.Record) string {
 	var all []string
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
+		if o.RevocableTotal == 0 {
+			all = append(all, "nothing of "+o.Resource+" offered: "+lower(strings.TrimSuffix(r.OfferWhy(o).Text(), ".")))
+			continue
+		}
 		unit := " " + o.Resource
 		if o.Resource == "mem" {
 			unit = " MiB of memory"
@@ -176,4 +180,11 @@ func offered(r *decision.Record) string {
 	}
 	text := strings.Join(all, "; ") + "."
 	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+func lower(text string) string {
+	if text == "" {
+		return "unknown"
+	}
+	return strings.ToLower(text[:1]) + text[1:]
 }

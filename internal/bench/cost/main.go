@@ -31,6 +31,7 @@ type options struct {
 	settle  time.Duration
 	measure time.Duration
 	record  bool
+	page    bool
 	// other is a program to measure in the daemon's place.
 	other string
 }
@@ -60,6 +61,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.settle, "settle", 15*time.Second, "time before the measurement")
 	fs.DurationVar(&o.measure, "measure", 45*time.Second, "time of the measurement")
 	fs.BoolVar(&o.record, "record", false, "have the daemon record, too")
+	fs.BoolVar(&o.page, "page", false, "measure once more with a status page open")
 	fs.StringVar(&o.other, "other", "", "measure this program instead; its argument is the cgroup whose containers it samples")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -80,15 +82,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	w := bufio.NewWriter(out)
-	_, _ = fmt.Fprintln(w, "| containers | CPU, % of a core | µs per container and tick | RSS MiB | kernel memory MiB | start: RSS | /metrics ms | /metrics/containers ms | recorded B per container and tick |")
-	_, _ = fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
+	_, _ = fmt.Fprintln(w, "| containers | CPU, % of a core | µs per container and tick | RSS MiB | kernel memory MiB | start: RSS | /metrics ms | /metrics/containers ms | recorded B per container and tick | with a page open, % of a core more |")
+	_, _ = fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
 	for _, n := range o.sizes {
 		c, err := measure(ctx, &o, n)
 		if err != nil {
 			return fmt.Errorf("%d containers: %w", n, err)
 		}
-		_, _ = fmt.Fprintf(w, "| %d | %.2f | %.1f | %.1f | %.1f | %.1f | %s | %s | %s |\n", n, 100*c.share, 1e6*c.share/float64(n),
-			mib(c.rss), mib(c.kernel), mib(c.rssAtStart), ms(c.metrics), ms(c.containers), orDash(c.recorded))
+		_, _ = fmt.Fprintf(w, "| %d | %.2f | %.1f | %.1f | %.1f | %.1f | %s | %s | %s | %s |\n", n, 100*c.share, 1e6*c.share/float64(n),
+			mib(c.rss), mib(c.kernel), mib(c.rssAtStart), ms(c.metrics), ms(c.containers), orDash(c.recorded), orDash(c.page))
 		if err := w.Flush(); err != nil {
 			return err
 		}

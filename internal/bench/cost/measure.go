@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/estimatord/estimatord/internal/control"
 	agentv1 "github.com/estimatord/estimatord/proto/estimatord/agent/v1"
 	mesosv1 "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
 )
@@ -34,6 +35,8 @@ type cost struct {
 	// CPU time of one scrape
 	metrics, containers time.Duration
 	recorded            string
+	// page is what an open page costs more, in % of a core.
+	page string
 }
 
 // reportEvery is the agent's --oversubscribed_resources_interval.
@@ -155,6 +158,11 @@ func (d *daemon) measure(ctx context.Context, o *options, c *cost) error {
 	if err := d.measureAlone(ctx, o, c); err != nil {
 		return err
 	}
+	if o.page {
+		if c.page, err = d.withPage(ctx, o, c.share); err != nil {
+			return err
+		}
+	}
 	if c.metrics, err = d.scrape(ctx, "/metrics", c.share); err != nil {
 		return err
 	}
@@ -194,6 +202,36 @@ func (d *daemon) measureAlone(ctx context.Context, o *options, c *cost) (err err
 	}
 	c.kernel, err = d.kernelMemory()
 	return err
+}
+
+// withPage measures again while somebody asks what a status page does: all that
+// there is at first, and whenever more than readings has changed, and the ticks.
+func (d *daemon) withPage(ctx context.Context, o *options, without float64) (string, error) {
+	client := control.Client(filepath.Join(filepath.Dir(d.socket), "operator.sock"))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	followed := make(chan error, 1)
+	go func() {
+		var seen uint64
+		followed <- client.Follow(ctx, func(u *control.Update) error {
+			if u.Revision == seen {
+				return nil
+			}
+			seen = u.Revision
+			_, err := client.Status(ctx)
+			return err
+		})
+	}()
+	var c cost
+	if err := d.measureAlone(ctx, o, &c); err != nil {
+		return "", err
+	}
+	select {
+	case err := <-followed:
+		return "", fmt.Errorf("follow the daemon: %w", err)
+	default:
+		return strconv.FormatFloat(100*(c.share-without), 'f', 2, 64), nil
+	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {

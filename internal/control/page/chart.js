@@ -12,7 +12,7 @@ const areas = [
 ];
 const names = { cpus: "CPU", mem: "Memory" };
 // Times on the axis are multiples of one of these, in seconds.
-const spans = [60, 180, 300, 600, 1200, 3600, 7200, 14400, 28800];
+const spans = [30, 60, 180, 300, 600, 1200, 3600, 7200, 14400, 28800];
 const left = 44, bottom = 20, top = 36, buckets = 300;
 
 /** Round numbers up to most, some four of them. */
@@ -61,8 +61,11 @@ export class Chart {
     const r = this.past?.resources[this.resource];
     const width = this.svg.clientWidth, height = this.svg.clientHeight;
     if (!r || !width) return;
-    const { at, seconds } = this.past;
+    const { at } = this.past;
+    // A daemon that was started lately has no past that would be worth the room.
+    const seconds = Math.min(this.past.seconds, Math.max(120, this.now - at[0]));
     const from = this.now - seconds;
+    this.seconds = seconds;
     this.x = (t) => left + ((t - from) / seconds) * (width - left);
     this.first = at.findIndex((t) => t >= from);
     const columns = this.columns(r, from);
@@ -78,7 +81,7 @@ export class Chart {
 
   /** The means of what is known in each narrow strip; a strip knows if there is none before it. */
   columns(r, from) {
-    const { at, seconds } = this.past;
+    const { at } = this.past, { seconds } = this;
     const out = [];
     let begin = this.first < 0 ? at.length : this.first;
     const gap = Math.max(5, 2.5 * (at.at(-1) - (at.at(-20) ?? at[0])) / Math.min(19, at.length - 1 || 1), (3 * seconds) / buckets);
@@ -128,9 +131,9 @@ export class Chart {
       s("line", { class: "grid", x1: left, x2: width, y1: y(v), y2: y(v) }),
       s("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, this.resource === "mem" && most >= 10240 ? (v / 1024).toFixed(0) + " GiB" : String(+v.toFixed(2))),
     ]);
-    const every = spans.find((m) => (m / this.past.seconds) * width > 90) ?? spans.at(-1);
+    const every = spans.find((m) => (m / this.seconds) * width > 90) ?? spans.at(-1);
     for (let t = Math.ceil(from / every) * every; t < this.now - every / 4; t += every) {
-      parts.push(s("text", { x: this.x(t), y: height - 4, "text-anchor": "middle" }, clock(t * 1000).slice(0, 5)));
+      parts.push(s("text", { x: this.x(t), y: height - 4, "text-anchor": "middle" }, clock(t * 1000).slice(0, every < 60 ? 8 : 5)));
     }
     this.grid.replaceChildren(...parts);
   }
@@ -138,7 +141,7 @@ export class Chart {
   /** Marks that would lie on each other are one. One that has the focus keeps it. */
   drawMarks(width) {
     const groups = new Map();
-    const from = this.now - this.past.seconds;
+    const from = this.now - this.seconds;
     const seen = { kill: 0, ladder: 0 };
     let last = {};
     for (const e of this.past.events) {
@@ -199,7 +202,7 @@ export class Chart {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
     if (!by || e.target !== this.svg || !this.past) return;
     e.preventDefault();
-    const step = Math.max(1, Math.round(this.past.seconds / this.past.step / 60));
+    const step = Math.max(1, Math.round(this.seconds / this.past.step / 60));
     const i = Math.min(this.past.at.length - 1, Math.max(this.first, (this.index ?? this.past.at.length - 1) + by * step));
     this.point(this.x(this.past.at[i]));
     const r = this.past.resources[this.resource];
