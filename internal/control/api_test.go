@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,7 +243,7 @@ func TestHistory(t *testing.T) {
 	if e := h.Events[len(h.Events)-1]; e.Kind != EventKill || e.Container != id {
 		t.Errorf("kill event %+v", e)
 	}
-	if day := getInto[History](t, base+pathHistory+"?window=24h"); len(day.At) != 2 || day.StepSeconds != 60 {
+	if day := getInto[History](t, base+pathHistory+"?window=24h"); len(day.At) != 3 || day.StepSeconds != 60 {
 		t.Errorf("a day: %d values of %d s", len(day.At), day.StepSeconds)
 	}
 }
@@ -286,9 +287,8 @@ func TestHistoryIsBounded(t *testing.T) {
 		}
 	}
 	for range int(fineSpan/time.Second) + 5 {
-		nd.snapshot.Seq++
 		nd.snapshot.At = nd.snapshot.At.Add(time.Second)
-		h.past.add(&point{at: nd.snapshot.At, containers: nil})
+		h.past.add(nd.snapshot.At, pointOf(nd.last, h.rows))
 	}
 	if h.past.fine.n != 3600 || h.past.coarse.n != 1440 || len(h.kills) != maxKills || len(h.events) != maxEvents {
 		t.Errorf("%d seconds, %d minutes, %d kills, %d events", h.past.fine.n, h.past.coarse.n, len(h.kills), len(h.events))
@@ -303,27 +303,67 @@ func TestHistoryIsBounded(t *testing.T) {
 
 func TestARingForgetsTheOldest(t *testing.T) {
 	r := newRing(time.Second, 10*time.Second, 1)
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	for i := range 25 {
-		r.add(int64(i), []float32{float32(i)})
+		r.add(at(i), Series{float32(i)})
 	}
-	if at, v := r.times(7), r.column(0, 7); fmt.Sprint(at, v) != "[22 23 24] [22 23 24]" {
-		t.Error(at, v)
+	for span, want := range map[time.Duration]string{
+		2 * time.Second: "[22 23 24] [22 23 24]",
+		time.Hour:       "[15 16 17 18 19 20 21 22 23 24] [15 16 17 18 19 20 21 22 23 24]",
+	} {
+		if times, column := r.window(span); fmt.Sprint(times, column(0)) != want {
+			t.Errorf("%s: %v %v, want %s", span, times, column(0), want)
+		}
 	}
-	if at, v := r.times(0), r.column(0, 0); len(at) != 10 || at[0] != 15 || v[0] != 15 || v[9] != 24 {
-		t.Error(at, v)
+	// Within a step it is the mean of what is known.
+	for _, v := range []float32{1, unknown, 3, 5} {
+		r.add(at(30), Series{v})
 	}
-	if n := r.since(time.Unix(20, 0)); n != 5 {
-		t.Errorf("since 20: %d", n)
+	if times, column := r.window(0); len(times) != 1 || times[0] != 30 || column(0)[0] < 2.5 || column(0)[0] > 3.5 {
+		t.Error(times, column(0))
 	}
 }
 
 func TestAClockThatIsSetBackBeginsAnew(t *testing.T) {
 	h := newPast()
-	h.add(&point{at: now})
-	h.add(&point{at: now.Add(time.Second)})
-	h.add(&point{at: now.Add(-time.Hour)})
+	point := pointOf(&decision.Record{}, noContainers)
+	h.add(now, point)
+	h.add(now.Add(time.Second), point)
+	h.add(now.Add(-time.Hour), point)
 	if h.fine.n != 1 || h.fine.newest() != now.Add(-time.Hour).Unix() {
 		t.Errorf("%d values, newest %d", h.fine.n, h.fine.newest())
+	}
+}
+
+// Those that use most have a history, and one that uses more takes the place of
+// another.
+func TestTheHistoryIsOfThoseThatUseMost(t *testing.T) {
+	nd := newNode(200, now)
+	h := nd.recent
+	cores := func(i int) snapshot.Value { return snapshot.ValueOf(float64(i) / 1000) }
+	tick := func(busy int) {
+		nd.tick(nil)
+		for i := range nd.snapshot.Containers {
+			nd.snapshot.Containers[i].CPU.Cores = cores(i)
+		}
+		if busy >= 0 {
+			nd.snapshot.Containers[busy].CPU.Cores = cores(2000)
+		}
+		nd.containers.Observe(nd.last, &nd.snapshot)
+		h.take(<-h.records, pointOf(nd.last, h.rows))
+	}
+	tick(-1)
+	has := func(i int) bool {
+		return slices.ContainsFunc(h.history(time.Hour).Containers, func(c ContainerHistory) bool { return c.Key == nd.snapshot.Containers[i].Key })
+	}
+	if !has(199) || !has(150) || has(149) || has(7) {
+		t.Error("those with a history are not those that use most")
+	}
+	for range chooseEvery {
+		tick(7)
+	}
+	if !has(7) || !has(199) {
+		t.Error("one that uses more than all others has no history")
 	}
 }
 
@@ -482,9 +522,7 @@ func BenchmarkUpdate(b *testing.B) {
 	cfg := nd.config()
 	b.ReportAllocs()
 	for b.Loop() {
-		u := nd.recent.update(nd.last, p, nil)
-		u.Words = cfg.words(nd.last)
-		b.SetBytes(int64(len(marshal(u))))
+		b.SetBytes(int64(len(marshal(&Update{Tick: brief(nd.last), History: p, Words: cfg.words(nd.last)}))))
 	}
 }
 

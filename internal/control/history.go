@@ -2,7 +2,6 @@ package control
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
@@ -71,7 +70,7 @@ const (
 
 	fineStep, fineSpan     = time.Second, time.Hour
 	coarseStep, coarseSpan = time.Minute, 24 * time.Hour
-	// chooseEvery is how often containers that use more replace others, which have
+	// chooseEvery so many ticks, containers that use more replace others, which have
 	// to use less than half of that: their history is lost.
 	chooseEvery = 10
 )
@@ -83,7 +82,6 @@ var kept = [...]string{resources.CPUs, resources.Mem}
 // 1440 numbers.
 type past struct {
 	fine, coarse *ring
-	minute       *mean
 	tracked      [maxTracked]tracked
 	ticks        int
 }
@@ -93,232 +91,157 @@ type tracked struct {
 	snapshot.Key
 	// recent is what it used lately, in cores, negative when it is gone.
 	recent float64
-	seen   bool
 }
 
 func newPast() *past {
-	return &past{
-		fine: newRing(fineStep, fineSpan, numColumns), coarse: newRing(coarseStep, coarseSpan, numColumns), minute: newMean(numColumns),
+	return &past{fine: newRing(fineStep, fineSpan, numColumns), coarse: newRing(coarseStep, coarseSpan, numColumns)}
+}
+
+// pointOf are the values of one tick, with all top-level containers.
+func pointOf(r *decision.Record, rows func(func(*snapshot.Container))) *History {
+	h := &History{
+		StepSeconds: int(fineStep / time.Second), At: []int64{r.At.Unix()},
+		Resources: make([]ResourceHistory, len(kept)), Containers: []ContainerHistory{}, Events: []Event{},
 	}
-}
-
-// point is one tick: the values of the node and of all top-level containers.
-type point struct {
-	at         time.Time
-	node       [len(kept)]amounts
-	containers []use
-}
-
-// amounts are the values of a ResourceHistory at one tick, in its order.
-type amounts struct {
-	capacity, regularAllocated, regularUsage, peak, unmanaged   float32
-	revocableAllocated, revocableUsage, revocableTotal, offered float32
-}
-
-func (a *amounts) columns() [perResource]float32 {
-	return [perResource]float32{
-		a.capacity, a.regularAllocated, a.regularUsage, a.peak, a.unmanaged,
-		a.revocableAllocated, a.revocableUsage, a.revocableTotal, a.offered,
-	}
-}
-
-// use is what a container uses.
-type use struct {
-	snapshot.Key
-	cores, bytes float32
-}
-
-// known reports whether x is a number.
-func known(x float32) bool { return !math.IsNaN(float64(x)) }
-
-func pointOf(r *decision.Record, rows func(func(*snapshot.Container))) *point {
-	p := &point{at: r.At}
-	total, _ := r.Host.UsableMemory()
-	capacity := [...]float32{unknown, unknown}
-	if usable := r.Host.Usable(); usable.OK() {
-		capacity[0] = float32(usable.V)
-	}
-	if total.OK() {
-		capacity[1] = float32(total.N) / resources.MemUnitBytes
-	}
-	for k := range p.node {
-		p.node[k] = amounts{
-			capacity: capacity[k], regularAllocated: unknown, peak: unknown, unmanaged: unknown,
-			revocableAllocated: unknown, revocableTotal: unknown, offered: unknown,
+	for k := range kept {
+		h.Resources[k].Resource = kept[k]
+		for _, s := range h.Resources[k].series() {
+			*s = Series{unknown}
 		}
+		h.Resources[k].RegularUsage[0], h.Resources[k].RevocableUsage[0] = 0, 0
 	}
-	rows(p.use)
+	if cores := r.Host.Usable(); cores.OK() {
+		h.Resources[0].Capacity[0] = float32(cores.V)
+	}
+	if bytes, _ := r.Host.UsableMemory(); bytes.OK() {
+		h.Resources[1].Capacity[0] = float32(bytes.N) / resources.MemUnitBytes
+	}
+	rows(h.use)
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
 		k := slices.Index(kept[:], o.Resource)
 		if k < 0 {
 			continue
 		}
-		a := &p.node[k]
+		to := &h.Resources[k]
+		set := func(s Series, v resources.Milli) { s[0] = float32(v.Float()) }
+		set(to.RevocableTotal, o.RevocableTotal)
+		set(to.Offered, o.Offered)
 		if o.Allocated != nil {
-			a.regularAllocated, a.revocableAllocated = float32(o.RegularAllocated.Float()), float32(o.RevocableAllocated.Float())
+			set(to.RegularAllocated, o.RegularAllocated)
+			set(to.RevocableAllocated, o.RevocableAllocated)
 		}
 		if o.Estimate != nil {
-			a.peak, a.unmanaged = float32(o.Peak.Float()), float32(o.Unmanaged.Float())
+			set(to.Peak, o.Peak)
+			set(to.Unmanaged, o.Unmanaged)
 		}
-		a.revocableTotal, a.offered = float32(o.RevocableTotal.Float()), float32(o.Offered.Float())
 	}
-	return p
+	return h
 }
 
-// use adds a container.
-func (p *point) use(c *snapshot.Container) {
+// use adds what a container uses to a point.
+func (h *History) use(c *snapshot.Container) {
 	if c.Parent != "" {
 		return // its use is in its parent's
 	}
-	u := use{c.Key, unknown, unknown}
+	values := Series{unknown, unknown}
 	var used [len(kept)]float32
 	if c.CPU.Cores.OK() {
-		u.cores = float32(c.CPU.Cores.V)
-		used[0] = u.cores
+		values[0] = float32(c.CPU.Cores.V)
+		used[0] = values[0]
 	}
 	if b := c.Memory.UnreclaimableBytes; b.OK() {
-		u.bytes = float32(b.N)
-		used[1] = u.bytes / resources.MemUnitBytes
+		values[1] = float32(b.N)
+		used[1] = values[1] / resources.MemUnitBytes
 	}
-	p.containers = append(p.containers, u)
-	for k := range p.node {
+	h.Containers = append(h.Containers, ContainerHistory{c.Key, values[:1], values[1:]})
+	for k := range used {
+		sum := h.Resources[k].RegularUsage
 		if c.Class() == snapshot.ClassRevocable {
-			p.node[k].revocableUsage += used[k]
-		} else {
-			p.node[k].regularUsage += used[k]
+			sum = h.Resources[k].RevocableUsage
 		}
+		sum[0] += used[k]
 	}
 }
 
-// add takes a tick in: the first one of each second.
-func (h *past) add(p *point) {
-	slot := h.fine.slot(p.at)
-	newest := h.fine.newest()
-	if slot == newest {
-		return
-	}
-	if slot < newest { // the calendar was set back: what is later than now is no past
+// add takes a tick in.
+func (h *past) add(at time.Time, p *History) {
+	if at.Unix() < h.fine.newest() { // the calendar was set back: what is later than now is no past
 		*h = *newPast()
 	}
-	h.choose(p)
-	var values [numColumns]float32
-	for k := range p.node {
-		row := p.node[k].columns()
-		copy(values[k*perResource:], row[:])
+	if h.ticks++; h.ticks%chooseEvery == 1 {
+		h.choose(p.Containers)
 	}
-	columns := map[snapshot.Key]int{}
+	values := make(Series, 0, numColumns)
+	for k := range p.Resources {
+		for _, s := range p.Resources[k].series() {
+			values = append(values, (*s)[0])
+		}
+	}
 	for i := range h.tracked {
 		t := &h.tracked[i]
-		columns[t.Key], t.seen = firstTracked+perContainer*i, false
-		values[columns[t.Key]], values[columns[t.Key]+1] = unknown, unknown
-	}
-	for _, u := range p.containers {
-		c, ok := columns[u.Key]
-		if !ok {
+		k, found := slices.BinarySearchFunc(p.Containers, t.Key, func(c ContainerHistory, k snapshot.Key) int { return c.Compare(k) })
+		if !found {
+			t.recent = -1
+			values = append(values, unknown, unknown)
 			continue
 		}
-		values[c], values[c+1] = u.cores, u.bytes
-		t := &h.tracked[(c-firstTracked)/perContainer]
-		t.seen = true
-		if known(u.cores) {
-			t.recent += (float64(u.cores) - max(0, t.recent)) / 10
+		c := &p.Containers[k]
+		if cores := c.Cores[0]; known(cores) {
+			t.recent += (float64(cores) - max(0, t.recent)) / chooseEvery
 		}
+		values = append(values, c.Cores[0], c.UnreclaimableBytes[0])
 	}
-	for i := range h.tracked {
-		if t := &h.tracked[i]; !t.seen {
-			t.recent = -1
-		}
-	}
-	h.fine.add(slot, values[:])
-	if minute := h.coarse.slot(p.at); minute != h.minute.slot {
-		if h.minute.slot >= 0 {
-			h.coarse.add(h.minute.slot, h.minute.take())
-		}
-		h.minute.slot = minute
-	}
-	h.minute.add(values[:])
+	h.fine.add(at, values)
+	h.coarse.add(at, values)
 }
 
 // choose gives containers that use more than others a history in their stead.
-func (h *past) choose(p *point) {
-	h.ticks++
-	if h.ticks%chooseEvery != 1 {
-		return
-	}
-	others := slices.DeleteFunc(slices.Clone(p.containers), func(u use) bool {
-		return !known(u.cores) || slices.ContainsFunc(h.tracked[:], func(t tracked) bool { return t.Key == u.Key })
+func (h *past) choose(all []ContainerHistory) {
+	others := slices.DeleteFunc(slices.Clone(all), func(c ContainerHistory) bool {
+		return !known(c.Cores[0]) || slices.ContainsFunc(h.tracked[:], func(t tracked) bool { return t.Key == c.Key })
 	})
-	slices.SortFunc(others, func(a, b use) int { return cmp.Or(cmp.Compare(b.cores, a.cores), a.Compare(b.Key)) })
-	for _, u := range others[:min(len(others), maxTracked)] {
+	slices.SortFunc(others, func(a, b ContainerHistory) int { return cmp.Or(cmp.Compare(b.Cores[0], a.Cores[0]), a.Compare(b.Key)) })
+	for _, c := range others {
 		least := 0
 		for i := range h.tracked {
-			if h.tracked[i].less(&h.tracked[least]) {
+			if h.tracked[i].recent < h.tracked[least].recent || h.tracked[least].ID != "" && h.tracked[i].ID == "" {
 				least = i
 			}
 		}
-		t := &h.tracked[least]
-		if t.ID != "" && float64(u.cores) <= 2*t.recent {
+		t, cores := &h.tracked[least], float64(c.Cores[0])
+		if t.ID != "" && cores <= 2*t.recent {
 			return
 		}
-		*t = tracked{Key: u.Key, recent: float64(u.cores)}
-		for i := range perContainer {
-			column := firstTracked + perContainer*least + i
-			h.fine.forget(column)
-			h.coarse.forget(column)
-			h.minute.forget(column)
+		*t = tracked{c.Key, cores}
+		for column := range perContainer {
+			h.fine.forget(firstTracked + perContainer*least + column)
+			h.coarse.forget(firstTracked + perContainer*least + column)
 		}
 	}
 }
 
-// less: t is to be replaced rather than o.
-func (t *tracked) less(o *tracked) bool {
-	if (t.ID == "") != (o.ID == "") {
-		return t.ID == ""
-	}
-	return t.recent < o.recent
-}
-
-// within is the history of the time before the newest tick.
-func (h *past) within(window time.Duration) *History {
+// within is the history of the time before the newest tick, without events.
+func (h *past) within(span time.Duration) *History {
 	r := h.fine
-	if window > fineSpan {
+	if span > fineSpan {
 		r = h.coarse
 	}
-	first := r.since(time.Unix(0, h.fine.newest()*int64(fineStep)).Add(-window))
+	times, column := r.window(span)
 	out := &History{
-		StepSeconds: int(r.step / time.Second), At: r.times(first), Resources: make([]ResourceHistory, len(kept)), Containers: []ContainerHistory{},
+		StepSeconds: int(r.step / time.Second), At: times, Resources: make([]ResourceHistory, len(kept)), Containers: []ContainerHistory{}, Events: []Event{},
 	}
 	for k := range kept {
 		out.Resources[k].Resource = kept[k]
 		for i, s := range out.Resources[k].series() {
-			*s = r.column(k*perResource+i, first)
+			*s = column(k*perResource + i)
 		}
 	}
 	for i := range h.tracked {
 		if t := &h.tracked[i]; t.ID != "" {
-			column := firstTracked + perContainer*i
-			out.Containers = append(out.Containers, ContainerHistory{t.Key, r.column(column, first), r.column(column+1, first)})
+			first := firstTracked + perContainer*i
+			out.Containers = append(out.Containers, ContainerHistory{t.Key, column(first), column(first + 1)})
 		}
-	}
-	return out
-}
-
-// history is the point alone, with all containers.
-func (p *point) history() *History {
-	out := &History{
-		StepSeconds: int(fineStep / time.Second), At: []int64{p.at.Unix()},
-		Resources: make([]ResourceHistory, len(kept)), Containers: make([]ContainerHistory, len(p.containers)),
-	}
-	for k := range kept {
-		out.Resources[k].Resource = kept[k]
-		row := p.node[k].columns()
-		for i, s := range out.Resources[k].series() {
-			*s = Series{row[i]}
-		}
-	}
-	for i, u := range p.containers {
-		out.Containers[i] = ContainerHistory{u.Key, Series{u.cores}, Series{u.bytes}}
 	}
 	return out
 }

@@ -37,22 +37,18 @@ type Recent struct {
 	events []Event
 	// kills are in order of time; under way are those whose Outcome is not known.
 	kills []*explain.Kill
-	// throttled are the throttles in force, with the begin of each.
-	throttled map[snapshot.Key]explain.Throttled
 	// weighed is the newest record in which all containers were weighed, last the
 	// newest.
 	weighed, last *decision.Record
 	// ignoredAfter is the policy's.
 	ignoredAfter time.Duration
-	allKills     int
-	shape        shape
 	revision     uint64
 }
 
 // NewRecent makes a Recent that remembers nothing yet. rows visits the containers
 // of the newest tick.
 func NewRecent(rows func(func(*snapshot.Container))) *Recent {
-	return &Recent{records: make(chan *decision.Record, maxWaiting), rows: rows, past: newPast(), throttled: map[snapshot.Key]explain.Throttled{}}
+	return &Recent{records: make(chan *decision.Record, maxWaiting), rows: rows, past: newPast()}
 }
 
 // Observe implements tick.Observer.
@@ -82,9 +78,8 @@ func (cfg *Config) Remember(ctx context.Context) error {
 		case !h.hub.followed():
 			news = nil
 		case time.Since(sent) >= updateEvery:
-			u := h.update(r, p, news)
-			u.Words = cfg.words(r)
-			h.hub.publish(marshal(u))
+			p.Events = append(p.Events, news...)
+			h.hub.publish(marshal(&Update{Tick: brief(r), History: p, Words: cfg.words(r), Revision: h.revised()}))
 			news, sent = nil, time.Now()
 		}
 	}
@@ -101,12 +96,6 @@ type Update struct {
 	Revision uint64 `json:"revision"`
 }
 
-func (h *Recent) update(r *decision.Record, p *point, news []Event) *Update {
-	u := &Update{Tick: brief(r), History: p.history(), Revision: h.revised()}
-	u.History.Events = append([]Event{}, news...)
-	return u
-}
-
 // revised is how often more than readings has changed.
 func (h *Recent) revised() uint64 {
 	h.mu.RLock()
@@ -114,30 +103,14 @@ func (h *Recent) revised() uint64 {
 	return h.revision
 }
 
-// shape is what changes rarely: when it does, a Status is to be read again.
-type shape struct {
-	// report is when the agent's came, in tenths of a second.
-	report                         int64
-	containers                     decision.ContainerCounts
-	loads, kills, dying, throttled int
-	paused, open                   bool
-	limits                         [2]float64
-}
-
-func shapeOf(r *decision.Record, kills int) shape {
-	s := shape{
-		report:     int64(10 * (float64(r.At.UnixMilli())/1000 - r.UsageAgeSeconds)),
-		containers: r.Containers, loads: r.Loads, kills: kills, dying: len(r.Dying), throttled: r.Throttled,
-		paused: r.Commands.Paused, open: r.QoS.Budget.Open(),
-	}
-	for i := range r.QoS.Ladders[:min(len(r.QoS.Ladders), len(s.limits))] {
-		s.limits[i] = r.QoS.Ladders[i].Limit
-	}
-	return s
+// differs reports whether more than readings has changed since the record before.
+func differs(before, r *decision.Record) bool {
+	return before == nil || r.UsageAgeSeconds < before.UsageAgeSeconds || r.Containers != before.Containers ||
+		r.Throttled != before.Throttled || !slices.Equal(r.QoS.Ladders, before.QoS.Ladders) || len(r.Dying) != len(before.Dying)
 }
 
 // take takes one tick in, and returns what happened.
-func (h *Recent) take(r *decision.Record, p *point) []Event {
+func (h *Recent) take(r *decision.Record, p *History) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.Policy != nil {
@@ -145,30 +118,38 @@ func (h *Recent) take(r *decision.Record, p *point) []Event {
 	}
 	kills := explain.KillsIn(r)
 	for _, k := range kills {
+		k.Throttles = throttlesOf(h.last, k.Key)
 		h.rows(func(c *snapshot.Container) {
 			if c.Key == k.Key {
 				k.Tasks = tasksOf(c)
 			}
 		})
-		if t, ok := h.throttled[k.Key]; ok {
-			k.Throttles = []explain.Throttled{t}
-		}
 	}
-	events := eventsOf(h.last, r, kills)
-	events = append(events, h.follow(r)...)
+	events := append(h.follow(r), eventsOf(h.last, r, kills)...)
 	h.kills = lastOf(append(h.kills, kills...), maxKills)
 	h.events = lastOf(append(h.events, events...), maxEvents)
-	h.throttles(r)
+	if len(events) > 0 || differs(h.last, r) {
+		h.revision++
+	}
 	if r.Weighed {
 		h.weighed = r
 	}
-	h.allKills += len(kills)
-	if s := shapeOf(r, h.allKills); s != h.shape {
-		h.shape, h.revision = s, h.revision+1
-	}
 	h.last = r
-	h.past.add(p)
+	h.past.add(r.At, p)
 	return events
+}
+
+// throttlesOf is the throttle of a container in a record.
+func throttlesOf(r *decision.Record, key snapshot.Key) []explain.Throttled {
+	if r == nil {
+		return nil
+	}
+	for i, t := range r.QoS.Actions.Throttles {
+		if t.Victim.Identity().Key == key && i < len(r.ThrottleUsesCores) {
+			return []explain.Throttled{{At: r.At, Throttle: t, UsedCores: r.ThrottleUsesCores[i]}}
+		}
+	}
+	return nil
 }
 
 // follow sees what became of the kills under way.
@@ -192,23 +173,6 @@ func (h *Recent) follow(r *decision.Record) (events []Event) {
 	return events
 }
 
-// throttles remembers since when each throttle is in force.
-func (h *Recent) throttles(r *decision.Record) {
-	before := h.throttled
-	h.throttled = make(map[snapshot.Key]explain.Throttled, len(r.QoS.Actions.Throttles))
-	for i := range r.QoS.Actions.Throttles {
-		t := explain.Throttled{At: r.At, Throttle: r.QoS.Actions.Throttles[i]}
-		if i < len(r.ThrottleUsesCores) {
-			t.UsedCores = r.ThrottleUsesCores[i]
-		}
-		key := t.Victim.Identity().Key
-		if was, ok := before[key]; ok && was.Cores == t.Cores && was.LowWeight == t.LowWeight && was.MemoryHighBytes == t.MemoryHighBytes {
-			t = was
-		}
-		h.throttled[key] = t
-	}
-}
-
 // lastOf are the last n of all, in an array that does not grow without end.
 func lastOf[T any](all []T, n int) []T {
 	if len(all) <= n {
@@ -222,7 +186,6 @@ func (h *Recent) history(window time.Duration) *History {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	out := h.past.within(window)
-	out.Events = []Event{}
 	for _, e := range h.events {
 		if h.last != nil && h.last.At.Sub(e.At) <= window {
 			out.Events = append(out.Events, e)

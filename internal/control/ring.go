@@ -18,10 +18,10 @@ func (s Series) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if x := math.Round(float64(v)*1000) / 1000; math.IsNaN(x) || math.IsInf(x, 0) {
-			b = append(b, "null"...)
-		} else {
+		if x := math.Round(float64(v)*1000) / 1000; known(v) {
 			b = strconv.AppendFloat(b, x, 'f', -1, 64)
+		} else {
+			b = append(b, "null"...)
 		}
 	}
 	return append(b, ']'), nil
@@ -45,42 +45,55 @@ func (s *Series) UnmarshalJSON(text []byte) error {
 
 var unknown = float32(math.NaN())
 
-// ring keeps the last values of all columns at one resolution.
+// known reports whether x is a number.
+func known(x float32) bool { return x-x == 0 }
+
+// ring keeps the last values of all columns, the mean of each step.
 type ring struct {
 	step time.Duration
-	// at are the times of the values, in steps since 1970; next is where the next
-	// ones go, n how many there are.
-	at      []int64
-	next, n int
-	columns [][]float32
+	// at are the steps since 1970 that there are values of. next is where those of
+	// a new step go, n how many steps there are, merged how many values make up
+	// those of the newest.
+	at              []int64
+	next, n, merged int
+	columns         []Series
 }
 
 func newRing(step, span time.Duration, columns int) *ring {
-	r := &ring{step: step, at: make([]int64, span/step), columns: make([][]float32, columns)}
+	r := &ring{step: step, at: make([]int64, span/step), columns: make([]Series, columns)}
 	for i := range r.columns {
-		r.columns[i] = make([]float32, len(r.at))
+		r.columns[i] = make(Series, len(r.at))
 	}
 	return r
 }
 
-// slot is at in steps.
-func (r *ring) slot(at time.Time) int64 { return at.UnixNano() / int64(r.step) }
-
-// newest is the slot of the last values, -1 when there are none.
+// newest is the newest step, -1 when there is none.
 func (r *ring) newest() int64 {
 	if r.n == 0 {
 		return -1
 	}
-	return r.at[(r.next+len(r.at)-1)%len(r.at)]
+	return r.at[r.place(r.n-1)]
 }
 
-func (r *ring) add(slot int64, values []float32) {
-	r.at[r.next] = slot
-	for i, v := range values {
-		r.columns[i][r.next] = v
+func (r *ring) add(at time.Time, values Series) {
+	if step := at.UnixNano() / int64(r.step); step != r.newest() {
+		r.at[r.next] = step
+		r.next = (r.next + 1) % len(r.at)
+		r.n, r.merged = min(r.n+1, len(r.at)), 0
+		for _, c := range r.columns {
+			c[r.place(r.n-1)] = unknown
+		}
 	}
-	r.next = (r.next + 1) % len(r.at)
-	r.n = min(r.n+1, len(r.at))
+	r.merged++
+	newest := r.place(r.n - 1)
+	for i, v := range values {
+		switch mean := &r.columns[i][newest]; {
+		case !known(*mean):
+			*mean = v
+		case known(v):
+			*mean += (v - *mean) / float32(r.merged)
+		}
+	}
 }
 
 // forget makes all values of a column unknown: it will be another's.
@@ -90,72 +103,25 @@ func (r *ring) forget(column int) {
 	}
 }
 
-// since is where the values from that time on begin, counted from the oldest.
-func (r *ring) since(from time.Time) int {
-	first := r.slot(from)
-	i := r.n
-	for i > 0 && r.at[r.place(i-1)] >= first {
-		i--
-	}
-	return i
-}
-
 // place is where the i-th oldest values are.
 func (r *ring) place(i int) int { return (r.next - r.n + i + len(r.at)) % len(r.at) }
 
-// times are those of the values from the i-th oldest on, in seconds since 1970.
-func (r *ring) times(i int) []int64 {
-	all := make([]int64, 0, r.n-i)
-	for ; i < r.n; i++ {
-		all = append(all, r.at[r.place(i)]*int64(r.step/time.Second))
+// window cuts the values of the time before the newest ones out of each column.
+// times are in seconds since 1970.
+func (r *ring) window(span time.Duration) (times []int64, column func(int) Series) {
+	first := r.n
+	for first > 0 && r.newest()-r.at[r.place(first-1)] <= int64(span/r.step) {
+		first--
 	}
-	return all
-}
-
-// column are the values of a column from the i-th oldest on.
-func (r *ring) column(c, i int) Series {
-	if i >= r.n {
-		return Series{}
+	times = make([]int64, 0, r.n-first)
+	for i := first; i < r.n; i++ {
+		times = append(times, r.at[r.place(i)]*int64(r.step/time.Second))
 	}
-	first, end := r.place(i), r.place(r.n-1)+1
-	if first < end {
-		return slices.Clone(Series(r.columns[c][first:end]))
-	}
-	return slices.Concat(Series(r.columns[c][first:]), Series(r.columns[c][:end]))
-}
-
-// mean is the mean of all that is known of each column within one step.
-type mean struct {
-	slot int64
-	sum  []float64
-	n    []int
-}
-
-func newMean(columns int) *mean {
-	return &mean{slot: -1, sum: make([]float64, columns), n: make([]int, columns)}
-}
-
-func (m *mean) add(values []float32) {
-	for i, v := range values {
-		if known(v) {
-			m.sum[i] += float64(v)
-			m.n[i]++
+	return times, func(c int) Series {
+		begin, end := r.place(first), r.place(first)+len(times)
+		if end <= len(r.at) {
+			return slices.Clone(r.columns[c][begin:end])
 		}
+		return slices.Concat(r.columns[c][begin:], r.columns[c][:end-len(r.at)])
 	}
 }
-
-// take is the mean, and begins anew.
-func (m *mean) take() []float32 {
-	values := make([]float32, len(m.sum))
-	for i := range values {
-		values[i] = unknown
-		if m.n[i] > 0 {
-			values[i] = float32(m.sum[i] / float64(m.n[i]))
-		}
-	}
-	clear(m.sum)
-	clear(m.n)
-	return values
-}
-
-func (m *mean) forget(column int) { m.sum[column], m.n[column] = 0, 0 }
