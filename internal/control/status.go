@@ -1,8 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/config"
@@ -95,4 +97,51 @@ func (st *Status) container(k snapshot.Key) *Container {
 		st.Containers = append(st.Containers, Container{Container: snapshot.Container{Key: k}})
 	}
 	return &st.Containers[i]
+}
+
+// Name is how people know the container: by its tasks, else by its executor, else
+// by its id.
+func (c *Container) Name() string {
+	if c.Executor == nil {
+		return c.ID
+	}
+	var names []string
+	for i := range c.Executor.Tasks {
+		t := &c.Executor.Tasks[i]
+		name := t.ID
+		if t.Name != "" && t.Name != t.ID {
+			name = t.Name + " (" + t.ID + ")"
+		}
+		names = append(names, name)
+	}
+	return cmp.Or(strings.Join(names, ", "), c.Executor.ExecutorID, c.ID)
+}
+
+// State is what is done to a container, or why it cannot be read.
+func (st *Status) State(c *Container) string {
+	var applied []string
+	for i := range c.Applied {
+		applied = append(applied, c.Applied[i].Name)
+	}
+	switch {
+	case slices.ContainsFunc(st.KillsInFlight, func(k qos.InFlight) bool { return k.Key == c.Key }):
+		return "dying"
+	case len(applied) > 0:
+		return strings.Join(applied, ",")
+	case !c.OnDisk:
+		return "no cgroup"
+	case !c.CPU.Cores.OK():
+		return c.CPU.Cores.Why.String()
+	}
+	return ""
+}
+
+// nameOf is the name of the container of that key, its id where it is gone.
+func (st *Status) nameOf(key snapshot.Key) string {
+	for i := range st.Containers {
+		if st.Containers[i].Key == key {
+			return st.Containers[i].Name()
+		}
+	}
+	return key.ID
 }

@@ -1,15 +1,19 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/estimatord/estimatord/internal/config"
+	"github.com/estimatord/estimatord/internal/decision/explain"
 	"github.com/estimatord/estimatord/internal/printable"
-	"github.com/estimatord/estimatord/internal/snapshot"
+	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/qos"
 	"github.com/estimatord/estimatord/qos/policy"
 	"github.com/estimatord/estimatord/qos/signal"
@@ -22,6 +26,7 @@ const width = 80
 // columns: what is longer is cut, and whole in the JSON form.
 func Text(st *Status, now time.Time) string {
 	p := &printer{now: now}
+	p.wrap("status", st.Words.Summary)
 	p.daemon(st)
 	p.policy(st.Policy)
 	p.tick(st)
@@ -30,6 +35,7 @@ func Text(st *Status, now time.Time) string {
 		p.ladders(t.QoS.Ladders)
 		p.rules(&t.QoS)
 	}
+	p.containers(st)
 	p.throttlesAndKills(st)
 	if t := st.Tick; t != nil {
 		p.signals(t.QoS.Signals)
@@ -101,11 +107,11 @@ func (p *printer) policy(pol *config.PolicyStatus) {
 	if pol.Err != "" {
 		p.entry("", "THE FILE IS REFUSED (%s ago), the text above stays in force:", p.since(pol.Checked))
 		for fault := range strings.SplitSeq(pol.Err, "\n") {
-			p.wrap(fault)
+			p.wrap("", fault)
 		}
 	}
 	for _, w := range pol.Warnings {
-		p.wrap("warning: " + w)
+		p.wrap("", "warning: "+w)
 	}
 }
 
@@ -132,14 +138,32 @@ func (p *printer) offers(st *Status) {
 		o := &st.Tick.Offer.Resources[i]
 		allocated, slack := "-", "-"
 		if o.Allocated != nil {
-			allocated = number(o.RevocableAllocated.Float())
+			allocated = explain.Quantity(o.Resource, o.RevocableAllocated)
 		}
 		if o.Estimate != nil {
-			slack = number(o.Slack.Float())
+			slack = explain.Quantity(o.Resource, o.Slack)
 		}
-		rows = append(rows, []string{o.Resource, number(o.Offered.Float()), allocated, number(o.RevocableTotal.Float()), slack, string(st.Tick.OfferWhy(o))})
+		rows = append(rows, []string{
+			o.Resource, explain.Quantity(o.Resource, o.Offered), allocated, explain.Quantity(o.Resource, o.RevocableTotal), slack, string(st.Tick.OfferWhy(o)),
+		})
 	}
 	p.table("RESOURCE|OFFERED|REVOCABLE ALLOCATED|REVOCABLE TOTAL|SLACK|WHY", rows)
+	for i := range rows {
+		if i < len(st.Words.Offers) {
+			p.cause(rows[i][0], explain.Deciding(st.Words.Offers[i].Causes, st.Tick.Offer.Resources[i].Why))
+		}
+	}
+}
+
+// cause says what keeps an offer from being more, and what can be done.
+func (p *printer) cause(title string, c explain.Cause) {
+	switch {
+	case c.Text == "":
+		return
+	case c.Cure != "" && !c.Expected:
+		c.Text += "; cure: " + c.Cure
+	}
+	p.wrap(title, c.Text)
 }
 
 func (p *printer) ladders(ladders []qos.LadderState) {
@@ -147,11 +171,8 @@ func (p *printer) ladders(ladders []qos.LadderState) {
 	for i := range ladders {
 		l := &ladders[i]
 		limit := ""
-		switch {
-		case l.Limit > 0 && l.Resource == policy.Memory:
-			limit = number(l.Limit/(1<<20)) + " MiB"
-		case l.Limit > 0:
-			limit = number(l.Limit) + " cores"
+		if l.Limit > 0 {
+			limit = signal.Amount(l.Resource, l.Limit)
 		}
 		rows = append(rows, []string{l.Resource.String(), l.Rung.String(), l.Wanted.String(), p.since(l.Since), limit, clip(l.Rule, nameWidth)})
 	}
@@ -166,7 +187,12 @@ func (p *printer) rules(d *qos.Decision) {
 	add := func(rules []qos.RuleState, mode string) {
 		for i := range rules {
 			r := &rules[i]
-			rows = append(rows, []string{clip(r.Name, nameWidth), string(r.Signal), value(r.Value), number(r.Above), number(r.Clear), mode + string(r.Why)})
+			level := levelOf(r.Signal)
+			reads := "?"
+			if r.Value.OK() {
+				reads = level(r.Value.V)
+			}
+			rows = append(rows, []string{clip(r.Name, nameWidth), string(r.Signal), reads, level(r.Above), level(r.Clear), mode + string(r.Why)})
 		}
 	}
 	add(d.Rules, "")
@@ -176,27 +202,64 @@ func (p *printer) rules(d *qos.Decision) {
 	p.table("RULE|SIGNAL|READS|ABOVE|CLEAR|STATE", rows)
 }
 
+// maxListed are the containers and kills that are listed; top shows all.
+const maxListed = 10
+
+// containers are those that use most CPU.
+func (p *printer) containers(st *Status) {
+	all := slices.Clone(st.Containers)
+	slices.SortStableFunc(all, func(a, b Container) int { return cmp.Compare(b.CPU.Cores.V, a.CPU.Cores.V) })
+	var rows [][]string
+	for i := range all[:min(len(all), maxListed)] {
+		c := &all[i]
+		cores, mem, of, ofMem := "-", "-", "-", "-"
+		if c.CPU.Cores.OK() {
+			cores = signal.Amount(policy.CPU, c.CPU.Cores.V)
+		}
+		if c.Memory.UnreclaimableBytes.OK() {
+			mem = signal.Amount(policy.Memory, float64(c.Memory.UnreclaimableBytes.N))
+		}
+		if e := c.Executor; e != nil {
+			of = number(e.Regular.Get(resources.CPUs).Plus(e.Revocable.Get(resources.CPUs)).Float())
+			ofMem = number(e.Regular.Get(resources.Mem).Plus(e.Revocable.Get(resources.Mem)).Float())
+		}
+		rows = append(rows, []string{clip(c.Name(), taskWidth), clip(c.ID, idWidth), c.Class().String(), cores, of, mem, ofMem, st.State(c)})
+	}
+	p.table("TASK|CONTAINER|CLASS|USES|OF|USES|OF|STATE", rows)
+	if more := len(all) - len(rows); more > 0 {
+		p.line("and %d more: estimatord top", more)
+	}
+}
+
+// A task's name and the begin of a container's id, by which explain finds it.
+const taskWidth, idWidth = 16, 9
+
 func (p *printer) throttlesAndKills(st *Status) {
-	var throttles, kills [][]string
+	var throttles, dying, kills [][]string
 	for i := range st.Containers {
 		c := &st.Containers[i]
 		for j := range c.Applied {
 			s := &c.Applied[j]
-			throttles = append(throttles, []string{c.ID, s.Name, s.Value, string(s.Why)})
+			throttles = append(throttles, []string{clip(c.Name(), taskWidth), clip(c.ID, idWidth), cmp.Or(s.File, s.Name), s.Value, string(s.Why)})
 		}
 	}
-	p.table("THROTTLED|SETTING|VALUE|STATE", throttles)
+	p.table("THROTTLED|CONTAINER|SETTING|VALUE|STATE", throttles)
 	for _, k := range st.KillsInFlight {
-		kills = append(kills, []string{k.ID, p.since(k.Since)})
+		dying = append(dying, []string{clip(st.nameOf(k.Key), taskWidth), clip(k.ID, idWidth), p.since(k.Since)})
 	}
-	p.table("DYING|FOR", kills)
+	p.table("DYING|CONTAINER|FOR", dying)
+	for i := range st.Kills[:min(len(st.Kills), maxListed)] {
+		k := &st.Kills[i]
+		kills = append(kills, []string{p.since(k.At) + " ago", clip(k.Cells()[2], taskWidth), clip(k.ID, idWidth), k.Cells()[3]})
+	}
+	p.table("KILLED|TASK|CONTAINER|WHY", kills)
 }
 
 func (p *printer) signals(signals []signal.Named) {
 	var known, unknown []string
 	for _, s := range signals {
 		if s.Value.OK() {
-			known = append(known, string(s.Signal)+" "+number(s.Value.V))
+			known = append(known, string(s.Signal)+" "+levelOf(s.Signal)(s.Value.V))
 		} else {
 			unknown = append(unknown, string(s.Signal)+" ("+s.Value.Why.String()+")")
 		}
@@ -204,36 +267,38 @@ func (p *printer) signals(signals []signal.Named) {
 	if len(signals) > 0 {
 		p.line("")
 	}
-	p.list("signals", known)
-	p.list("unknown", unknown)
+	p.wrap("signals", together(known))
+	p.wrap("unknown", together(unknown))
 }
 
-// list writes words in as many lines as they need.
-func (p *printer) list(title string, words []string) {
-	line := ""
-	for i, w := range words {
-		if i < len(words)-1 {
-			w += ","
-		}
-		if line != "" && len(line)+len(" ")+len(w) > width-9 {
-			p.entry(title, "%s", line)
-			title, line = "", ""
-		}
-		line = strings.TrimPrefix(line+" "+w, " ")
-	}
-	if line != "" {
-		p.entry(title, "%s", line)
-	}
+// noBreak is a blank at which no line ends.
+const noBreak = "\u00a0"
+
+// together are words of which none is cut in two.
+func together(words []string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.Join(words, ",\n"), " ", noBreak), "\n", " ")
 }
 
 // wrap writes an entry in as many lines as it needs.
-func (p *printer) wrap(text string) {
-	r := []rune(printable.Text(text))
-	for len(r) > 0 {
-		n := min(width-9, len(r))
-		p.entry("", "%s", strings.TrimSpace(string(r[:n])))
-		r = r[n:]
+func (p *printer) wrap(title, text string) {
+	const room = width - 9
+	line := ""
+	if text == "" {
+		return
 	}
+	for word := range strings.SplitSeq(printable.Text(strings.ReplaceAll(text, "\n", " ")), " ") {
+		word = strings.ReplaceAll(word, noBreak, " ")
+		for r := []rune(word); len(r) > room; r = []rune(word) { // no word of ours
+			p.entry(title, "%s", line)
+			title, line, word = "", string(r[:room]), string(r[room:])
+		}
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > room {
+			p.entry(title, "%s", line)
+			title, line = "", ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	p.entry(title, "%s", line)
 }
 
 func (p *printer) since(t time.Time) string {
@@ -268,13 +333,6 @@ func number(v float64) string {
 	}
 	s := strconv.FormatFloat(v, 'f', 3, 64)
 	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
-}
-
-func value(v snapshot.Value) string {
-	if !v.OK() {
-		return "?"
-	}
-	return number(v.V)
 }
 
 // clip cuts s to n columns. Nothing in it can move the cursor.

@@ -78,11 +78,16 @@ func wordsOf(r *decision.Record, mode string, pol *config.PolicyStatus, pause Pa
 	return w
 }
 
-func ruleWords(d *qos.Decision, r *qos.RuleState, at time.Time) RuleWords {
-	level := number
-	if s := signal.Of(r.Signal); s != nil && s.Unit == policy.Share {
-		level = signal.Percent
+// levelOf prints readings and thresholds of a signal.
+func levelOf(s policy.Signal) func(float64) string {
+	if s := signal.Of(s); s != nil && s.Unit == policy.Share {
+		return signal.Percent
 	}
+	return number
+}
+
+func ruleWords(d *qos.Decision, r *qos.RuleState, at time.Time) RuleWords {
+	level := levelOf(r.Signal)
 	w := RuleWords{Reads: "unknown (" + r.Value.Why.String() + ")", Above: level(r.Above), State: strings.ReplaceAll(string(r.Why), "_", " "), Text: d.Sentence(r, at)}
 	if r.Value.OK() {
 		w.Reads = level(r.Value.V)

@@ -49,7 +49,7 @@ func compareKnown(a, b float64) int { return cmp.Compare(a, b) } // cmp puts NaN
 
 // rowOf is how a container stands, with its newest readings.
 func rowOf(c *control.Container, st *control.Status) row {
-	r := row{Key: c.Key, of: c, name: nameOf(c), class: c.Class().String(), cores: math.NaN(), memory: math.NaN(), coresAllocated: math.NaN(), memoryAllocated: math.NaN(), ageSeconds: math.NaN()}
+	r := row{Key: c.Key, of: c, name: c.Name(), class: c.Class().String(), cores: math.NaN(), memory: math.NaN(), coresAllocated: math.NaN(), memoryAllocated: math.NaN(), ageSeconds: math.NaN()}
 	if c.CPU.Cores.OK() {
 		r.cores = c.CPU.Cores.V
 	}
@@ -64,47 +64,8 @@ func rowOf(c *control.Container, st *control.Status) row {
 		r.coresAllocated = e.Regular.Get(resources.CPUs).Plus(e.Revocable.Get(resources.CPUs)).Float()
 		r.memoryAllocated = e.Regular.Get(resources.Mem).Plus(e.Revocable.Get(resources.Mem)).Float()
 	}
-	r.state = stateOf(c, st)
+	r.state = st.State(c)
 	return r
-}
-
-// nameOf is how people know a container: by its tasks, else by its executor.
-func nameOf(c *control.Container) string {
-	if c.Executor == nil {
-		return c.ID
-	}
-	var names []string
-	for i := range c.Executor.Tasks {
-		t := &c.Executor.Tasks[i]
-		name := t.ID
-		if t.Name != "" && t.Name != t.ID {
-			name = t.Name + " (" + t.ID + ")"
-		}
-		names = append(names, name)
-	}
-	return cmp.Or(strings.Join(names, ", "), c.Executor.ExecutorID)
-}
-
-// stateOf is what is done to a container.
-func stateOf(c *control.Container, st *control.Status) string {
-	for i := range st.KillsInFlight {
-		if st.KillsInFlight[i].Key == c.Key {
-			return "dying"
-		}
-	}
-	var applied []string
-	for i := range c.Applied {
-		applied = append(applied, c.Applied[i].Name)
-	}
-	switch {
-	case len(applied) > 0:
-		return strings.Join(applied, ",")
-	case !c.OnDisk:
-		return "no cgroup"
-	case !c.CPU.Cores.OK():
-		return c.CPU.Cores.Why.String()
-	}
-	return ""
 }
 
 // matches reports whether a row has the text that is looked for, in whatever case.
@@ -138,7 +99,7 @@ func rowsOf(st *control.Status, filter string, by order, reverse bool) []row {
 // details are what is known of a container besides its readings.
 func details(c *control.Container) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", nameOf(c), c.Class())
+	fmt.Fprintf(&b, "%s: %s\n", c.Name(), c.Class())
 	if e := c.Executor; e != nil {
 		for _, part := range []struct{ name, value string }{
 			{"regular", e.Regular.String()}, {"revocable", e.Revocable.String()}, {"role", e.Role},

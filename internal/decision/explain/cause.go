@@ -58,7 +58,7 @@ func Causes(r *decision.Record, o *estimator.ResourceOffer) (all []Cause) {
 		return append(all, Cause{Why: o.Why, Text: "mode noop offers nothing", Cure: "choose another mode", Expected: true})
 	case o.Why == reason.Fixed, o.Governor == nil && o.Why == reason.Stopped:
 		return append(all, Cause{
-			Why: reason.Fixed, Text: "the operator has fixed the total at " + quantity(o.Resource, o.Target), Cure: "raise resources", Expected: true,
+			Why: reason.Fixed, Text: "the operator has fixed the total at " + Quantity(o.Resource, o.Target), Cure: "raise resources", Expected: true,
 		})
 	}
 	all = append(all, inFull(r, o)...)
@@ -137,12 +137,12 @@ func inFull(r *decision.Record, o *estimator.ResourceOffer) (all []Cause) {
 		all = append(all, Cause{
 			Why: reason.CountedInFull, Expected: true, Cure: "wait, or lower estimator.warm_up",
 			Text: fmt.Sprintf("still learning for %s: containers with %s are too young to be predicted, and count in full",
-				seconds(e.LearningSeconds), quantity(o.Resource, e.InFull)),
+				seconds(e.LearningSeconds), Quantity(o.Resource, e.InFull)),
 		})
 	case e.InFull > 0 && len(all) == 0:
 		all = append(all, Cause{
 			Why: reason.CountedInFull, Expected: true,
-			Text: quantity(o.Resource, e.InFull) + " count in full: the regular part of revocable and shared containers, or too young to be read",
+			Text: Quantity(o.Resource, e.InFull) + " count in full: the regular part of revocable and shared containers, or too young to be read",
 		})
 	}
 	return all
@@ -153,14 +153,14 @@ func terms(o *estimator.ResourceOffer) (all []Cause) {
 	if setting, is := neverRises(o); setting != "" {
 		all = append(all, Cause{
 			Why:  reason.DeadBand,
-			Text: fmt.Sprintf("%s is %s, and all that regular containers are allocated is %s", setting, quantity(o.Resource, is), quantity(o.Resource, o.RegularAllocated)),
+			Text: fmt.Sprintf("%s is %s, and all that regular containers are allocated is %s", setting, Quantity(o.Resource, is), Quantity(o.Resource, o.RegularAllocated)),
 			Cure: "lower " + setting,
 		})
 	}
 	if o.Unmanaged > 0 {
 		all = append(all, Cause{
 			Why: reason.UsedOutside, Expected: o.Why != reason.UsedOutside,
-			Text: "processes outside the agent's containers use " + quantity(o.Resource, o.Unmanaged) + " of what regular containers leave",
+			Text: "processes outside the agent's containers use " + Quantity(o.Resource, o.Unmanaged) + " of what regular containers leave",
 			Cure: "move them into containers, or let the agent manage less of the node",
 		})
 	}
@@ -172,7 +172,7 @@ func demand(o *estimator.ResourceOffer) (all []Cause) {
 	all = []Cause{{
 		Why: reason.NoSlack, Expected: true,
 		Text: fmt.Sprintf("regular containers may need %s of the %s that they were allocated",
-			quantity(o.Resource, o.Peak-o.InFull), quantity(o.Resource, o.RegularAllocated)),
+			Quantity(o.Resource, o.Peak-o.InFull), Quantity(o.Resource, o.RegularAllocated)),
 	}}
 	if o.RegularAllocated == 0 {
 		all[0].Text = "no regular container is allocated anything"
@@ -180,13 +180,13 @@ func demand(o *estimator.ResourceOffer) (all []Cause) {
 	if o.Margin > 0 {
 		all = append(all, Cause{
 			Why: reason.NoSlack, Expected: o.Why != reason.NoSlack || o.Peak+o.Unmanaged >= o.RegularAllocated,
-			Text: "the margin keeps back " + quantity(o.Resource, o.Margin), Cure: "lower estimator.margin",
+			Text: "the margin keeps back " + Quantity(o.Resource, o.Margin), Cure: "lower estimator.margin",
 		})
 	}
 	if o.Cap != nil && *o.Cap < o.Slack {
 		all = append(all, Cause{
 			Why: reason.Cap, Expected: o.Why != reason.Cap,
-			Text: fmt.Sprintf("resources caps it at %s, the slack is %s", quantity(o.Resource, *o.Cap), quantity(o.Resource, o.Slack)),
+			Text: fmt.Sprintf("resources caps it at %s, the slack is %s", Quantity(o.Resource, *o.Cap), Quantity(o.Resource, o.Slack)),
 			Cure: "raise resources, or leave it out",
 		})
 	}
@@ -199,16 +199,16 @@ func waits(o *estimator.ResourceOffer) []Cause {
 	switch {
 	case g == nil:
 	case o.Why == reason.RaiseStep && g.RaiseSeconds > 0:
-		text = fmt.Sprintf("the next raise may be in %s, by %s at most", seconds(g.RaiseSeconds), quantity(o.Resource, g.Step))
+		text = fmt.Sprintf("the next raise may be in %s, by %s at most", seconds(g.RaiseSeconds), Quantity(o.Resource, g.Step))
 	case o.Why == reason.RaiseStep:
-		text = fmt.Sprintf("it rises by %s at most at a time", quantity(o.Resource, g.Step))
+		text = fmt.Sprintf("it rises by %s at most at a time", Quantity(o.Resource, g.Step))
 	case o.Why == reason.DeadBand:
 		text = fmt.Sprintf("a rise by less than %s is not worth a change: the least target of the hold time would have to reach %s",
-			quantity(o.Resource, g.DeadBand), quantity(o.Resource, g.Before+g.DeadBand))
+			Quantity(o.Resource, g.DeadBand), Quantity(o.Resource, g.Before+g.DeadBand))
 	case o.Why == reason.Hold && g.HoldSeconds > 0:
 		text = fmt.Sprintf("nothing is raised for another %s, since capacity was taken back", seconds(g.HoldSeconds))
 	case o.Why == reason.Hold:
-		text = fmt.Sprintf("within the hold time the target was as low as %s, now it is %s", quantity(o.Resource, g.Least), quantity(o.Resource, o.Target))
+		text = fmt.Sprintf("within the hold time the target was as low as %s, now it is %s", Quantity(o.Resource, g.Least), Quantity(o.Resource, o.Target))
 	}
 	if text == "" {
 		return nil

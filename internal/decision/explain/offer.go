@@ -74,7 +74,7 @@ func (o *Offer) Text() string {
 
 func (p *page) offer(o *OfferOf, r *decision.Record) {
 	p.say("", "%s", o.Resource)
-	of := func(x resources.Milli) string { return quantity(o.Resource, x) }
+	of := func(x resources.Milli) string { return Quantity(o.Resource, x) }
 	allocated := estimator.Allocated{}
 	if o.Allocated != nil {
 		allocated = *o.Allocated
@@ -105,7 +105,7 @@ func (p *page) offer(o *OfferOf, r *decision.Record) {
 
 // terms are those of an offer that was estimated and governed.
 func (p *page) terms(o *OfferOf, r *decision.Record) {
-	of := func(x resources.Milli) string { return quantity(o.Resource, x) }
+	of := func(x resources.Milli) string { return Quantity(o.Resource, x) }
 	p.row("", "allocated to regular containers", of(o.RegularAllocated), "")
 	p.row("-", "their predicted peak demand", of(o.Peak), fmt.Sprintf("use %s, demand %s now", of(o.Usage), of(o.Demand)))
 	if o.InFull > 0 {

@@ -127,8 +127,8 @@ func (p *page) rule(d *qos.Decision, r *qos.RuleState, at time.Time, said string
 	}
 }
 
-// quantity is so much of a resource of an offer.
-func quantity(resource string, x resources.Milli) string {
+// Quantity is so much of a resource of an offer.
+func Quantity(resource string, x resources.Milli) string {
 	switch resource {
 	case resources.CPUs:
 		return x.String() + " CPUs"
