@@ -267,27 +267,26 @@ func (p *printer) signals(signals []signal.Named) {
 	if len(signals) > 0 {
 		p.line("")
 	}
-	p.wrap("signals", together(known))
-	p.wrap("unknown", together(unknown))
+	p.fill("signals", listed(known))
+	p.fill("unknown", listed(unknown))
 }
 
-// noBreak is a blank at which no line ends.
-const noBreak = "\u00a0"
-
-// together are words of which none is cut in two.
-func together(words []string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(strings.Join(words, ",\n"), " ", noBreak), "\n", " ")
+// listed are words with a comma between each two.
+func listed(words []string) []string {
+	for i := range words[:max(0, len(words)-1)] {
+		words[i] += ","
+	}
+	return words
 }
 
-// wrap writes an entry in as many lines as it needs.
-func (p *printer) wrap(title, text string) {
+// wrap writes a text as an entry in as many lines as it needs.
+func (p *printer) wrap(title, text string) { p.fill(title, strings.Fields(text)) }
+
+// fill writes words as an entry in as many lines as they need.
+func (p *printer) fill(title string, words []string) {
 	const room = width - 9
 	line := ""
-	if text == "" {
-		return
-	}
-	for word := range strings.SplitSeq(printable.Text(strings.ReplaceAll(text, "\n", " ")), " ") {
-		word = strings.ReplaceAll(word, noBreak, " ")
+	for _, word := range words {
 		for r := []rune(word); len(r) > room; r = []rune(word) { // no word of ours
 			p.entry(title, "%s", line)
 			title, line, word = "", string(r[:room]), string(r[room:])
@@ -298,7 +297,9 @@ func (p *printer) wrap(title, text string) {
 		}
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	p.entry(title, "%s", line)
+	if line != "" {
+		p.entry(title, "%s", line)
+	}
 }
 
 func (p *printer) since(t time.Time) string {
