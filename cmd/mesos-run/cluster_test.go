@@ -221,10 +221,16 @@ func (c *testCluster) launch(f *testFramework, info scheduler.TaskInfo) {
 	}
 	t.process = exec.Command(args[0], args[1:]...)
 	t.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if info.Command.Environment != nil {
-		for _, v := range info.Command.Environment.Variables {
-			t.process.Env = append(t.process.Env, v.Name+"="+v.Value)
+	var env struct {
+		Variables []struct{ Name, Value string }
+	}
+	if text := info.Command.Environment; text != nil {
+		if err := json.Unmarshal(text, &env); err != nil {
+			c.t.Error(err)
 		}
+	}
+	for _, v := range env.Variables {
+		t.process.Env = append(t.process.Env, v.Name+"="+v.Value)
 	}
 	c.status(t, scheduler.TaskStatus{State: "TASK_STARTING", Source: "SOURCE_EXECUTOR"})
 	if err := t.process.Start(); err != nil {
@@ -282,17 +288,6 @@ func (c *testCluster) empty() {
 func (c *testCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var call scheduler.Call
-	if r.URL.Path == "/master/teardown" {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		f := c.frameworks[strings.TrimPrefix(string(body), "frameworkId=")]
-		if f == nil {
-			http.Error(w, "No framework found with specified ID", http.StatusBadRequest)
-			return
-		}
-		c.remove(f)
-		return
-	}
 	if err := json.Unmarshal(body, &call); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -306,7 +301,7 @@ func (c *testCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.URL.Path == "/api/v1":
-		c.operator(call.Type, w)
+		c.operator(call.Type, body, w)
 	case call.Type == "SUBSCRIBE":
 		c.subscribe(&call, w, r)
 	default:
@@ -427,7 +422,7 @@ func (c *testCluster) do(f *testFramework, call *scheduler.Call) {
 	case "RECONCILE":
 		for _, asked := range call.Reconcile.Tasks {
 			s := scheduler.TaskStatus{State: "TASK_GONE", Source: "SOURCE_MASTER", Reason: "REASON_RECONCILIATION", Message: "Reconciliation: Task is unknown to the agent"}
-			known := &testTask{framework: f.id, info: scheduler.TaskInfo{TaskID: asked.TaskID, AgentID: *asked.AgentID}}
+			known := &testTask{framework: f.id, info: scheduler.TaskInfo{TaskID: asked.TaskID, AgentID: asked.AgentID}}
 			for _, t := range c.tasks {
 				if t.framework == f.id && t.info.TaskID == asked.TaskID {
 					known, s.State, s.Message = t, t.statuses[len(t.statuses)-1].State, "Reconciliation: Latest task state"
@@ -446,12 +441,28 @@ func (c *testCluster) do(f *testFramework, call *scheduler.Call) {
 }
 
 // operator answers as the master of the recording operator does.
-func (c *testCluster) operator(call string, w http.ResponseWriter) {
+func (c *testCluster) operator(call string, body []byte, w http.ResponseWriter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	type object = map[string]any
 	answer := object{}
 	switch call {
+	case "TEARDOWN":
+		var ended struct {
+			Teardown struct {
+				FrameworkID scheduler.ID `json:"framework_id"`
+			}
+		}
+		f := c.frameworks[""]
+		if err := json.Unmarshal(body, &ended); err == nil {
+			f = c.frameworks[ended.Teardown.FrameworkID.Value]
+		}
+		if f == nil {
+			http.Error(w, "No framework found with specified ID", http.StatusBadRequest)
+			return
+		}
+		c.remove(f)
+		return
 	case "GET_TASKS":
 		var tasks, completed []object
 		for _, t := range c.tasks {

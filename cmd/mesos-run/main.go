@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"os/user"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -26,7 +27,11 @@ import (
 // version is set by the linker (see Makefile).
 var version = "unknown"
 
-const exitUsage = 2 // it did not start: flags or files
+const (
+	// frameworkName is how mesos-run registers.
+	frameworkName = "mesos-run"
+	exitUsage     = 2 // it did not start: flags or files
+)
 
 // usageError is an error in what the user asked for.
 type usageError struct{ error }
@@ -75,9 +80,9 @@ func tell(w io.Writer, format string, args ...any) {
 
 // cluster is how the masters are reached, for all commands.
 type cluster struct {
-	master, credential string
-	timeout            time.Duration
-	asJSON             bool
+	master, credential, user, role string
+	timeout                        time.Duration
+	asJSON                         bool
 }
 
 // flags adds the flags of a command that talks to a master.
@@ -87,6 +92,28 @@ func (c *cluster) flags(cmd *cobra.Command) {
 	f.StringVar(&c.credential, "credential", "", "file with a principal and its secret, separated by a blank")
 	f.DurationVar(&c.timeout, "connect-timeout", 10*time.Second, "how long the leading master is looked for")
 	f.BoolVar(&c.asJSON, "json", false, "print JSON")
+}
+
+// roleFlags adds the flags of a command that registers as a framework.
+func (c *cluster) roleFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.role, "role", "*", "role whose resources are used")
+	cmd.Flags().StringVar(&c.user, "user", "", "user of the agents that runs commands (default: who calls mesos-run)")
+}
+
+// principal reads the file of --credential.
+func (c *cluster) principal() (name, secret string, err error) {
+	if c.credential == "" {
+		return "", "", nil
+	}
+	text, err := os.ReadFile(c.credential)
+	words := strings.Fields(string(text))
+	if err == nil && len(words) != 2 {
+		err = fmt.Errorf("%s does not hold a principal and a secret", c.credential)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("--credential: %w", err)
+	}
+	return words[0], words[1], nil
 }
 
 // client makes the client that the flags ask for.
@@ -99,21 +126,27 @@ func (c *cluster) client() (*scheduler.Client, error) {
 		return nil, usageError{fmt.Errorf("--connect-timeout: %s is no time to connect in", c.timeout)}
 	}
 	client := scheduler.NewClient(masters, c.timeout)
-	if c.credential != "" {
-		text, err := os.ReadFile(c.credential)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("--credential: %w", err)}
-		}
-		words := strings.Fields(string(text))
-		if len(words) != 2 {
-			return nil, usageError{fmt.Errorf("--credential: %s does not hold a principal and a secret", c.credential)}
-		}
-		client.Principal, client.Secret = words[0], words[1]
+	if client.Principal, client.Secret, err = c.principal(); err != nil {
+		return nil, usageError{err}
 	}
 	return client, nil
 }
 
-// print prints document as JSON, or rows as a table under their heads.
+// framework is how mesos-run registers.
+func (c *cluster) framework() (scheduler.FrameworkInfo, error) {
+	principal, _, err := c.principal()
+	if me, wrong := user.Current(); err == nil && c.user == "" {
+		if err = wrong; err == nil {
+			c.user = me.Username
+		}
+	}
+	return scheduler.FrameworkInfo{
+		User: c.user, Name: frameworkName, Roles: []string{c.role}, Checkpoint: true, Principal: principal,
+		Capabilities: []scheduler.Capability{{Type: "REVOCABLE_RESOURCES"}, {Type: "PARTITION_AWARE"}, {Type: "MULTI_ROLE"}},
+	}, err
+}
+
+// print prints document as JSON, or rows as a table.
 func (c *cluster) print(cmd *cobra.Command, document any, rows [][]string) error {
 	if c.asJSON {
 		js := json.NewEncoder(printable.JSON(cmd.OutOrStdout()))
@@ -129,4 +162,30 @@ func (c *cluster) print(cmd *cobra.Command, document any, rows [][]string) error
 		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
+}
+
+// ask makes a command that asks the master once, within the time to connect.
+func (c *cluster) ask(cmd *cobra.Command, do func(ctx context.Context, client *scheduler.Client, args []string) error) *cobra.Command {
+	c.flags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := c.client()
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
+		defer cancel()
+		return do(ctx, client, args)
+	}
+	return cmd
+}
+
+// one is one argument, which is what is named.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 || args[0] == "" {
+			return usageError{errors.New(cmd.CommandPath() + ": name one " + what)}
+		}
+		return nil
+	}
 }

@@ -24,7 +24,6 @@ type agentOffers struct {
 
 func newOffers() *cobra.Command {
 	var c cluster
-	var as, role string
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "offers",
@@ -32,50 +31,40 @@ func newOffers() *cobra.Command {
 		Long: `offers registers, collects offers for a moment, and gives them back. What another
 framework holds at that moment is not seen.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := c.client()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			info, err := c.framework(client, as, role)
-			if err != nil {
-				return err
-			}
-			offers, err := collect(cmd.Context(), client, info, c.timeout, wait)
-			if err != nil {
-				return err
-			}
-			all, rows := []agentOffers{}, [][]string{{"HOST", "REGULAR", "REVOCABLE", "RES-TYPE", "AGENT"}}
-			for _, a := range placement.Agents(offers) {
-				o := offered(a)
-				all = append(all, o)
-				rows = append(rows, []string{o.Hostname, o.Regular.String(), o.Revocable.String(), o.ResType, o.AgentID})
-			}
-			if len(all) == 0 && !c.asJSON {
-				tell(cmd.ErrOrStderr(), "nothing was offered to role %s within %s", role, wait)
-			}
-			return c.print(cmd, all, rows)
-		},
 	}
-	c.flags(cmd)
-	cmd.Flags().StringVar(&role, "role", "*", "role that asks")
-	cmd.Flags().StringVar(&as, "user", "", "user to register as (default: who calls mesos-run)")
+	c.ask(cmd, func(ctx context.Context, client *scheduler.Client, _ []string) error {
+		info, err := c.framework()
+		if err != nil {
+			return usageError{err}
+		}
+		s, err := client.Subscribe(ctx, info)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		offers, err := collect(cmd.Context(), s, wait)
+		if err != nil {
+			return err
+		}
+		all, rows := []agentOffers{}, [][]string{{"HOST", "REGULAR", "REVOCABLE", "RES-TYPE", "AGENT"}}
+		for _, a := range placement.Agents(offers) {
+			o := offered(a)
+			all = append(all, o)
+			rows = append(rows, []string{o.Hostname, o.Regular.String(), o.Revocable.String(), o.ResType, o.AgentID})
+		}
+		if len(all) == 0 {
+			tell(cmd.ErrOrStderr(), "nothing was offered to role %s within %s", c.role, wait)
+		}
+		return c.print(cmd, all, rows)
+	})
+	c.roleFlags(cmd)
 	cmd.Flags().DurationVar(&wait, "wait", 3*time.Second, "how long offers are collected")
 	return cmd
 }
 
-// collect subscribes, takes offers for as long as wait, and is gone again, which
-// gives them back.
-func collect(ctx context.Context, client *scheduler.Client, info scheduler.FrameworkInfo, connect, wait time.Duration) ([]scheduler.Offer, error) {
-	short, cancel := context.WithTimeout(ctx, connect)
-	defer cancel()
-	s, err := client.Subscribe(short, info)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	var offers []scheduler.Offer
+// collect takes offers for as long as wait, and ends the framework, which gives
+// them back.
+func collect(ctx context.Context, s *scheduler.Stream, wait time.Duration) (offers []scheduler.Offer, err error) {
 	for over := time.After(wait); ; {
 		select {
 		case e, more := <-s.Events:
@@ -92,33 +81,27 @@ func collect(ctx context.Context, client *scheduler.Client, info scheduler.Frame
 			continue
 		case <-over:
 		case <-ctx.Done():
+			err = ctx.Err()
 		}
-		if err := s.Call(context.WithoutCancel(ctx), scheduler.Call{Type: "TEARDOWN"}); err != nil {
-			return nil, err
+		if wrong := s.Call(context.WithoutCancel(ctx), scheduler.Call{Type: "TEARDOWN"}); wrong != nil {
+			err = wrong
 		}
-		return offers, ctx.Err()
+		return offers, err
 	}
 }
 
 func offered(a *placement.Agent) agentOffers {
-	o := agentOffers{AgentID: a.ID, Hostname: a.Hostname, ResType: "unknown"}
+	o := agentOffers{AgentID: a.ID, Hostname: a.Hostname}
 	for _, offer := range a.Offers {
 		for i := range offer.Resources {
-			if r := &offer.Resources[i]; r.Scalar == nil {
-			} else if placement.KindOf(r) == placement.Revocable {
-				o.Revocable.Add(r.Name, resources.FloorMilli(r.Scalar.Value))
-			} else {
-				o.Regular.Add(r.Name, resources.FloorMilli(r.Scalar.Value))
+			of := map[placement.Kind]*resources.Quantities{placement.Regular: &o.Regular, placement.Revocable: &o.Revocable}
+			if r := &offer.Resources[i]; r.Scalar != nil {
+				of[placement.KindOf(r)].Add(r.Name, resources.FloorMilli(r.Scalar.Value))
 			}
 		}
 	}
-	switch regular, revocable := !o.Regular.IsZero(), !o.Revocable.IsZero(); {
-	case regular && revocable:
-		o.ResType = "any"
-	case regular:
-		o.ResType = "regular"
-	case revocable:
-		o.ResType = "revocable"
-	}
+	o.ResType = map[[2]bool]string{
+		{true, true}: "any", {true, false}: "regular", {false, true}: "revocable", {}: "unknown",
+	}[[2]bool{!o.Regular.IsZero(), !o.Revocable.IsZero()}]
 	return o
 }

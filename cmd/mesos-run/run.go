@@ -1,11 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math"
-	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -18,33 +17,20 @@ import (
 	"github.com/estimatord/estimatord/internal/scheduler"
 )
 
-// frameworkName is how mesos-run registers.
-const frameworkName = "mesos-run"
-
-// framework is how c registers in a role.
-func (c *cluster) framework(client *scheduler.Client, as, role string) (scheduler.FrameworkInfo, error) {
-	if as == "" {
-		u, err := user.Current()
-		if err != nil {
-			return scheduler.FrameworkInfo{}, usageError{fmt.Errorf("--user: %w", err)}
-		}
-		as = u.Username
-	}
-	return scheduler.FrameworkInfo{
-		User: as, Name: frameworkName, Roles: []string{role}, Checkpoint: true, Principal: client.Principal,
-		Capabilities: []scheduler.Capability{{Type: "REVOCABLE_RESOURCES"}, {Type: "PARTITION_AWARE"}, {Type: "MULTI_ROLE"}},
-	}, nil
+// options are the flags of a run that are not a job's own.
+type options struct {
+	cluster
+	image         string
+	cpus, mem     float64
+	failover      time.Duration
+	shell, detach bool
+	env, labels   map[string]string
 }
 
 // newRoot is the whole command line. Without a subcommand it runs a command.
 func newRoot() *cobra.Command {
-	var c cluster
+	var o options
 	var j job.Job
-	var as, role, image string
-	var cpus, mem float64
-	var failover time.Duration
-	var shell, detach bool
-	var env, labels map[string]string
 	cmd := &cobra.Command{
 		Use:   "mesos-run [flags] -- COMMAND...",
 		Short: "Run a command on regular or revocable resources of a Mesos cluster",
@@ -57,9 +43,9 @@ asks for, runs the command on them, and ends with its exit code:
   ~revocable   revocable if possible, otherwise regular
   *            any; regular first. Also /EXPRESSION/, for the names it matches
 
-Exit codes: 124 no resources within --timeout, 125 neither the task nor its kill
-say more, 128+N the task ended by signal N (137: preempted), 130 interrupted, 2 wrong
-flags, otherwise that of the command; of several instances the highest.`,
+Exit codes: 124 no resources within --timeout, 125 refused or lost, 128+N the task
+ended by signal N (137: also preempted), 130 interrupted, 2 wrong flags, otherwise
+that of the command; of several instances the highest.`,
 		Example: `  mesos-run --master=10.0.0.1:5050 --res-type='~revocable' --cpus=2 --mem=64 -- sleep 60
   mesos-run --master=zk://z1:2181,z2:2181/mesos --res-type=revocable --instances=3 --retries-on-preemption=5 --shell -- 'make test'`,
 		Version: version, SilenceUsage: true, SilenceErrors: true,
@@ -67,69 +53,25 @@ flags, otherwise that of the command; of several instances the highest.`,
 			switch dash := cmd.ArgsLenAtDash(); {
 			case dash > 0 || dash < 0 && len(args) > 0:
 				return usageError{fmt.Errorf("unknown command %q; what is to be run stands behind --", args[0])}
-			case len(args) == 0 && image == "":
+			case len(args) == 0 && o.image == "":
 				return usageError{errors.New("there is no command behind -- (and no --docker-image that has one)")}
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := c.client()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			j.Client, j.ConnectTimeout = client, c.timeout
-			j.Log = func(format string, args ...any) { tell(cmd.ErrOrStderr(), format, args...) }
-			if j.Info, err = c.framework(client, as, role); err != nil {
-				return err
-			}
-			j.Info.FailoverTimeout = failover.Seconds()
-			if j.Ask.CPUs, err = amount("--cpus", cpus); err == nil {
-				j.Ask.MemMB, err = amount("--mem", mem)
-			}
-			if err == nil {
-				_, err = placement.ParseResType(j.Ask.Type.String())
-			}
-			if !detach {
-				j.Detach = 0
-			}
-			switch {
-			case err != nil:
-			case j.Instances < 1 || j.Instances > 1000:
-				err = fmt.Errorf("--instances: %d is not from 1 to 1000", j.Instances)
-			case j.Timeout < 0 || j.Retries < 0 || failover < time.Second || detach && j.Detach < time.Second:
-				err = errors.New("--timeout and --retries-on-preemption are 0 or more, --failover-timeout and --keep 1s or more")
-			case detach && j.Retries > 0:
-				err = errors.New("--detach: nobody is left for --retries-on-preemption")
-			case j.Ask.RevocableMem && !j.Ask.Type.Includes("revocable"):
-				err = fmt.Errorf("--revocable-mem: a task of res-type %s has no revocable memory", j.Ask.Type.String())
-			case j.Task.Name == "" || strings.ContainsAny(j.Task.Name, "/ \t\n") || len(j.Task.Name) > 200:
-				err = fmt.Errorf("--name: %q is no name of a task", j.Task.Name)
-			}
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := o.complete(&j, args); err != nil {
 				return usageError{err}
 			}
-			j.Task.Command = command(args, shell, env)
-			if image != "" {
-				j.Task.Container = &scheduler.ContainerInfo{Type: "MESOS", Mesos: &scheduler.MesosInfo{
-					Image: scheduler.Image{Type: "DOCKER", Docker: scheduler.DockerImage{Name: image}},
-				}}
-			}
-			if len(labels) > 0 {
-				j.Task.Labels = &scheduler.Labels{}
-				for _, key := range slices.Sorted(maps.Keys(labels)) {
-					j.Task.Labels.Labels = append(j.Task.Labels.Labels, scheduler.Label{Key: key, Value: labels[key]})
-				}
-			}
+			defer j.Client.Close()
+			j.Log = func(format string, args ...any) { tell(cmd.ErrOrStderr(), format, args...) }
 			err = j.Run(cmd.Context())
-			if result := j.Result(); c.asJSON {
-				err = errors.Join(err, c.print(cmd, result, nil))
-			} else if err == nil && detach {
-				rows := [][]string{{"FRAMEWORK", "TASK", "KIND", "AGENT"}}
-				for _, i := range result.Instances {
-					rows = append(rows, []string{result.FrameworkID, i.TaskID, string(i.Kind), i.Hostname})
-				}
-				err = c.print(cmd, nil, rows)
+			result := j.Result()
+			rows := [][]string{{"FRAMEWORK", "TASK", "KIND", "AGENT"}}
+			for _, i := range result.Instances {
+				rows = append(rows, []string{result.FrameworkID, i.TaskID, string(i.Kind), i.Hostname})
+			}
+			if o.asJSON || err == nil && o.detach {
+				err = errors.Join(err, o.print(cmd, result, rows))
 			}
 			if code := j.ExitCode(); err == nil && code > 0 {
 				err = tasksError(code)
@@ -139,52 +81,87 @@ flags, otherwise that of the command; of several instances the highest.`,
 	}
 	cmd.SetVersionTemplate("{{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	c.flags(cmd)
+	o.flags(cmd)
+	o.roleFlags(cmd)
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	f.Var(&j.Ask.Type, "res-type", "kind of resources: regular, ~regular, revocable, ~revocable or *")
-	f.Float64Var(&cpus, "cpus", 1, "cpus of each instance")
-	f.Float64Var(&mem, "mem", 64, "memory of each instance in MB, regular unless --revocable-mem")
+	f.Float64Var(&o.cpus, "cpus", 1, "cpus of each instance")
+	f.Float64Var(&o.mem, "mem", 64, "memory of each instance in MB, regular unless --revocable-mem")
 	f.BoolVar(&j.Ask.RevocableMem, "revocable-mem", false, "take revocable memory for a revocable task where it is offered")
 	f.IntVar(&j.Instances, "instances", 1, "how many tasks are run")
 	f.DurationVar(&j.Timeout, "timeout", 10*time.Second, "how long a task waits for resources; 0: for ever")
 	f.IntVar(&j.Retries, "retries-on-preemption", 0, "how often a preempted task is run again")
-	f.StringVar(&role, "role", "*", "role whose resources are used")
-	f.StringVar(&as, "user", "", "user that runs the command (default: who calls mesos-run)")
 	f.StringVar(&j.Task.Name, "name", "task", "name of the task; instances are NAME-1, NAME-2, ...")
-	f.StringToStringVar(&env, "env", nil, "NAME=VALUE in the environment of the command; repeatable")
-	f.StringToStringVar(&labels, "label", nil, "KEY=VALUE, a label of the task; repeatable")
-	f.StringVar(&image, "docker-image", "", "Docker image to run in, with the Mesos containerizer")
-	f.BoolVar(&shell, "shell", false, "run the command by /bin/sh -c")
-	f.DurationVar(&failover, "failover-timeout", time.Minute, "how long tasks outlive a lost mesos-run, and a lost master or agent is waited for")
-	f.BoolVar(&detach, "detach", false, "leave the tasks when they run, and print their ids")
+	f.StringToStringVar(&o.env, "env", nil, "NAME=VALUE in the environment of the command; repeatable")
+	f.StringToStringVar(&o.labels, "label", nil, "KEY=VALUE, a label of the task; repeatable")
+	f.StringVar(&o.image, "docker-image", "", "Docker image to run in, with the Mesos containerizer")
+	f.BoolVar(&o.shell, "shell", false, "run the command by /bin/sh -c")
+	f.DurationVar(&o.failover, "failover-timeout", time.Minute, "how long tasks outlive a lost mesos-run, and a lost master or agent is waited for")
+	f.BoolVar(&o.detach, "detach", false, "leave the tasks when they run, and print their ids")
 	f.DurationVar(&j.Detach, "keep", 7*24*time.Hour, "how long detached tasks may run")
 	cmd.AddCommand(newOffers(), newPs(), newInspect(), newStop(), newLint())
 	return cmd
 }
 
-// amount is that of a flag.
-func amount(flag string, value float64) (resources.Milli, error) {
+// complete makes of j what the flags ask for, or says which is wrong.
+func (o *options) complete(j *job.Job, args []string) (err error) {
+	if j.Client, err = o.client(); err != nil {
+		return err
+	}
+	if j.Info, err = o.framework(); err != nil {
+		return err
+	}
+	if _, err := placement.ParseResType(j.Ask.Type.String()); err != nil {
+		return err
+	}
+	j.ConnectTimeout, j.Info.FailoverTimeout = o.timeout, o.failover.Seconds()
+	j.Ask.CPUs, j.Ask.MemMB = resources.FloorMilli(o.cpus), resources.FloorMilli(o.mem)
 	const most = 1e9
-	if m := resources.FloorMilli(value); m > 0 && value < most && !math.IsNaN(value) {
-		return m, nil
+	switch {
+	case j.Ask.CPUs <= 0 || o.cpus > most:
+		return fmt.Errorf("--cpus: %v is not from 0.001 to %v", o.cpus, most)
+	case j.Ask.MemMB <= 0 || o.mem > most:
+		return fmt.Errorf("--mem: %v is not from 0.001 to %v", o.mem, most)
+	case j.Instances < 1 || j.Instances > 1000:
+		return fmt.Errorf("--instances: %d is not from 1 to 1000", j.Instances)
+	case j.Timeout < 0 || j.Retries < 0 || o.failover < time.Second || j.Detach < time.Second:
+		return errors.New("--timeout and --retries-on-preemption are 0 or more, --failover-timeout and --keep 1s or more")
+	case o.detach && j.Retries > 0:
+		return errors.New("--detach: nobody is left for --retries-on-preemption")
+	case j.Ask.RevocableMem && !j.Ask.Type.Includes(placement.Revocable):
+		return fmt.Errorf("--revocable-mem: a task of res-type %s has no revocable memory", j.Ask.Type.String())
+	case j.Task.Name == "" || strings.ContainsAny(j.Task.Name, "/ \t\n") || len(j.Task.Name) > 200:
+		return fmt.Errorf("--name: %q is no name of a task", j.Task.Name)
 	}
-	return 0, fmt.Errorf("%s: %v is no amount from 0.001 to %v", flag, value, most)
-}
-
-// command is what is run.
-func command(args []string, shell bool, env map[string]string) *scheduler.CommandInfo {
-	c := &scheduler.CommandInfo{Shell: shell}
-	if shell {
-		c.Value = strings.Join(args, " ")
-	} else if len(args) > 0 {
-		c.Value, c.Arguments = args[0], args
+	if !o.detach {
+		j.Detach = 0
 	}
-	if len(env) > 0 {
-		c.Environment = &scheduler.Environment{}
-		for _, name := range slices.Sorted(maps.Keys(env)) {
-			c.Environment.Variables = append(c.Environment.Variables, scheduler.Variable{Name: name, Value: env[name]})
+	command := &scheduler.CommandInfo{Shell: o.shell, Value: strings.Join(args, " ")}
+	if !o.shell && len(args) > 0 {
+		command.Value, command.Arguments = args[0], args
+	}
+	type variable struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}
+	var env []variable
+	for _, name := range slices.Sorted(maps.Keys(o.env)) {
+		env = append(env, variable{name, o.env[name]})
+	}
+	if env != nil {
+		if command.Environment, err = json.Marshal(map[string]any{"variables": env}); err != nil {
+			return err
 		}
 	}
-	return c
+	for _, key := range slices.Sorted(maps.Keys(o.labels)) {
+		j.Task.Labels.Labels = append(j.Task.Labels.Labels, scheduler.Label{Key: key, Value: o.labels[key]})
+	}
+	j.Task.Command = command
+	if o.image != "" {
+		j.Task.Container = &scheduler.ContainerInfo{
+			Type: "MESOS", Mesos: fmt.Appendf(nil, `{"image":{"type":"DOCKER","docker":{"name":%q}}}`, o.image),
+		}
+	}
+	return nil
 }

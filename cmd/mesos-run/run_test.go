@@ -145,7 +145,7 @@ func TestPreemptedAndRunAgain(t *testing.T) {
 	eventually(t, "b-1.2 runs", func() bool { return strings.Join(c.running(), "") == "b-1.2" })
 	_, out, _ := c.call("ps", "--json")
 	var all []task
-	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 || all[0].TaskID != "b-1.2" || all[0].Attempts != 2 || all[0].Preemptions != 1 {
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 || all[0].TaskID.Value != "b-1.2" || all[0].Attempts != 2 || all[0].Preemptions != 1 {
 		t.Errorf("%v: %s", err, out)
 	}
 	c.preempt("b-1.2")

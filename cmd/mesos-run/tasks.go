@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,24 +16,9 @@ import (
 	"github.com/estimatord/estimatord/internal/scheduler"
 )
 
-// task is an instance as the master knows it: its last attempt.
+// task is a task as the master tells of it, and what follows from that. Of an
+// instance that was launched several times, it is the last attempt.
 type task struct {
-	TaskID      string                 `json:"task_id"`
-	Framework   string                 `json:"framework"`
-	FrameworkID string                 `json:"framework_id"`
-	Hostname    string                 `json:"hostname"`
-	AgentID     string                 `json:"agent_id"`
-	Kind        placement.Kind         `json:"kind"`
-	State       string                 `json:"state"`
-	Says        string                 `json:"says"`
-	Attempts    int                    `json:"attempts"`
-	Preemptions int                    `json:"preemptions"`
-	Resources   []scheduler.Resource   `json:"resources"`
-	Statuses    []scheduler.TaskStatus `json:"statuses"`
-}
-
-// masterTask is a task in the answer to GET_TASKS.
-type masterTask struct {
 	Name        string                 `json:"name"`
 	TaskID      scheduler.ID           `json:"task_id"`
 	FrameworkID scheduler.ID           `json:"framework_id"`
@@ -42,186 +26,161 @@ type masterTask struct {
 	State       string                 `json:"state"`
 	Resources   []scheduler.Resource   `json:"resources"`
 	Statuses    []scheduler.TaskStatus `json:"statuses"`
+
+	Framework   string         `json:"framework"`
+	Hostname    string         `json:"hostname"`
+	Kind        placement.Kind `json:"kind"`
+	Says        string         `json:"says"`
+	Attempts    int            `json:"attempts"`
+	Preemptions int            `json:"preemptions"`
 }
 
 // last is the last status that says what the state is.
-func (t *masterTask) last() scheduler.TaskStatus {
+func (t *task) last() scheduler.TaskStatus {
 	if n := len(t.Statuses); n > 0 && t.Statuses[n-1].State == t.State {
 		return t.Statuses[n-1]
 	}
 	return scheduler.TaskStatus{TaskID: t.TaskID, State: t.State}
 }
 
-// attempt is which attempt of an instance of mesos-run t is, 0 when it is
-// somebody else's task.
-func (t *masterTask) attempt() int {
-	rest, ok := strings.CutPrefix(t.TaskID.Value, t.Name)
-	if ok && rest == "" {
-		return 1
+// attempt is which attempt of its instance t is, and what tells instances apart.
+// The tasks of other frameworks are instances of their own.
+func (t *task) attempt() (n int, instance string) {
+	suffix, mine := strings.CutPrefix(t.TaskID.Value, t.Name)
+	if n, err := strconv.Atoi(strings.TrimPrefix(suffix, ".")); mine && err == nil && suffix[0] == '.' {
+		return n, t.FrameworkID.Value + " " + t.Name
 	}
-	n, err := strconv.Atoi(strings.TrimPrefix(rest, "."))
-	if !ok || err != nil || rest[0] != '.' {
-		return 0
-	}
-	return n
+	return 1, t.FrameworkID.Value + " " + t.TaskID.Value
+}
+
+// known is what the master answers to the three calls that tell of tasks.
+type known struct {
+	Tasks struct {
+		Pending     []*task `json:"pending_tasks"`
+		Tasks       []*task `json:"tasks"`
+		Unreachable []*task `json:"unreachable_tasks"`
+		Completed   []*task `json:"completed_tasks"`
+		Orphan      []*task `json:"orphan_tasks"`
+	} `json:"get_tasks"`
+	Frameworks struct {
+		Frameworks []named `json:"frameworks"`
+		Completed  []named `json:"completed_frameworks"`
+	} `json:"get_frameworks"`
+	Agents struct {
+		Agents []named `json:"agents"`
+	} `json:"get_agents"`
+}
+
+// named is a framework or an agent.
+type named struct {
+	Framework struct {
+		ID   scheduler.ID `json:"id"`
+		Name string       `json:"name"`
+	} `json:"framework_info"`
+	Agent struct {
+		ID       scheduler.ID `json:"id"`
+		Hostname string       `json:"hostname"`
+	} `json:"agent_info"`
 }
 
 // tasks asks the master for the tasks of the frameworks of that name, of all
 // when it is empty.
 func tasks(ctx context.Context, client *scheduler.Client, framework string) ([]*task, error) {
-	var answer struct {
-		Tasks struct {
-			Pending     []masterTask `json:"pending_tasks"`
-			Tasks       []masterTask `json:"tasks"`
-			Unreachable []masterTask `json:"unreachable_tasks"`
-			Completed   []masterTask `json:"completed_tasks"`
-			Orphan      []masterTask `json:"orphan_tasks"`
-		} `json:"get_tasks"`
-		Frameworks struct {
-			Frameworks []struct {
-				Info scheduler.FrameworkInfo `json:"framework_info"`
-			}
-			Gone []struct {
-				Info scheduler.FrameworkInfo `json:"framework_info"`
-			} `json:"completed_frameworks"`
-		} `json:"get_frameworks"`
-		Agents struct {
-			Agents []struct {
-				Info struct {
-					ID       scheduler.ID `json:"id"`
-					Hostname string       `json:"hostname"`
-				} `json:"agent_info"`
-			} `json:"agents"`
-		} `json:"get_agents"`
-	}
+	var k known
 	for _, call := range []string{"GET_TASKS", "GET_FRAMEWORKS", "GET_AGENTS"} {
-		if err := client.Operator(ctx, call, &answer); err != nil {
+		if err := client.Operator(ctx, scheduler.Call{Type: call}, &k); err != nil {
 			return nil, err
 		}
 	}
-	names, hosts := map[string]string{}, map[string]string{}
-	for _, f := range append(answer.Frameworks.Gone, answer.Frameworks.Frameworks...) {
-		names[f.Info.ID.Value] = f.Info.Name
-	}
-	for _, a := range answer.Agents.Agents {
-		hosts[a.Info.ID.Value] = a.Info.Hostname
-	}
-	t := answer.Tasks
-	known := slices.Concat(t.Completed, t.Orphan, t.Unreachable, t.Pending, t.Tasks)
-	groups := map[scheduler.ID][]scheduler.TaskStatus{}
-	for i := range known {
-		last := known[i].last()
-		groups[last.ExecutorID] = append(groups[last.ExecutorID], last)
+	names := map[scheduler.ID]string{}
+	for _, n := range slices.Concat(k.Frameworks.Completed, k.Frameworks.Frameworks, k.Agents.Agents) {
+		names[n.Framework.ID], names[n.Agent.ID] = n.Framework.Name, n.Agent.Hostname
 	}
 	var all []*task
+	groups := map[scheduler.ID][]scheduler.TaskStatus{}
 	instances := map[string]*task{}
-	for i := range known {
-		m := &known[i]
-		name := names[m.FrameworkID.Value]
-		if framework != "" && name != framework {
+	for _, t := range slices.Concat(k.Tasks.Completed, k.Tasks.Orphan, k.Tasks.Unreachable, k.Tasks.Pending, k.Tasks.Tasks) {
+		last := t.last()
+		groups[last.ExecutorID] = append(groups[last.ExecutorID], last)
+		t.Framework, t.Hostname, t.Kind = names[t.FrameworkID], names[t.AgentID], placement.Regular
+		if framework != "" && t.Framework != framework {
 			continue
 		}
-		n, id := m.attempt(), m.FrameworkID.Value+" "+m.Name
-		if n == 0 {
-			n, id = 1, m.FrameworkID.Value+" "+m.TaskID.Value
+		if slices.ContainsFunc(t.Resources, func(r scheduler.Resource) bool { return r.Revocable != nil }) {
+			t.Kind = placement.Revocable
 		}
-		x := instances[id]
-		if x == nil {
-			x = &task{Framework: name, FrameworkID: m.FrameworkID.Value}
-			instances[id], all = x, append(all, x)
-		}
-		last := m.last()
+		var instance string
+		t.Attempts, instance = t.attempt()
 		if job.FateOf(&last) == job.Preempted {
-			x.Preemptions++
+			t.Preemptions = 1
 		}
-		if n < x.Attempts {
+		before := instances[instance]
+		if before == nil {
+			all = append(all, t)
+			instances[instance] = t
 			continue
 		}
-		x.Attempts, x.TaskID, x.AgentID, x.State = n, m.TaskID.Value, m.AgentID.Value, m.State
-		x.Hostname, x.Kind, x.Resources, x.Statuses = hosts[x.AgentID], placement.Regular, m.Resources, m.Statuses
-		x.Says = job.Explain(&last, groups[last.ExecutorID])
-		if slices.ContainsFunc(m.Resources, func(r scheduler.Resource) bool { return r.Revocable != nil }) {
-			x.Kind = placement.Revocable
+		t.Preemptions += before.Preemptions
+		if before.Attempts < t.Attempts {
+			*before = *t
+		} else {
+			before.Preemptions = t.Preemptions
 		}
+	}
+	for _, t := range all {
+		last := t.last()
+		t.Says = job.Explain(&last, groups[last.ExecutorID])
 	}
 	slices.SortFunc(all, func(a, b *task) int {
-		return cmp.Or(cmp.Compare(a.FrameworkID, b.FrameworkID), cmp.Compare(a.TaskID, b.TaskID))
+		return cmp.Or(cmp.Compare(a.FrameworkID.Value, b.FrameworkID.Value), cmp.Compare(a.TaskID.Value, b.TaskID.Value))
 	})
 	return all, nil
-}
-
-// ask runs do with a client and as much time as there is to connect.
-func (c *cluster) ask(cmd *cobra.Command, do func(ctx context.Context, client *scheduler.Client) error) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
-	defer cancel()
-	return do(ctx, client)
 }
 
 func newPs() *cobra.Command {
 	var c cluster
 	framework := frameworkName
-	cmd := &cobra.Command{
-		Use:   "ps",
-		Short: "List tasks with the kind of resources that each got",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.ask(cmd, func(ctx context.Context, client *scheduler.Client) error {
-				all, err := tasks(ctx, client, framework)
-				rows := [][]string{{"TASK", "KIND", "STATE", "ATTEMPTS", "PREEMPTIONS", "HOST", "FRAMEWORK"}}
-				for _, t := range all {
-					rows = append(rows, []string{t.TaskID, string(t.Kind), t.State, strconv.Itoa(t.Attempts), strconv.Itoa(t.Preemptions), t.Hostname, t.FrameworkID})
-				}
-				if err != nil {
-					return err
-				}
-				return c.print(cmd, all, rows)
-			})
-		},
-	}
-	c.flags(cmd)
+	cmd := &cobra.Command{Use: "ps", Short: "List tasks with the kind of resources that each got", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&framework, "framework", framework, "name of the frameworks whose tasks are listed; empty: of all")
-	return cmd
+	return c.ask(cmd, func(ctx context.Context, client *scheduler.Client, _ []string) error {
+		all, err := tasks(ctx, client, framework)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"TASK", "KIND", "STATE", "ATTEMPTS", "PREEMPTIONS", "HOST", "FRAMEWORK"}}
+		for _, t := range all {
+			rows = append(rows, []string{t.TaskID.Value, string(t.Kind), t.State, strconv.Itoa(t.Attempts), strconv.Itoa(t.Preemptions), t.Hostname, t.FrameworkID.Value})
+		}
+		return c.print(cmd, all, rows)
+	})
 }
 
 func newInspect() *cobra.Command {
 	var c cluster
-	cmd := &cobra.Command{
-		Use:   "inspect TASK",
-		Short: "Show what a task got, and what became of it",
-		Args:  one("task"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.ask(cmd, func(ctx context.Context, client *scheduler.Client) error {
-				all, err := tasks(ctx, client, "")
-				if err != nil {
-					return err
-				}
-				all = slices.DeleteFunc(all, func(t *task) bool { return t.TaskID != args[0] && !strings.HasPrefix(t.TaskID, args[0]+".") })
-				if len(all) == 0 {
-					return fmt.Errorf("the master knows no task %q", args[0])
-				}
-				var rows [][]string
-				for _, t := range all {
-					rows = append(rows, t.rows()...)
-				}
-				return c.print(cmd, all, rows)
-			})
-		},
-	}
-	c.flags(cmd)
-	return cmd
+	cmd := &cobra.Command{Use: "inspect TASK", Short: "Show what a task got, and what became of it", Args: one("task")}
+	return c.ask(cmd, func(ctx context.Context, client *scheduler.Client, args []string) error {
+		all, err := tasks(ctx, client, "")
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(t *task) bool { return t.TaskID.Value != args[0] && t.Name != args[0] })
+		if len(all) == 0 {
+			return fmt.Errorf("the master knows no task %q", args[0])
+		}
+		var rows [][]string
+		for _, t := range all {
+			rows = append(rows, t.rows()...)
+		}
+		return c.print(cmd, all, rows)
+	})
 }
 
 // rows is all that is known of a task, for people.
 func (t *task) rows() [][]string {
 	rows := [][]string{
-		{"task", t.TaskID},
-		{"framework", t.Framework + " " + t.FrameworkID},
-		{"agent", t.Hostname + " " + t.AgentID},
+		{"task", t.TaskID.Value},
+		{"framework", t.Framework + " " + t.FrameworkID.Value},
+		{"agent", t.Hostname + " " + t.AgentID.Value},
 		{"kind", string(t.Kind)},
 		{"state", t.State},
 		{"says", t.Says},
@@ -242,24 +201,11 @@ func (t *task) rows() [][]string {
 
 func newStop() *cobra.Command {
 	var c cluster
-	cmd := &cobra.Command{
-		Use:   "stop FRAMEWORK",
-		Short: "End a framework that --detach left, and its tasks",
-		Args:  one("framework id"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.ask(cmd, func(ctx context.Context, client *scheduler.Client) error { return client.Teardown(ctx, args[0]) })
-		},
-	}
-	c.flags(cmd)
-	return cmd
-}
-
-// one is one argument, which is what is named.
-func one(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 || args[0] == "" {
-			return usageError{errors.New(cmd.CommandPath() + ": name one " + what)}
+	cmd := &cobra.Command{Use: "stop FRAMEWORK", Short: "End a framework that --detach left, and its tasks", Args: one("framework id")}
+	return c.ask(cmd, func(ctx context.Context, client *scheduler.Client, args []string) error {
+		type framework struct {
+			ID scheduler.ID `json:"framework_id"`
 		}
-		return nil
-	}
+		return client.Operator(ctx, map[string]any{"type": "TEARDOWN", "teardown": framework{scheduler.ID{Value: args[0]}}}, nil)
+	})
 }

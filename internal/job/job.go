@@ -302,10 +302,7 @@ func (j *Job) step(ctx context.Context, now time.Time) error {
 		return err
 	}
 	wanted := !j.ending && slices.ContainsFunc(j.all, func(i *Instance) bool { return i.State == waiting })
-	back := scheduler.Decline{Filters: scheduler.Filters{RefuseSeconds: refuse}}
-	if !wanted {
-		back.Filters.RefuseSeconds = refuseLong
-	}
+	back := answer(wanted)
 	j.offers = slices.DeleteFunc(j.offers, func(o offer) bool {
 		if wanted && now.Sub(o.at) <= settle {
 			return false
@@ -314,7 +311,7 @@ func (j *Job) step(ctx context.Context, now time.Time) error {
 		return true
 	})
 	if len(back.OfferIDs) > 0 {
-		if err := j.stream.Call(ctx, scheduler.Call{Type: "DECLINE", Decline: &back}); err != nil {
+		if err := j.stream.Call(ctx, scheduler.Call{Type: "DECLINE", Decline: back}); err != nil {
 			return err
 		}
 	}
@@ -328,6 +325,15 @@ func (j *Job) step(ctx context.Context, now time.Time) error {
 	return j.ask(ctx, now)
 }
 
+// answer is the answer to offers when something waits, or nothing does.
+func answer(waits bool) *scheduler.Offers {
+	o := &scheduler.Offers{}
+	if o.Filters.RefuseSeconds = refuseLong; waits {
+		o.Filters.RefuseSeconds = refuse
+	}
+	return o
+}
+
 // ask asks for the state of the tasks of which nothing was heard since the
 // stream began, until it is heard: a master that has just started knows no task
 // until the agents are back.
@@ -335,7 +341,7 @@ func (j *Job) ask(ctx context.Context, now time.Time) error {
 	var unheard []scheduler.TaskOnAgent
 	for _, i := range j.all {
 		if i.launched && !i.unsure.IsZero() {
-			unheard = append(unheard, scheduler.TaskOnAgent{TaskID: scheduler.ID{Value: i.TaskID}, AgentID: &scheduler.ID{Value: i.AgentID}})
+			unheard = append(unheard, i.onAgent())
 		}
 	}
 	if len(unheard) == 0 || now.Before(j.reconcile.at) {

@@ -253,7 +253,7 @@ func TestFailover(t *testing.T) {
 		}
 	}
 	r := p.of("RECONCILE")
-	if len(r) == 0 || len(r[0].Reconcile.Tasks) == 0 || r[0].Reconcile.Tasks[0].AgentID == nil {
+	if len(r) == 0 || len(r[0].Reconcile.Tasks) == 0 || r[0].Reconcile.Tasks[0].AgentID.Value == "" {
 		t.Errorf("RECONCILE %+v", r)
 	}
 	if one, two := j.all[0], j.all[1]; one.ExitCode != nil || one.State != "TASK_RUNNING" || two.ExitCode == nil || *two.ExitCode != 0 {

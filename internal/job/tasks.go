@@ -50,26 +50,26 @@ func (j *Job) place(ctx context.Context, now time.Time) error {
 		launches[agent] = append(launches[agent], task)
 		j.Log("%s: launched as %s on %s resources of %s", i.Name, i.TaskID, kind, agent.Hostname)
 	}
-	filters := scheduler.Filters{RefuseSeconds: refuseLong}
-	if waits {
-		filters.RefuseSeconds = refuse
-	}
 	for _, agent := range agents {
 		if launches[agent] == nil {
 			continue
 		}
-		used := agent.Used()
-		j.offers = slices.DeleteFunc(j.offers, func(o offer) bool { return slices.Contains(used, o.ID) })
+		accept := answer(waits)
+		accept.OfferIDs = agent.Used()
+		accept.Operations = []scheduler.Operation{{Type: "LAUNCH"}}
+		accept.Operations[0].Launch.TaskInfos = launches[agent]
+		j.forget(func(o offer) bool { return slices.Contains(accept.OfferIDs, o.ID) })
 		j.reconcile.wait = min(30*time.Second, j.failover()/3)
 		j.reconcile.at = now.Add(j.reconcile.wait)
-		if err := j.stream.Call(ctx, scheduler.Call{Type: "ACCEPT", Accept: &scheduler.Accept{
-			OfferIDs: used, Filters: filters,
-			Operations: []scheduler.Operation{{Type: "LAUNCH", Launch: scheduler.Launch{TaskInfos: launches[agent]}}},
-		}}); err != nil {
+		if err := j.stream.Call(ctx, scheduler.Call{Type: "ACCEPT", Accept: accept}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (i *Instance) onAgent() scheduler.TaskOnAgent {
+	return scheduler.TaskOnAgent{TaskID: scheduler.ID{Value: i.TaskID}, AgentID: scheduler.ID{Value: i.AgentID}}
 }
 
 // take lives with one event.
@@ -115,7 +115,7 @@ func (j *Job) update(ctx context.Context, s *scheduler.TaskStatus) error {
 	if s.UUID == "" {
 		return nil
 	}
-	return j.stream.Call(ctx, scheduler.Call{Type: "ACKNOWLEDGE", Acknowledge: &scheduler.Acknowledge{
+	return j.stream.Call(ctx, scheduler.Call{Type: "ACKNOWLEDGE", Acknowledge: &scheduler.TaskOnAgent{
 		AgentID: s.AgentID, TaskID: s.TaskID, UUID: s.UUID,
 	}})
 }
@@ -205,9 +205,8 @@ func (j *Job) end(ctx context.Context, err error) error {
 			if !asked[i.TaskID] {
 				asked[i.TaskID] = true
 				j.Log("%s: killing it", i.TaskID)
-				_ = j.stream.Call(ctx, scheduler.Call{Type: "KILL", Kill: &scheduler.TaskOnAgent{
-					TaskID: scheduler.ID{Value: i.TaskID}, AgentID: &scheduler.ID{Value: i.AgentID},
-				}})
+				task := i.onAgent()
+				_ = j.stream.Call(ctx, scheduler.Call{Type: "KILL", Kill: &task})
 			}
 		}
 		return !running || time.Now().After(grace)

@@ -4,7 +4,7 @@ import "encoding/json"
 
 // The messages of the scheduler API, version 1, as far as they are used here:
 // include/mesos/v1/scheduler/scheduler.proto and mesos.proto as JSON. What a
-// resource or a container has beside that is kept as it came.
+// resource has beside its amount is kept as it came.
 
 // ID is any id of Mesos.
 type ID struct {
@@ -23,8 +23,6 @@ type Resource struct {
 	Scalar *Scalar `json:"scalar,omitempty"`
 	// Revocable is set, and empty, on what can be taken back.
 	Revocable      *struct{}       `json:"revocable,omitempty"`
-	Ranges         json.RawMessage `json:"ranges,omitempty"`
-	Set            json.RawMessage `json:"set,omitempty"`
 	Role           string          `json:"role,omitempty"`
 	Reservation    json.RawMessage `json:"reservation,omitempty"`
 	Reservations   json.RawMessage `json:"reservations,omitempty"`
@@ -53,56 +51,26 @@ type Labels struct {
 	Labels []Label `json:"labels"`
 }
 
-// Variable is one variable of the environment.
-type Variable struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-// Environment is what a command finds in its environment.
-type Environment struct {
-	Variables []Variable `json:"variables"`
-}
-
 // CommandInfo is what is run: a line of shell, or a program and its arguments,
 // of which the first is its name again.
 type CommandInfo struct {
-	Shell       bool         `json:"shell"`
-	Value       string       `json:"value,omitempty"`
-	Arguments   []string     `json:"arguments,omitempty"`
-	Environment *Environment `json:"environment,omitempty"`
+	Shell       bool            `json:"shell"`
+	Value       string          `json:"value,omitempty"`
+	Arguments   []string        `json:"arguments,omitempty"`
+	Environment json.RawMessage `json:"environment,omitempty"`
 }
 
-// ContainerInfo is an image for the Mesos containerizer, which runs it in the
-// cgroups of the agent.
+// ContainerInfo names the containerizer, DOCKER or MESOS, and its image.
 type ContainerInfo struct {
-	Type  string     `json:"type"`
-	Mesos *MesosInfo `json:"mesos,omitempty"`
-}
-
-// MesosInfo holds the image.
-type MesosInfo struct {
-	Image Image `json:"image"`
-}
-
-// Image is a Docker image.
-type Image struct {
-	Type   string      `json:"type"`
-	Docker DockerImage `json:"docker"`
-}
-
-// DockerImage is the name of an image, with its tag.
-type DockerImage struct {
-	Name string `json:"name"`
+	Type  string          `json:"type"`
+	Mesos json.RawMessage `json:"mesos,omitempty"`
 }
 
 // ExecutorInfo is an executor that a framework brings.
 type ExecutorInfo struct {
-	ExecutorID ID           `json:"executor_id"`
-	Type       string       `json:"type,omitempty"`
-	Command    *CommandInfo `json:"command,omitempty"`
-	Resources  []Resource   `json:"resources,omitempty"`
-	Labels     *Labels      `json:"labels,omitempty"`
+	ExecutorID ID         `json:"executor_id"`
+	Resources  []Resource `json:"resources,omitempty"`
+	Labels     Labels     `json:"labels,omitzero"`
 }
 
 // TaskInfo is a task to be launched.
@@ -114,7 +82,7 @@ type TaskInfo struct {
 	Command   *CommandInfo   `json:"command,omitempty"`
 	Executor  *ExecutorInfo  `json:"executor,omitempty"`
 	Container *ContainerInfo `json:"container,omitempty"`
-	Labels    *Labels        `json:"labels,omitempty"`
+	Labels    Labels         `json:"labels,omitzero"`
 }
 
 // TaskStatus is the state of a task, and who says so why.
@@ -151,7 +119,7 @@ type FrameworkInfo struct {
 	Principal       string       `json:"principal,omitempty"`
 }
 
-// Event is one record of the stream.
+// Event is one record of the stream: its type, and the body that goes with it.
 type Event struct {
 	Type       string `json:"type"`
 	Subscribed *struct {
@@ -168,9 +136,8 @@ type Event struct {
 		Status TaskStatus `json:"status"`
 	} `json:"update,omitempty"`
 	Failure *struct {
-		AgentID    ID   `json:"agent_id"`
-		ExecutorID ID   `json:"executor_id"`
-		Status     *int `json:"status"`
+		AgentID    ID `json:"agent_id"`
+		ExecutorID ID `json:"executor_id"`
 	} `json:"failure,omitempty"`
 	Error *struct {
 		Message string `json:"message"`
@@ -179,35 +146,29 @@ type Event struct {
 
 // whole reports whether an event has the body that its type promises.
 func (e *Event) whole() bool {
-	switch e.Type {
-	case "SUBSCRIBED":
-		return e.Subscribed != nil && e.Subscribed.FrameworkID.Value != ""
-	case "OFFERS":
-		return e.Offers != nil
-	case "RESCIND":
-		return e.Rescind != nil
-	case "UPDATE":
-		return e.Update != nil
-	case "FAILURE":
-		return e.Failure != nil
-	case "ERROR":
-		return e.Error != nil
-	default: // HEARTBEAT, and what later masters may send
-		return e.Type != ""
-	}
+	has, known := map[string]bool{
+		"SUBSCRIBED": e.Subscribed != nil && e.Subscribed.FrameworkID.Value != "",
+		"OFFERS":     e.Offers != nil,
+		"RESCIND":    e.Rescind != nil,
+		"UPDATE":     e.Update != nil,
+		"FAILURE":    e.Failure != nil,
+		"ERROR":      e.Error != nil,
+	}[e.Type]
+	return has || !known && e.Type != ""
 }
 
-// Call is what the framework asks of the master. The client adds the
-// framework's id.
+// Call is what the framework asks of the master; the client adds its id. Besides
+// SUBSCRIBE, UPDATE_FRAMEWORK has a framework; SUPPRESS, REVIVE and TEARDOWN
+// have no body.
 type Call struct {
 	Type            string       `json:"type"`
 	FrameworkID     *ID          `json:"framework_id,omitempty"`
 	Subscribe       *Framework   `json:"subscribe,omitempty"`
 	UpdateFramework *Framework   `json:"update_framework,omitempty"`
-	Accept          *Accept      `json:"accept,omitempty"`
-	Decline         *Decline     `json:"decline,omitempty"`
+	Accept          *Offers      `json:"accept,omitempty"`
+	Decline         *Offers      `json:"decline,omitempty"`
 	Kill            *TaskOnAgent `json:"kill,omitempty"`
-	Acknowledge     *Acknowledge `json:"acknowledge,omitempty"`
+	Acknowledge     *TaskOnAgent `json:"acknowledge,omitempty"`
 	Reconcile       *Reconcile   `json:"reconcile,omitempty"`
 }
 
@@ -216,49 +177,33 @@ type Framework struct {
 	FrameworkInfo FrameworkInfo `json:"framework_info"`
 }
 
-// Accept launches tasks on offers, which must all be of one agent and valid.
-type Accept struct {
+// Offers are offers that are answered. They are of one agent, and valid, when
+// something is launched on them.
+type Offers struct {
 	OfferIDs   []ID        `json:"offer_ids"`
-	Operations []Operation `json:"operations"`
-	Filters    Filters     `json:"filters"`
+	Operations []Operation `json:"operations,omitempty"`
+	// Filters say how long what is not used is not offered again.
+	Filters struct {
+		RefuseSeconds float64 `json:"refuse_seconds"`
+	} `json:"filters"`
 }
 
 // Operation is a LAUNCH.
 type Operation struct {
 	Type   string `json:"type"`
-	Launch Launch `json:"launch"`
+	Launch struct {
+		TaskInfos []TaskInfo `json:"task_infos"`
+	} `json:"launch"`
 }
 
-// Launch is what a LAUNCH launches.
-type Launch struct {
-	TaskInfos []TaskInfo `json:"task_infos"`
-}
-
-// Filters say how long what is not used is not offered again.
-type Filters struct {
-	RefuseSeconds float64 `json:"refuse_seconds"`
-}
-
-// Decline gives offers back.
-type Decline struct {
-	OfferIDs []ID    `json:"offer_ids"`
-	Filters  Filters `json:"filters"`
-}
-
-// TaskOnAgent names a task, and its agent where that is known.
+// TaskOnAgent names a task and its agent, and an update of it to be acknowledged.
 type TaskOnAgent struct {
-	TaskID  ID  `json:"task_id"`
-	AgentID *ID `json:"agent_id,omitempty"`
-}
-
-// Acknowledge tells that an update was received.
-type Acknowledge struct {
-	AgentID ID     `json:"agent_id"`
 	TaskID  ID     `json:"task_id"`
-	UUID    string `json:"uuid"`
+	AgentID ID     `json:"agent_id"`
+	UUID    string `json:"uuid,omitempty"`
 }
 
-// Reconcile asks for the states of tasks; for all when there is none.
+// Reconcile asks for the states of tasks.
 type Reconcile struct {
 	Tasks []TaskOnAgent `json:"tasks"`
 }

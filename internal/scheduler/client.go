@@ -20,7 +20,6 @@ import (
 
 const (
 	schedulerPath = "/api/v1/scheduler"
-	operatorPath  = "/api/v1"
 	streamID      = "Mesos-Stream-Id"
 	// mostHops is how often one request follows a redirect: each master of an
 	// ensemble once, and more than any has.
@@ -30,19 +29,25 @@ const (
 )
 
 var (
-	// ErrLeader is that the leading master was not found, or is not ready. It may be
-	// another time.
+	// ErrLeader is that the leading master was not found, or is not ready. It may
+	// be another time.
 	ErrLeader = errors.New("no leading master")
 	// ErrStreamEnded is that the subscription is over and may be renewed.
-	ErrStreamEnded = errors.New("the master ended the stream")
+	ErrStreamEnded = errors.New("the stream of events is over")
 )
+
+// RefusedError is an ERROR event: the master will have nothing to do with the
+// framework any more.
+type RefusedError struct{ Text string }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return "the master refuses the framework: " + e.Text }
 
 // StatusError is an answer that says no.
 type StatusError struct {
 	URL    string
 	Status int
-	// Text is the master's.
-	Text string
+	Text   string // the master's
 }
 
 // Error implements error.
@@ -55,10 +60,10 @@ func (e *StatusError) passes() bool {
 	return e.Status == http.StatusNotFound || e.Status == http.StatusTemporaryRedirect || e.Status >= 500
 }
 
-// ended reports whether the subscription is over for the master.
-func (e *StatusError) ended() bool {
-	return e.passes() || e.Status == http.StatusBadRequest && (strings.Contains(e.Text, "stream ID") ||
-		strings.Contains(e.Text, "Framework cannot be found") || strings.Contains(e.Text, "not subscribed"))
+// final reports whether asking again is of no use.
+func final(err error) bool {
+	status, refused := (*StatusError)(nil), (*RefusedError)(nil)
+	return errors.As(err, &refused) || errors.As(err, &status) && !status.passes()
 }
 
 // Client talks to the leading master.
@@ -86,9 +91,9 @@ func NewClient(m Masters, answerWithin time.Duration) *Client {
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// post posts body to where, and follows redirects to the leading master. The
-// answer is one of status 2xx; its URL is that of the master that gave it.
-func (c *Client) post(ctx context.Context, where string, contentType string, body []byte, header http.Header) (*http.Response, error) {
+// post posts body to where, and follows redirects to the leading master, but
+// those of a stream that it would not know. The answer is one of status 2xx.
+func (c *Client) post(ctx context.Context, where string, body []byte, stream string) (*http.Response, error) {
 	var been []string
 	for {
 		if slices.Contains(been, where) || len(been) > mostHops {
@@ -99,78 +104,71 @@ func (c *Client) post(ctx context.Context, where string, contentType string, bod
 		if err != nil {
 			return nil, err
 		}
-		for k, v := range header {
-			req.Header[k] = v
-		}
-		req.Header.Set("Content-Type", contentType)
+		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Accept", "application/json")
+		if stream != "" {
+			req.Header.Set(streamID, stream)
+		}
 		if c.Principal != "" {
 			req.SetBasicAuth(c.Principal, c.Secret)
 		}
 		resp, err := c.http.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		if resp.StatusCode >= 200 && resp.StatusCode < 300 {
-			return resp, nil
+		if err != nil || resp.StatusCode >= 200 && resp.StatusCode < 300 {
+			return resp, err
 		}
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 		_ = resp.Body.Close()
 		location, err := resp.Location()
-		if resp.StatusCode != http.StatusTemporaryRedirect || err != nil || header.Get(streamID) != "" {
+		if resp.StatusCode != http.StatusTemporaryRedirect || err != nil || stream != "" {
 			return nil, &StatusError{URL: where, Status: resp.StatusCode, Text: string(text)}
 		}
 		where = (&url.URL{Scheme: req.URL.Scheme, Host: location.Host, Path: req.URL.Path}).String()
 	}
 }
 
-// leading posts to any master until one answers; wait is how long between two
-// rounds, until ctx ends.
-func (c *Client) leading(ctx context.Context, path, contentType string, body []byte) (*http.Response, error) {
+// leading posts to any master until one answers, and take is content with it, or
+// what is wrong is final; until ctx ends, with growing pauses.
+func (c *Client) leading(ctx context.Context, path string, body []byte, take func(*http.Response) error) error {
+	var last error
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		hosts, last := c.Masters.candidates(ctx)
-		for _, host := range hosts {
-			resp, err := c.post(ctx, host+path, contentType, body, nil)
-			if no := (*StatusError)(nil); err == nil || errors.As(err, &no) && !no.passes() {
-				return resp, err
+		urls, err := c.Masters.candidates(ctx)
+		if err != nil {
+			urls = nil
+		}
+		for _, u := range urls {
+			var resp *http.Response
+			if resp, err = c.post(ctx, u+path, body, ""); err == nil {
+				err = take(resp)
 			}
-			if last == nil || ctx.Err() == nil { // the end itself says little
-				last = err
+			if err == nil || final(err) {
+				return err
 			}
+		}
+		if last == nil || ctx.Err() == nil { // the end itself says little
+			last = err
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrLeader, last)
+			return fmt.Errorf("%w: %w", ErrLeader, last)
 		}
 	}
 }
 
-// Operator asks the leading master's operator API, and decodes the answer to to.
-func (c *Client) Operator(ctx context.Context, call string, to any) error {
-	body, err := json.Marshal(map[string]string{"type": call})
+// Operator asks the leading master's operator API, and decodes the answer to to
+// where there is one.
+func (c *Client) Operator(ctx context.Context, call, to any) error {
+	body, err := json.Marshal(call)
 	if err != nil {
 		return err
 	}
-	resp, err := c.leading(ctx, operatorPath, "application/json", body)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(resp.Body, mostAnswer)).Decode(to); err != nil {
-		return fmt.Errorf("%s of %s: %w", call, resp.Request.URL, err)
-	}
-	return nil
-}
-
-// Teardown ends a framework that is not this one, and all of its tasks.
-func (c *Client) Teardown(ctx context.Context, framework string) error {
-	body := url.Values{"frameworkId": {framework}}.Encode()
-	resp, err := c.leading(ctx, "/master/teardown", "application/x-www-form-urlencoded", []byte(body))
-	if err == nil {
-		_ = resp.Body.Close()
-	}
-	return err
+	return c.leading(ctx, "/api/v1", body, func(resp *http.Response) error {
+		defer resp.Body.Close()
+		if to == nil {
+			return nil
+		}
+		return json.NewDecoder(io.LimitReader(resp.Body, mostAnswer)).Decode(to)
+	})
 }
 
 // Stream is one subscription.
@@ -188,49 +186,40 @@ type Stream struct {
 
 // Subscribe subscribes, with the id of info when it was known before, and tries
 // again until ctx ends. What the master refuses for good is an error at once.
-func (c *Client) Subscribe(ctx context.Context, info FrameworkInfo) (*Stream, error) {
-	for {
-		s, err := c.subscribe(ctx, info)
-		if err == nil || !errors.Is(err, ErrLeader) || ctx.Err() != nil {
-			return s, err
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
-}
-
-func (c *Client) subscribe(ctx context.Context, info FrameworkInfo) (*Stream, error) {
+func (c *Client) Subscribe(ctx context.Context, info FrameworkInfo) (s *Stream, err error) {
 	body, err := json.Marshal(Call{Type: "SUBSCRIBE", FrameworkID: info.ID, Subscribe: &Framework{info}})
 	if err != nil {
 		return nil, err
 	}
 	// The stream outlives ctx, which ends it only until it is there.
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	until := context.AfterFunc(ctx, cancel)
-	resp, err := c.leading(life, schedulerPath, "application/json", body)
+	defer context.AfterFunc(ctx, cancel)()
+	err = c.leading(life, schedulerPath, body, func(resp *http.Response) error {
+		s, err = c.begin(life, resp)
+		return err
+	})
 	if err != nil {
 		cancel()
 		return nil, err
 	}
+	s.cancel = cancel
+	return s, nil
+}
+
+// begin takes an answer to SUBSCRIBE, and its first event.
+func (c *Client) begin(ctx context.Context, resp *http.Response) (*Stream, error) {
 	r := bufio.NewReader(resp.Body)
-	silence := time.AfterFunc(c.AnswerWithin, cancel)
+	silence := time.AfterFunc(c.AnswerWithin, func() { _ = resp.Body.Close() })
 	first, err := readEvent(r)
-	alone := until() && silence.Stop()
-	switch {
-	case err == nil && first.Type == "ERROR":
+	silence.Stop()
+	if err == nil && first.Type == "ERROR" {
 		err = &RefusedError{Text: first.Error.Message}
-	case err == nil && first.Type != "SUBSCRIBED":
-		err = fmt.Errorf("%w: %s speaks of %s before SUBSCRIBED", ErrLeader, resp.Request.URL, first.Type)
-	case err != nil || !alone:
-		err = fmt.Errorf("%w: %s does not answer SUBSCRIBE: %w", ErrLeader, resp.Request.URL, errors.Join(err, ctx.Err()))
+	} else if err == nil && first.Type != "SUBSCRIBED" {
+		err = fmt.Errorf("%s before SUBSCRIBED", first.Type)
 	}
 	if err != nil {
-		cancel()
 		_ = resp.Body.Close()
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", resp.Request.URL, err)
 	}
 	// Three heartbeats missed is a dead connection.
 	quiet := time.Duration(3 * first.Subscribed.HeartbeatIntervalSeconds * float64(time.Second))
@@ -240,27 +229,18 @@ func (c *Client) subscribe(ctx context.Context, info FrameworkInfo) (*Stream, er
 	events := make(chan Event)
 	s := &Stream{
 		FrameworkID: first.Subscribed.FrameworkID, Events: events,
-		client: c, url: resp.Request.URL.String(), id: resp.Header.Get(streamID), cancel: cancel,
+		client: c, url: resp.Request.URL.String(), id: resp.Header.Get(streamID),
 	}
-	go s.read(life, resp.Body, r, quiet, events)
+	go s.read(ctx, resp.Body, r, quiet, events)
 	return s, nil
 }
-
-// RefusedError is an ERROR event: the master will have nothing to do with the
-// framework any more.
-type RefusedError struct{ Text string }
-
-// Error implements error.
-func (e *RefusedError) Error() string { return "the master refuses the framework: " + e.Text }
 
 // read hands on the events until the stream ends.
 func (s *Stream) read(ctx context.Context, body io.Closer, r *bufio.Reader, quiet time.Duration, events chan<- Event) {
 	defer close(events)
 	defer body.Close()
-	defer s.cancel()
-	silence := time.AfterFunc(quiet, s.cancel)
-	defer silence.Stop()
-	for {
+	for ctx.Err() == nil {
+		silence := time.AfterFunc(quiet, func() { _ = body.Close() })
 		e, err := readEvent(r)
 		if !silence.Stop() {
 			err = fmt.Errorf("nothing came for %s", quiet)
@@ -272,17 +252,14 @@ func (s *Stream) read(ctx context.Context, body io.Closer, r *bufio.Reader, quie
 		select {
 		case events <- e:
 		case <-ctx.Done():
-			s.err = ErrStreamEnded
-			return
 		}
-		silence.Reset(quiet)
 	}
+	s.err = ErrStreamEnded
 }
 
 // readEvent reads one event. One that is not whole is an error: what follows it
 // cannot be trusted.
-func readEvent(r *bufio.Reader) (Event, error) {
-	var e Event
+func readEvent(r *bufio.Reader) (e Event, err error) {
 	record, err := readRecord(r)
 	if err != nil {
 		return e, err
@@ -317,12 +294,11 @@ func (s *Stream) Call(ctx context.Context, call Call) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.client.AnswerWithin)
 	defer cancel()
-	resp, err := s.client.post(ctx, s.url, "application/json", body, http.Header{streamID: {s.id}})
+	resp, err := s.client.post(ctx, s.url, body, s.id)
 	if err == nil {
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4096))
 		return resp.Body.Close()
 	}
-	if no := (*StatusError)(nil); errors.As(err, &no) && !no.ended() {
+	if text := err.Error(); final(err) && !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found") {
 		return fmt.Errorf("%s: %w", call.Type, err)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrStreamEnded, call.Type, err)

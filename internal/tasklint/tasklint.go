@@ -89,7 +89,7 @@ func (r *Report) parse(text []byte) (w workload, err error) {
 		if err = json.Unmarshal(text, &a); a.TaskConfig != nil {
 			a = *a.TaskConfig
 		}
-		task := scheduler.TaskInfo{TaskID: scheduler.ID{Value: "task"}, Command: &scheduler.CommandInfo{}, Labels: &scheduler.Labels{Labels: a.Metadata}}
+		task := scheduler.TaskInfo{TaskID: scheduler.ID{Value: "task"}, Command: &scheduler.CommandInfo{}, Labels: scheduler.Labels{Labels: a.Metadata}}
 		for _, x := range a.Resources { // the tier makes cpus revocable; memory only with Aurora's -enable_revocable_ram
 			for _, amount := range []scheduler.Resource{
 				scalar("cpus", x.NumCPUs, a.Tier == "revocable"), scalar("mem", x.RAMMB, false), scalar("disk", x.DiskMB, false),
@@ -113,7 +113,7 @@ func (r *Report) parse(text []byte) (w workload, err error) {
 		var a marathonApp
 		err = json.Unmarshal(text, &a)
 		task := scheduler.TaskInfo{
-			TaskID: scheduler.ID{Value: strings.ReplaceAll(strings.Trim(a.ID, "/"), "/", "_")}, Command: &scheduler.CommandInfo{}, Labels: &scheduler.Labels{},
+			TaskID: scheduler.ID{Value: strings.ReplaceAll(strings.Trim(a.ID, "/"), "/", "_")}, Command: &scheduler.CommandInfo{},
 			Resources: []scheduler.Resource{scalar("cpus", cmp.Or(a.CPUs, 1), false), scalar("mem", cmp.Or(a.Mem, 128), false)},
 		}
 		for k, v := range a.Labels {
@@ -243,11 +243,9 @@ func add(to *resources.Quantities, r *scheduler.Resource) {
 
 // executor is w as the agent would report it.
 func executor(w *workload) (e snapshot.Executor) {
-	labels := func(from *scheduler.Labels) (all []snapshot.Label) {
-		if from != nil {
-			for _, l := range from.Labels {
-				all = append(all, snapshot.Label(l))
-			}
+	labels := func(from scheduler.Labels) (all []snapshot.Label) {
+		for _, l := range from.Labels {
+			all = append(all, snapshot.Label(l))
 		}
 		return all
 	}
