@@ -80,16 +80,15 @@ func tell(w io.Writer, format string, args ...any) {
 
 // cluster is how the masters are reached, for all commands.
 type cluster struct {
-	master, credential, user, role string
-	timeout                        time.Duration
-	asJSON                         bool
+	master, user, role string
+	timeout            time.Duration
+	asJSON             bool
 }
 
 // flags adds the flags of a command that talks to a master.
 func (c *cluster) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.master, "master", "", "HOST:PORT of a master, several behind commas, or zk://HOST:PORT,.../PATH")
-	f.StringVar(&c.credential, "credential", "", "file with a principal and its secret, separated by a blank")
 	f.DurationVar(&c.timeout, "connect-timeout", 10*time.Second, "how long the leading master is looked for")
 	f.BoolVar(&c.asJSON, "json", false, "print JSON")
 }
@@ -98,22 +97,6 @@ func (c *cluster) flags(cmd *cobra.Command) {
 func (c *cluster) roleFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.role, "role", "*", "role whose resources are used")
 	cmd.Flags().StringVar(&c.user, "user", "", "user of the agents that runs commands (default: who calls mesos-run)")
-}
-
-// principal reads the file of --credential.
-func (c *cluster) principal() (name, secret string, err error) {
-	if c.credential == "" {
-		return "", "", nil
-	}
-	text, err := os.ReadFile(c.credential)
-	words := strings.Fields(string(text))
-	if err == nil && len(words) != 2 {
-		err = fmt.Errorf("%s does not hold a principal and a secret", c.credential)
-	}
-	if err != nil {
-		return "", "", fmt.Errorf("--credential: %w", err)
-	}
-	return words[0], words[1], nil
 }
 
 // client makes the client that the flags ask for.
@@ -125,25 +108,24 @@ func (c *cluster) client() (*scheduler.Client, error) {
 	if c.timeout <= 0 {
 		return nil, usageError{fmt.Errorf("--connect-timeout: %s is no time to connect in", c.timeout)}
 	}
-	client := scheduler.NewClient(masters, c.timeout)
-	if client.Principal, client.Secret, err = c.principal(); err != nil {
-		return nil, usageError{err}
-	}
-	return client, nil
+	return scheduler.NewClient(masters, c.timeout), nil
 }
 
 // framework is how mesos-run registers.
 func (c *cluster) framework() (scheduler.FrameworkInfo, error) {
-	principal, _, err := c.principal()
-	if me, wrong := user.Current(); err == nil && c.user == "" {
-		if err = wrong; err == nil {
-			c.user = me.Username
-		}
-	}
-	return scheduler.FrameworkInfo{
-		User: c.user, Name: frameworkName, Roles: []string{c.role}, Checkpoint: true, Principal: principal,
+	info := scheduler.FrameworkInfo{
+		User: c.user, Name: frameworkName, Roles: []string{c.role}, Checkpoint: true,
 		Capabilities: []scheduler.Capability{{Type: "REVOCABLE_RESOURCES"}, {Type: "PARTITION_AWARE"}, {Type: "MULTI_ROLE"}},
-	}, err
+	}
+	if c.user != "" {
+		return info, nil
+	}
+	me, err := user.Current()
+	if err != nil {
+		return info, usageError{fmt.Errorf("name the --user: %w", err)}
+	}
+	info.User = me.Username
+	return info, nil
 }
 
 // print prints document as JSON, or rows as a table.

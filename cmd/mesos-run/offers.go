@@ -35,7 +35,7 @@ framework holds at that moment is not seen.`,
 	c.ask(cmd, func(ctx context.Context, client *scheduler.Client, _ []string) error {
 		info, err := c.framework()
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		s, err := client.Subscribe(ctx, info)
 		if err != nil {

@@ -22,7 +22,6 @@ type options struct {
 	cluster
 	image         string
 	cpus, mem     float64
-	failover      time.Duration
 	shell, detach bool
 	env, labels   map[string]string
 }
@@ -97,7 +96,7 @@ that of the command; of several instances the highest.`,
 	f.StringToStringVar(&o.labels, "label", nil, "KEY=VALUE, a label of the task; repeatable")
 	f.StringVar(&o.image, "docker-image", "", "Docker image to run in, with the Mesos containerizer")
 	f.BoolVar(&o.shell, "shell", false, "run the command by /bin/sh -c")
-	f.DurationVar(&o.failover, "failover-timeout", time.Minute, "how long tasks outlive a lost mesos-run, and a lost master or agent is waited for")
+	f.DurationVar(&j.Failover, "failover-timeout", time.Minute, "how long tasks outlive a lost mesos-run, and a lost master or agent is waited for")
 	f.BoolVar(&o.detach, "detach", false, "leave the tasks when they run, and print their ids")
 	f.DurationVar(&j.Detach, "keep", 7*24*time.Hour, "how long detached tasks may run")
 	cmd.AddCommand(newOffers(), newPs(), newInspect(), newStop(), newLint())
@@ -115,7 +114,7 @@ func (o *options) complete(j *job.Job, args []string) (err error) {
 	if _, err := placement.ParseResType(j.Ask.Type.String()); err != nil {
 		return err
 	}
-	j.ConnectTimeout, j.Info.FailoverTimeout = o.timeout, o.failover.Seconds()
+	j.ConnectTimeout = o.timeout
 	j.Ask.CPUs, j.Ask.MemMB = resources.FloorMilli(o.cpus), resources.FloorMilli(o.mem)
 	const most = 1e9
 	switch {
@@ -125,7 +124,7 @@ func (o *options) complete(j *job.Job, args []string) (err error) {
 		return fmt.Errorf("--mem: %v is not from 0.001 to %v", o.mem, most)
 	case j.Instances < 1 || j.Instances > 1000:
 		return fmt.Errorf("--instances: %d is not from 1 to 1000", j.Instances)
-	case j.Timeout < 0 || j.Retries < 0 || o.failover < time.Second || j.Detach < time.Second:
+	case j.Timeout < 0 || j.Retries < 0 || j.Failover < time.Second || j.Detach < time.Second:
 		return errors.New("--timeout and --retries-on-preemption are 0 or more, --failover-timeout and --keep 1s or more")
 	case o.detach && j.Retries > 0:
 		return errors.New("--detach: nobody is left for --retries-on-preemption")

@@ -39,7 +39,7 @@ func TestExitCodes(t *testing.T) {
 		{"--res-type=regular -- /no/such/program", 127, "status 127"},
 		{"--res-type=~regular --shell -- kill -9 $$", 137, "signal Killed"},
 		{"--res-type=regular --cpus=5 --timeout=1500ms -- true", 124, "host-S0 offered regular cpus:4 mem:4096 and revocable cpus:4 mem:0"},
-		{"--res-type=regular --cpus=1 --mem=5000 --timeout=1500ms -- true", 124, "timed out: task-1 had no cpus:1 mem:5000, regular, within 1.5s"},
+		{"--res-type=regular --cpus=1 --mem=5000 --timeout=1500ms -- true", 124, "timed out: task-1 had no regular cpus:1 mem:5000 within 1.5s"},
 		{"--res-type=regular --role=nobody --cpus=NaN -- true", 2, "--cpus: NaN"},
 		{"--res-type=spot -- true", 2, "use regular, ~regular (prefer regular), revocable, ~revocable (prefer revocable) or * (any)"},
 		{"--res-type=regular --res-type=revocable -- true", 2, "it is \"regular\" already, and a task has one"},
@@ -54,7 +54,7 @@ func TestExitCodes(t *testing.T) {
 		{"--res-type=regular --detach --retries-on-preemption=1 -- true", 2, "--detach: nobody is left"},
 		{"--res-type=regular --revocable-mem -- true", 2, "has no revocable memory"},
 		{"--res-type=regular --name=a/b -- true", 2, "--name: \"a/b\""},
-		{"--res-type=regular --credential=/no/such/file -- true", 2, "--credential"},
+		{"--res-type=regular --master=here -- true", 2, "--master: wrong master \"here\""},
 		{"--res-type=regular --connect-timeout=0s -- true", 2, "--connect-timeout"},
 		{"--res-type=regular --no-such-flag -- true", 2, "unknown flag"},
 		{"inspect", 2, "name one task"},
@@ -115,8 +115,11 @@ func TestWalkThrough(t *testing.T) {
 			t.Errorf("ps: exit code %d, no %q in\n%s%s", code, want, out, says)
 		}
 	}
-	if _, out, _ := c.call("inspect", "batch-1"); !strings.Contains(out, "cpus:2 revocable") || !strings.Contains(out, "mem:64 regular") {
-		t.Errorf("inspect:\n%s", out)
+	var inspected []task
+	_, out, _ = c.call("inspect", "batch-1")
+	if err := json.Unmarshal([]byte(out), &inspected); err != nil || len(inspected) != 1 || inspected[0].Kind != "revocable" || inspected[0].Says != "running" ||
+		inspected[0].Hostname != "host-S0" || inspected[0].Resources[0].Revocable == nil || inspected[0].Resources[1].Revocable != nil || len(inspected[0].Statuses) != 2 {
+		t.Errorf("inspect: %v\n%s", err, out)
 	}
 	if _, out, _ := c.call("offers", "--wait=500ms"); !strings.Contains(out, "host-S0  mem:3840  -          regular") {
 		t.Errorf("offers:\n%s", out)

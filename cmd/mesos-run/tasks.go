@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -157,7 +156,7 @@ func newPs() *cobra.Command {
 
 func newInspect() *cobra.Command {
 	var c cluster
-	cmd := &cobra.Command{Use: "inspect TASK", Short: "Show what a task got, and what became of it", Args: one("task")}
+	cmd := &cobra.Command{Use: "inspect TASK", Short: "Print all that the master knows of a task, as JSON", Args: one("task")}
 	return c.ask(cmd, func(ctx context.Context, client *scheduler.Client, args []string) error {
 		all, err := tasks(ctx, client, "")
 		if err != nil {
@@ -167,36 +166,9 @@ func newInspect() *cobra.Command {
 		if len(all) == 0 {
 			return fmt.Errorf("the master knows no task %q", args[0])
 		}
-		var rows [][]string
-		for _, t := range all {
-			rows = append(rows, t.rows()...)
-		}
-		return c.print(cmd, all, rows)
+		c.asJSON = true // as docker inspect does
+		return c.print(cmd, all, nil)
 	})
-}
-
-// rows is all that is known of a task, for people.
-func (t *task) rows() [][]string {
-	rows := [][]string{
-		{"task", t.TaskID.Value},
-		{"framework", t.Framework + " " + t.FrameworkID.Value},
-		{"agent", t.Hostname + " " + t.AgentID.Value},
-		{"kind", string(t.Kind)},
-		{"state", t.State},
-		{"says", t.Says},
-		{"attempts", strconv.Itoa(t.Attempts)},
-		{"preemptions", strconv.Itoa(t.Preemptions)},
-	}
-	for i := range t.Resources {
-		if r := &t.Resources[i]; r.Scalar != nil {
-			rows = append(rows, []string{"resource", fmt.Sprintf("%s:%v %s", r.Name, r.Scalar.Value, placement.KindOf(r))})
-		}
-	}
-	for _, s := range t.Statuses {
-		at := time.UnixMilli(int64(s.Timestamp * 1000)).UTC().Format(time.RFC3339)
-		rows = append(rows, []string{"status", strings.TrimSpace(strings.Join([]string{at, s.State, s.Source, s.Reason}, " "))})
-	}
-	return rows
 }
 
 func newStop() *cobra.Command {

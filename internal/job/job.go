@@ -37,9 +37,10 @@ var ErrTimeout = errors.New("timed out")
 // Job is what is to be run. Run it once.
 type Job struct {
 	Client *scheduler.Client
-	// Info is how it registers; its failover timeout is also how long a lost
-	// master or agent is waited for.
-	Info scheduler.FrameworkInfo
+	// Info is how it registers. Its failover timeout is Failover, which is also
+	// how long a lost master or agent is waited for.
+	Info     scheduler.FrameworkInfo
+	Failover time.Duration
 	// Task is each instance's, but for its ids and resources.
 	Task      scheduler.TaskInfo
 	Instances int
@@ -139,20 +140,18 @@ func (j *Job) Run(ctx context.Context) error {
 		j.wait(i, now, 0)
 		j.all = append(j.all, i)
 	}
-	j.lostAt = now
+	j.lostAt, j.Info.FailoverTimeout = now, j.Failover.Seconds()
 	err := j.follow(ctx, j.over)
-	if err == nil && j.Detach > 0 {
-		if err = j.detach(ctx); err == nil {
+	if err == nil && j.Detach > 0 { // the master is to keep the framework for as long
+		info := j.Info
+		info.FailoverTimeout = j.Detach.Seconds()
+		err = j.stream.Call(ctx, scheduler.Call{Type: "UPDATE_FRAMEWORK", UpdateFramework: &scheduler.Framework{FrameworkInfo: info}})
+		if err == nil {
 			j.stream.Close()
 			return nil
 		}
 	}
 	return errors.Join(err, j.end(ctx, err))
-}
-
-// failover is how long the master lets tasks run when the framework is away.
-func (j *Job) failover() time.Duration {
-	return time.Duration(j.Info.FailoverTimeout * float64(time.Second))
 }
 
 // wait queues an instance for its first or next attempt.
@@ -162,7 +161,7 @@ func (j *Job) wait(i *Instance, now time.Time, pause time.Duration) {
 	if j.Timeout > 0 {
 		i.deadline = i.notBefore.Add(j.Timeout)
 	}
-	j.Log("%s: waiting for %s, %s", i.Name, j.amounts(), j.Ask.Type.String())
+	j.Log("%s: waiting for %s", i.Name, &j.Ask)
 }
 
 // over reports whether there is nothing more to do.
@@ -227,7 +226,7 @@ func (j *Job) lose(err error) {
 func (j *Job) connect(ctx context.Context) error {
 	limit := j.ConnectTimeout
 	if j.Info.ID != nil && !j.ending {
-		limit = max(limit, j.failover())
+		limit = max(limit, j.Failover)
 	}
 	for j.stream == nil {
 		now := time.Now()
@@ -282,10 +281,10 @@ func (j *Job) connect(ctx context.Context) error {
 func (j *Job) expire(now time.Time) error {
 	for _, i := range j.all {
 		if i.State == waiting && !i.deadline.IsZero() && !now.Before(i.deadline) && !j.ending {
-			return fmt.Errorf("%w: %s had no %s, %s, within %s: %s", ErrTimeout, i.Name, j.amounts(), j.Ask.Type.String(), j.Timeout, j.offeredLast())
+			return fmt.Errorf("%w: %s had no %s within %s: %s", ErrTimeout, i.Name, &j.Ask, j.Timeout, j.offeredLast())
 		}
-		if after := j.failover(); i.launched && !i.unsure.IsZero() && now.Sub(i.unsure) > after && j.stream != nil {
-			j.finish(i, ExitFailed, fmt.Sprintf("lost: nobody has known of it for %s (%s)", after, i.Says))
+		if i.launched && !i.unsure.IsZero() && now.Sub(i.unsure) > j.Failover && j.stream != nil {
+			i.finish(ExitFailed, fmt.Sprintf("lost: nobody has known of it for %s (%s)", j.Failover, i.Says))
 			j.Log("%s: %s", i.TaskID, i.Says)
 		}
 	}
@@ -293,7 +292,7 @@ func (j *Job) expire(now time.Time) error {
 }
 
 // step does what is due: launches what waits, gives offers back, asks for more
-// or for none, and asks for tasks of which nothing is heard.
+// or for none, and asks for tasks of which nobody knows.
 func (j *Job) step(ctx context.Context, now time.Time) error {
 	if err := j.expire(now); err != nil {
 		return err
@@ -322,7 +321,20 @@ func (j *Job) step(ctx context.Context, now time.Time) error {
 		}
 		j.suppressed = !wanted
 	}
-	return j.ask(ctx, now)
+	// A master that has just started knows no task until the agents are back, and
+	// says nothing: it is asked again.
+	var unsure []scheduler.TaskOnAgent
+	for _, i := range j.all {
+		if i.launched && !i.unsure.IsZero() {
+			unsure = append(unsure, i.onAgent())
+		}
+	}
+	if unsure == nil || now.Before(j.reconcile.at) {
+		return nil
+	}
+	j.reconcile.at = now.Add(j.reconcile.wait)
+	j.reconcile.wait = min(2*j.reconcile.wait, 30*time.Second)
+	return j.stream.Call(ctx, scheduler.Call{Type: "RECONCILE", Reconcile: &scheduler.Reconcile{Tasks: unsure}})
 }
 
 // answer is the answer to offers when something waits, or nothing does.
@@ -332,22 +344,4 @@ func answer(waits bool) *scheduler.Offers {
 		o.Filters.RefuseSeconds = refuse
 	}
 	return o
-}
-
-// ask asks for the state of the tasks of which nothing was heard since the
-// stream began, until it is heard: a master that has just started knows no task
-// until the agents are back.
-func (j *Job) ask(ctx context.Context, now time.Time) error {
-	var unheard []scheduler.TaskOnAgent
-	for _, i := range j.all {
-		if i.launched && !i.unsure.IsZero() {
-			unheard = append(unheard, i.onAgent())
-		}
-	}
-	if len(unheard) == 0 || now.Before(j.reconcile.at) {
-		return nil
-	}
-	j.reconcile.at = now.Add(j.reconcile.wait)
-	j.reconcile.wait = min(2*j.reconcile.wait, 30*time.Second)
-	return j.stream.Call(ctx, scheduler.Call{Type: "RECONCILE", Reconcile: &scheduler.Reconcile{Tasks: unheard}})
 }

@@ -264,11 +264,11 @@ func newJob(t *testing.T, m scheduler.Masters, name, resType string) *Job {
 	j := &Job{
 		Client: scheduler.NewClient(m, 10*time.Second),
 		Info: scheduler.FrameworkInfo{
-			User: "root", Name: "recorder", Roles: []string{"*"}, FailoverTimeout: 120, Checkpoint: true,
+			User: "root", Name: "recorder", Roles: []string{"*"}, Checkpoint: true,
 			Capabilities: []scheduler.Capability{{Type: "MULTI_ROLE"}, {Type: "REVOCABLE_RESOURCES"}, {Type: "PARTITION_AWARE"}},
 		},
 		Task:      scheduler.TaskInfo{Name: name, Command: &scheduler.CommandInfo{Shell: true, Value: "sleep 3600"}},
-		Instances: 1, ConnectTimeout: 20 * time.Second, Log: t.Logf,
+		Instances: 1, Failover: 2 * time.Minute, ConnectTimeout: 20 * time.Second, Log: t.Logf,
 	}
 	t.Cleanup(j.Client.Close)
 	if err := j.Ask.Type.Set(resType); err != nil {

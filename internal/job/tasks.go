@@ -59,7 +59,7 @@ func (j *Job) place(ctx context.Context, now time.Time) error {
 		accept.Operations = []scheduler.Operation{{Type: "LAUNCH"}}
 		accept.Operations[0].Launch.TaskInfos = launches[agent]
 		j.forget(func(o offer) bool { return slices.Contains(accept.OfferIDs, o.ID) })
-		j.reconcile.wait = min(30*time.Second, j.failover()/3)
+		j.reconcile.wait = min(30*time.Second, j.Failover/3)
 		j.reconcile.at = now.Add(j.reconcile.wait)
 		if err := j.stream.Call(ctx, scheduler.Call{Type: "ACCEPT", Accept: accept}); err != nil {
 			return err
@@ -85,10 +85,8 @@ func (j *Job) take(ctx context.Context, e scheduler.Event) error {
 		}
 	case "RESCIND":
 		j.forget(func(o offer) bool { return o.ID == e.Rescind.OfferID })
-	case "FAILURE":
-		if e.Failure.ExecutorID.Value == "" {
-			j.forget(func(o offer) bool { return o.AgentID == e.Failure.AgentID })
-		}
+	case "FAILURE": // of an executor, or of the agent
+		j.forget(func(o offer) bool { return e.Failure.ExecutorID.Value == "" && o.AgentID == e.Failure.AgentID })
 	case "UPDATE":
 		return j.update(ctx, &e.Update.Status)
 	case "ERROR":
@@ -126,8 +124,13 @@ func (j *Job) follows(i *Instance, s *scheduler.TaskStatus, now time.Time) {
 	if says != i.Says {
 		j.Log("%s: %s", i.TaskID, says)
 	}
-	i.State, i.Says, i.unsure = s.State, says, time.Time{}
+	i.State, i.Says = s.State, says
 	fate := FateOf(s)
+	if fate != Unreachable {
+		i.unsure = time.Time{}
+	} else if i.unsure.IsZero() {
+		i.unsure = now
+	}
 	if fate == Lost && s.Reason == reasonReconciled && !i.started {
 		fate = NotLaunched // the master was lost before it launched it
 	}
@@ -135,7 +138,6 @@ func (j *Job) follows(i *Instance, s *scheduler.TaskStatus, now time.Time) {
 	case fate == Live:
 		i.started = i.started || s.Source == "SOURCE_EXECUTOR"
 	case fate == Unreachable:
-		i.unsure = now
 	case fate == NotLaunched && !j.ending:
 		deadline := i.deadline // it waits on
 		j.wait(i, now, 0)
@@ -148,11 +150,11 @@ func (j *Job) follows(i *Instance, s *scheduler.TaskStatus, now time.Time) {
 		}
 		fallthrough
 	default:
-		j.finish(i, exitCode(s), says)
+		i.finish(exitCode(s), says)
 	}
 }
 
-func (j *Job) finish(i *Instance, code int, says string) {
+func (i *Instance) finish(code int, says string) {
 	i.launched, i.Says, i.ExitCode = false, says, &code
 }
 
@@ -161,27 +163,15 @@ func (j *Job) offeredLast() string {
 	if len(j.offered) == 0 {
 		return "nothing was offered (is the role's share used up, or does another framework hold the offers?)"
 	}
-	const most = 3
-	hosts := slices.Sorted(maps.Keys(j.offered))
 	var parts []string
-	for _, host := range hosts[:min(most, len(hosts))] {
+	for _, host := range slices.Sorted(maps.Keys(j.offered)) {
 		parts = append(parts, host+" offered "+j.offered[host])
 	}
-	if more := len(hosts) - most; more > 0 {
-		parts = append(parts, fmt.Sprintf("and %d more agents", more))
+	const most = 3
+	if len(parts) > most {
+		parts = append(parts[:most], fmt.Sprintf("and %d more agents", len(parts)-most))
 	}
 	return strings.Join(parts, "; ")
-}
-
-// detach makes the master keep the framework for as long as its tasks may run.
-func (j *Job) detach(ctx context.Context) error {
-	info := j.Info
-	info.FailoverTimeout = j.Detach.Seconds()
-	err := j.stream.Call(ctx, scheduler.Call{Type: "UPDATE_FRAMEWORK", UpdateFramework: &scheduler.Framework{FrameworkInfo: info}})
-	if err != nil {
-		return fmt.Errorf("the tasks cannot be left: %w", err)
-	}
-	return nil
 }
 
 // end kills what runs, waits for it, and removes the framework, because of err.
@@ -198,11 +188,8 @@ func (j *Job) end(ctx context.Context, err error) error {
 	killed := func() bool {
 		running := false
 		for _, i := range j.all {
-			if !i.launched {
-				continue
-			}
-			running = true
-			if !asked[i.TaskID] {
+			running = running || i.launched
+			if i.launched && !asked[i.TaskID] {
 				asked[i.TaskID] = true
 				j.Log("%s: killing it", i.TaskID)
 				task := i.onAgent()
@@ -211,21 +198,20 @@ func (j *Job) end(ctx context.Context, err error) error {
 		}
 		return !running || time.Now().After(grace)
 	}
-	left := j.follow(ctx, killed)
-	for left == nil {
-		if left = j.stream.Call(ctx, scheduler.Call{Type: "TEARDOWN"}); left == nil {
+	left := scheduler.ErrStreamEnded
+	for errors.Is(left, scheduler.ErrStreamEnded) {
+		if left = j.follow(ctx, killed); left != nil {
 			break
 		}
-		if errors.Is(left, scheduler.ErrStreamEnded) {
+		if left = j.stream.Call(ctx, scheduler.Call{Type: "TEARDOWN"}); left != nil {
 			j.lose(left)
-			left = j.follow(ctx, killed)
 		}
 	}
 	if j.stream != nil {
 		j.stream.Close()
 	}
 	if left != nil && !errors.As(left, &refused) {
-		return fmt.Errorf("the master was not told (%w): it ends framework %s after %gs", left, j.Info.ID.Value, j.Info.FailoverTimeout)
+		return fmt.Errorf("the master was not told (%w): it ends framework %s after %s", left, j.Info.ID.Value, j.Failover)
 	}
 	return nil
 }

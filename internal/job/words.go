@@ -1,7 +1,6 @@
 package job
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,70 +38,65 @@ const (
 	Lost        // it is over without a word of its own
 )
 
-// FateOf is what s means for its task.
+// states are those of Mesos.
+var states = map[string]struct {
+	fate Fate
+	says string
+}{
+	"TASK_STAGING":          {Live, "staging"},
+	"TASK_STARTING":         {Live, "starting"},
+	"TASK_RUNNING":          {Live, "running"},
+	"TASK_KILLING":          {Live, "killing"},
+	"TASK_UNREACHABLE":      {Unreachable, "its agent is unreachable, it may come back"},
+	"TASK_FINISHED":         {Finished, "finished"},
+	"TASK_FAILED":           {Failed, "failed"},
+	"TASK_KILLED":           {Failed, "killed"},
+	"TASK_ERROR":            {Refused, "refused"},
+	"TASK_DROPPED":          {NotLaunched, "not launched"},
+	"TASK_LOST":             {Lost, "lost"},
+	"TASK_GONE":             {Lost, "gone"},
+	"TASK_GONE_BY_OPERATOR": {Lost, "gone, an operator gave its agent up"},
+	"TASK_UNKNOWN":          {Lost, "unknown to the master"},
+}
+
+// FateOf is what s means for its task. What an older or a newer Mesos calls
+// otherwise is told by the reason, or lost.
 func FateOf(s *scheduler.TaskStatus) Fate {
-	switch s.State {
-	case "TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING":
-		return Live
-	case "TASK_UNREACHABLE":
-		return Unreachable
-	case "TASK_FINISHED":
-		return Finished
-	case "TASK_ERROR":
-		return Refused
-	case "TASK_DROPPED":
-		return NotLaunched
-	}
+	state, known := states[s.State]
 	switch {
 	case s.Reason == reasonPreempted: // TASK_GONE; TASK_LOST, where that is not understood
 		return Preempted
-	case s.Reason == reasonNoOffer:
+	case s.Reason == reasonNoOffer: // TASK_DROPPED, or TASK_LOST
 		return NotLaunched
-	case s.State == "TASK_FAILED" || s.State == "TASK_KILLED":
-		return Failed
+	case !known:
+		return Lost
 	}
-	return Lost // TASK_LOST, TASK_GONE, TASK_GONE_BY_OPERATOR, TASK_UNKNOWN
-}
-
-// lostWords are the ways in which a task is over without a word of its own.
-var lostWords = map[string]string{
-	"TASK_LOST":             "lost",
-	"TASK_GONE":             "gone",
-	"TASK_GONE_BY_OPERATOR": "gone, an operator gave its agent up",
-	"TASK_UNKNOWN":          "unknown to the master",
+	return state.fate
 }
 
 // Explain is what a user is told of a task of which s is the last status. group
 // are the last statuses of all tasks of its executor.
 func Explain(s *scheduler.TaskStatus, group []scheduler.TaskStatus) string {
-	message, _, _ := strings.Cut(s.Message, "\n") // statistics follow
-	because := func(what string) string {
-		if message != "" {
-			what += ": " + message
-		}
-		if s.Reason != "" && s.Reason != reasonReconciled {
-			what += " (" + s.Reason + ")"
-		}
-		return what
-	}
-	switch FateOf(s) {
-	case Finished:
-		return "finished"
-	case Unreachable:
-		return because("its agent is unreachable, it may come back")
+	says, fate := states[s.State].says, FateOf(s)
+	switch fate {
+	case Live, Finished:
+		return says
 	case Preempted:
 		return "preempted: its revocable resources were taken back (" + s.Reason + ")"
 	case NotLaunched:
-		return because("not launched")
-	case Refused:
-		return because("refused")
-	case Failed:
-		return because(strings.ToLower(strings.TrimPrefix(s.State, "TASK_"))) + preemptedWith(s, group)
-	case Lost:
-		return because(lostWords[s.State])
-	case Live:
+		says = "not launched"
+	case Unreachable, Failed, Refused, Lost:
 	}
-	return strings.ToLower(strings.TrimPrefix(s.State, "TASK_"))
+	if message, _, _ := strings.Cut(s.Message, "\n"); message != "" { // statistics follow
+		says += ": " + message
+	}
+	if s.Reason != "" && s.Reason != reasonReconciled {
+		says += " (" + s.Reason + ")"
+	}
+	if fate == Failed {
+		says += preemptedWith(s, group)
+	}
+	return says
 }
 
 // preemptedWith tells of a preemption that no status of the task names: nested
@@ -128,27 +122,17 @@ func exitCode(s *scheduler.TaskStatus) int {
 		return 0
 	case Preempted:
 		return exitKilled
-	case Failed:
 	case Live, Unreachable, NotLaunched, Refused, Lost:
 		return ExitFailed
+	case Failed:
 	}
-	if text, ok := strings.CutPrefix(s.Message, "Command exited with status "); ok {
-		if code, err := strconv.Atoi(text); err == nil && code > 0 && code < 256 {
-			return code
-		}
+	if code, err := strconv.Atoi(strings.TrimPrefix(s.Message, "Command exited with status ")); err == nil && code > 0 && code < 256 {
+		return code
 	}
-	if name, ok := strings.CutPrefix(s.Message, "Command terminated with signal "); ok {
-		name, _, _ = strings.Cut(name, " (core dumped)")
-		for signal := syscall.Signal(1); signal < 32; signal++ {
-			if strings.EqualFold(signal.String(), name) {
-				return 128 + int(signal)
-			}
+	for signal := syscall.Signal(1); signal < 32; signal++ {
+		if strings.EqualFold(s.Message, "Command terminated with signal "+signal.String()) {
+			return 128 + int(signal)
 		}
 	}
 	return ExitFailed
-}
-
-// amounts prints what is asked for.
-func (j *Job) amounts() string {
-	return fmt.Sprintf("cpus:%s mem:%s", j.Ask.CPUs, j.Ask.MemMB)
 }

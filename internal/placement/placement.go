@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/estimatord/estimatord/internal/resources"
@@ -87,14 +88,7 @@ func (t *ResType) Set(text string) (err error) {
 }
 
 // Includes reports whether a task of type t may get resources of kind k.
-func (t *ResType) Includes(k Kind) bool {
-	for _, of := range t.kinds {
-		if of == k {
-			return true
-		}
-	}
-	return false
-}
+func (t *ResType) Includes(k Kind) bool { return slices.Contains(t.kinds, k) }
 
 // Request is what one task asks for. Memory is regular, but where it may be
 // revocable, the task is, and enough is offered so.
@@ -102,6 +96,11 @@ type Request struct {
 	Type         ResType
 	CPUs, MemMB  resources.Milli
 	RevocableMem bool
+}
+
+// String is the request for people.
+func (r *Request) String() string {
+	return fmt.Sprintf("%s cpus:%s mem:%s", r.Type.text, r.CPUs, r.MemMB)
 }
 
 // Agent is what an agent has offered and what is not used of it yet.
@@ -141,26 +140,20 @@ func (a *Agent) Used() (ids []scheduler.ID) {
 	return ids
 }
 
-// usable is how much of a resource a task can have: a scalar that is no volume,
-// not shared and of no resource provider.
-func usable(r *scheduler.Resource) resources.Milli {
-	if r.Scalar == nil || r.Disk != nil || r.Shared != nil || r.ProviderID != nil {
-		return 0
-	}
-	return resources.FloorMilli(r.Scalar.Value)
-}
-
 // Free is how much of a resource of one kind the agent offers.
 func (a *Agent) Free(name string, kind Kind) (sum resources.Milli) {
-	a.each(name, kind, func(_ string, r *scheduler.Resource) { sum += usable(r) })
+	a.each(name, kind, func(_ string, _ *scheduler.Resource, have resources.Milli) { sum += have })
 	return sum
 }
 
-func (a *Agent) each(name string, kind Kind, do func(offer string, r *scheduler.Resource)) {
+// each visits what a task can have of a resource of one kind: scalars that are no
+// volume, not shared and of no resource provider.
+func (a *Agent) each(name string, kind Kind, do func(offer string, r *scheduler.Resource, have resources.Milli)) {
 	for _, o := range a.Offers {
 		for i := range o.Resources {
-			if r := &o.Resources[i]; r.Name == name && KindOf(r) == kind {
-				do(o.ID.Value, r)
+			r := &o.Resources[i]
+			if r.Name == name && KindOf(r) == kind && r.Scalar != nil && r.Disk == nil && r.Shared == nil && r.ProviderID == nil {
+				do(o.ID.Value, r, resources.FloorMilli(r.Scalar.Value))
 			}
 		}
 	}
@@ -169,8 +162,7 @@ func (a *Agent) each(name string, kind Kind, do func(offer string, r *scheduler.
 // take takes an amount that is there. What is taken is as it was offered (role,
 // reservation, allocation): the master compares.
 func (a *Agent) take(name string, kind Kind, amount resources.Milli) (taken []scheduler.Resource) {
-	a.each(name, kind, func(offer string, r *scheduler.Resource) {
-		have := usable(r)
+	a.each(name, kind, func(offer string, r *scheduler.Resource, have resources.Milli) {
 		part := min(have, amount)
 		if part <= 0 {
 			return

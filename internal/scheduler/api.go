@@ -116,7 +116,6 @@ type FrameworkInfo struct {
 	Checkpoint      bool         `json:"checkpoint"`
 	Roles           []string     `json:"roles"`
 	Capabilities    []Capability `json:"capabilities"`
-	Principal       string       `json:"principal,omitempty"`
 }
 
 // Event is one record of the stream: its type, and the body that goes with it.

@@ -69,8 +69,6 @@ func final(err error) bool {
 // Client talks to the leading master.
 type Client struct {
 	Masters Masters
-	// Principal and Secret are for HTTP's basic authentication; "" for none.
-	Principal, Secret string
 	// AnswerWithin bounds each call but the stream itself.
 	AnswerWithin time.Duration
 	http         *http.Client
@@ -108,9 +106,6 @@ func (c *Client) post(ctx context.Context, where string, body []byte, stream str
 		req.Header.Set("Accept", "application/json")
 		if stream != "" {
 			req.Header.Set(streamID, stream)
-		}
-		if c.Principal != "" {
-			req.SetBasicAuth(c.Principal, c.Secret)
 		}
 		resp, err := c.http.Do(req)
 		if err != nil || resp.StatusCode >= 200 && resp.StatusCode < 300 {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/estimatord/estimatord/internal/config"
@@ -36,6 +35,12 @@ type Report struct {
 	QoS []string `json:"qos"`
 }
 
+func (r *Report) refuse(format string, args ...any) {
+	r.Refused = append(r.Refused, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) warn(text string) { r.Warnings = append(r.Warnings, text) }
+
 // workload is what all forms come down to.
 type workload struct {
 	Tasks     []scheduler.TaskInfo    `json:"tasks"`
@@ -43,29 +48,43 @@ type workload struct {
 	Executor  *scheduler.ExecutorInfo `json:"executor"`
 }
 
-// marathonApp and auroraTask are what matters here of their forms.
-type marathonApp struct {
-	ID        string            `json:"id"`
-	CPUs, Mem float64           // case does not matter to JSON
-	Labels    map[string]string `json:"labels"`
+// foreign is what matters here of a Marathon app, and of an Aurora task.
+type foreign struct {
+	ID        string // case does not matter to JSON
+	CPUs, Mem float64
+	Labels    map[string]string
+
+	TaskConfig *foreign
+	Tier       string
+	Resources  []struct{ NumCPUs, RAMMB, DiskMB float64 }
+	Metadata   []scheduler.Label
 }
 
-type auroraTask struct {
-	TaskConfig *auroraTask `json:"taskConfig"`
-	Tier       string      `json:"tier"`
-	Resources  []struct {
-		NumCPUs       float64 `json:"numCpus"`
-		RAMMB, DiskMB float64
-	} `json:"resources"`
-	Metadata []scheduler.Label `json:"metadata"`
-}
-
-func scalar(name string, amount float64, revocable bool) scheduler.Resource {
-	r := scheduler.Resource{Name: name, Type: "SCALAR", Scalar: &scheduler.Scalar{Value: amount}}
-	if revocable {
-		r.Revocable = &struct{}{}
+// task makes a task of f. Aurora's tier makes cpus revocable; memory only with its
+// -enable_revocable_ram.
+func (f *foreign) task() (t scheduler.TaskInfo) {
+	add := func(name string, amount float64) {
+		r := scheduler.Resource{Name: name, Type: "SCALAR", Scalar: &scheduler.Scalar{Value: amount}}
+		if name == "cpus" && f.Tier == "revocable" {
+			r.Revocable = &struct{}{}
+		}
+		if amount != 0 {
+			t.Resources = append(t.Resources, r)
+		}
 	}
-	return r
+	t.TaskID.Value, t.Command = cmp.Or(strings.ReplaceAll(strings.Trim(f.ID, "/"), "/", "_"), "task"), &scheduler.CommandInfo{}
+	add("cpus", f.CPUs)
+	add("mem", f.Mem)
+	for _, r := range f.Resources {
+		add("cpus", r.NumCPUs)
+		add("mem", r.RAMMB)
+		add("disk", r.DiskMB)
+	}
+	t.Labels.Labels = f.Metadata
+	for key, value := range f.Labels {
+		t.Labels.Labels = append(t.Labels.Labels, scheduler.Label{Key: key, Value: value})
+	}
+	return t
 }
 
 // parse reads any of the forms.
@@ -74,59 +93,37 @@ func (r *Report) parse(text []byte) (w workload, err error) {
 	if err := json.Unmarshal(text, &keys); err != nil {
 		return w, fmt.Errorf("%w: %w", ErrForm, err)
 	}
-	has := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return keys[n] != nil })
-	}
+	var t scheduler.TaskInfo
+	var f foreign
 	switch {
-	case has("tasks", "task_group"):
+	case keys["tasks"] != nil || keys["task_group"] != nil:
 		r.Form = "task group"
 		if err = json.Unmarshal(text, &w); w.TaskGroup != nil {
 			w.Tasks = w.TaskGroup.Tasks
 		}
-	case has("taskConfig", "tier"):
+	case keys["taskConfig"] != nil || keys["tier"] != nil:
 		r.Form = "Aurora task"
-		var a auroraTask
-		if err = json.Unmarshal(text, &a); a.TaskConfig != nil {
-			a = *a.TaskConfig
+		if err = json.Unmarshal(text, &f); f.TaskConfig != nil {
+			f = *f.TaskConfig
 		}
-		task := scheduler.TaskInfo{TaskID: scheduler.ID{Value: "task"}, Command: &scheduler.CommandInfo{}, Labels: scheduler.Labels{Labels: a.Metadata}}
-		for _, x := range a.Resources { // the tier makes cpus revocable; memory only with Aurora's -enable_revocable_ram
-			for _, amount := range []scheduler.Resource{
-				scalar("cpus", x.NumCPUs, a.Tier == "revocable"), scalar("mem", x.RAMMB, false), scalar("disk", x.DiskMB, false),
-			} {
-				if amount.Scalar.Value != 0 {
-					task.Resources = append(task.Resources, amount)
-				}
-			}
+		if f.Tier != "revocable" {
+			r.warn(fmt.Sprintf("tier %q is not revocable: it runs on regular resources", f.Tier))
 		}
-		if a.Tier != "revocable" {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("tier %q is not revocable: it runs on regular resources", a.Tier))
-		}
-		w.Tasks = []scheduler.TaskInfo{task}
-	case has("task_id", "resources"):
+		w.Tasks = []scheduler.TaskInfo{f.task()}
+	case keys["task_id"] != nil || keys["resources"] != nil:
 		r.Form = "TaskInfo"
-		w.Tasks = make([]scheduler.TaskInfo, 1)
-		err = json.Unmarshal(text, &w.Tasks[0])
-		w.Executor = w.Tasks[0].Executor
-	case has("id") && has("cpus", "mem", "cmd", "instances"):
+		err = json.Unmarshal(text, &t)
+		w.Tasks, w.Executor = []scheduler.TaskInfo{t}, t.Executor
+	case keys["id"] != nil && (keys["cpus"] != nil || keys["mem"] != nil || keys["cmd"] != nil):
 		r.Form = "Marathon app"
-		var a marathonApp
-		err = json.Unmarshal(text, &a)
-		task := scheduler.TaskInfo{
-			TaskID: scheduler.ID{Value: strings.ReplaceAll(strings.Trim(a.ID, "/"), "/", "_")}, Command: &scheduler.CommandInfo{},
-			Resources: []scheduler.Resource{scalar("cpus", cmp.Or(a.CPUs, 1), false), scalar("mem", cmp.Or(a.Mem, 128), false)},
-		}
-		for k, v := range a.Labels {
-			task.Labels.Labels = append(task.Labels.Labels, scheduler.Label{Key: k, Value: v})
-		}
-		w.Tasks = []scheduler.TaskInfo{task}
-		r.Warnings = append(r.Warnings, "Marathon cannot ask for revocable resources: it runs on regular ones")
+		f.CPUs, f.Mem = 1, 128 // its defaults
+		err = json.Unmarshal(text, &f)
+		r.warn("Marathon cannot ask for revocable resources: it runs on regular ones")
+		w.Tasks = []scheduler.TaskInfo{f.task()}
 	default:
 		return w, ErrForm
 	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", r.Form, err)
-	} else if len(w.Tasks) == 0 {
+	if err == nil && len(w.Tasks) == 0 {
 		err = fmt.Errorf("%w: there is no task in it", ErrForm)
 	}
 	return w, err
@@ -143,13 +140,11 @@ func Lint(text []byte, f *config.PolicyFile) (*Report, error) {
 	e := executor(&w)
 	r.Class, r.Regular, r.Revocable = e.Class, e.Regular, e.Revocable
 	if r.Class == snapshot.ClassShared {
-		r.Warnings = append(r.Warnings, "a task without revocable resources shares the executor: what the others got is never taken back")
+		r.warn("a task without revocable resources shares the executor: what the others got is never taken back")
 	}
-	if r.Class == snapshot.ClassRevocable {
-		for _, t := range w.Tasks {
-			if t.Container != nil && t.Container.Type == "DOCKER" {
-				r.Warnings = append(r.Warnings, "the Docker containerizer runs it outside of the agent's cgroups, at full CPU weight, and estimatord cannot act on it: use a container of type MESOS with an image")
-			}
+	for _, t := range w.Tasks {
+		if r.Class == snapshot.ClassRevocable && t.Container != nil && t.Container.Type == "DOCKER" {
+			r.warn("the Docker containerizer runs it outside of the agent's cgroups, at full CPU weight, and estimatord cannot act on it: use a container of type MESOS with an image")
 		}
 	}
 	r.qos(&e, f)
@@ -158,81 +153,82 @@ func Lint(text []byte, f *config.PolicyFile) (*Report, error) {
 
 // master adds why the master would refuse w, as src/master/validation.cpp does.
 func (r *Report) master(w *workload) {
-	refuse := func(format string, args ...any) { r.Refused = append(r.Refused, fmt.Sprintf(format, args...)) }
-	group, what := r.Form == "task group", "Task and its executor mix"
 	var all []scheduler.Resource
 	if w.Executor != nil {
 		all = append(all, w.Executor.Resources...)
 	}
 	for _, t := range w.Tasks {
 		if id := t.TaskID.Value; id == "" || id == "." || id == ".." || strings.ContainsFunc(id, func(c rune) bool { return c == '/' || c < ' ' || c == 0x7f }) {
-			refuse("'%s' contains invalid characters", id)
+			r.refuse("'%s' contains invalid characters", id)
 		}
 		if len(t.Resources) == 0 {
-			refuse("Task uses no resources")
+			r.refuse("Task uses no resources")
 		}
-		if name := mixed(t.Resources); name != "" {
-			refuse("Task mixes revocable and non-revocable resources: Cannot use both revocable and non-revocable '%s' at the same time", name)
-		}
-		if !group && (t.Command == nil) == (t.Executor == nil) {
-			refuse("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
+		r.mixed("Task mixes", t.Resources)
+		if r.Form != "task group" && (t.Command == nil) == (t.Executor == nil) {
+			r.refuse("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
 		}
 		all = append(all, t.Resources...)
 	}
 	for i := range all {
 		x := &all[i]
 		if x.Scalar != nil && x.Scalar.Value < 0 {
-			refuse("Invalid scalar resource: %s is negative", x.Name)
+			r.refuse("Invalid scalar resource: %s is negative", x.Name)
 		}
-		if x.Revocable == nil {
-			continue
+		if x.Revocable != nil && (x.Reservation != nil || strings.Contains(string(x.Reservations), "DYNAMIC")) {
+			r.refuse("Dynamically reserved resource %s cannot be created from revocable resources", x.Name)
 		}
-		if x.Reservation != nil || strings.Contains(string(x.Reservations), "DYNAMIC") {
-			refuse("Dynamically reserved resource %s cannot be created from revocable resources", x.Name)
-		}
-		if strings.Contains(string(x.Disk), "persistence") {
-			refuse("Persistent volumes cannot be created from revocable resources")
+		if x.Revocable != nil && strings.Contains(string(x.Disk), "persistence") {
+			r.refuse("Persistent volumes cannot be created from revocable resources")
 		}
 	}
-	if group {
+	what := "Task and its executor mix"
+	if r.Form == "task group" {
 		what = "Task group and executor mix"
-		if w.Executor != nil {
-			r.executor(w.Executor, refuse)
-		}
+		r.groupExecutor(w.Executor)
 	}
-	if name := mixed(all); name != "" && len(r.Refused) == 0 {
-		refuse("%s revocable and non-revocable resources: Cannot use both revocable and non-revocable '%s' at the same time", what, name)
+	if len(r.Refused) == 0 {
+		r.mixed(what, all)
 	}
 }
 
-// executor refuses what a group's executor does without.
-func (r *Report) executor(e *scheduler.ExecutorInfo, refuse func(format string, args ...any)) {
+// groupExecutor refuses what the executor of a group does without.
+func (r *Report) groupExecutor(e *scheduler.ExecutorInfo) {
+	if e == nil {
+		return
+	}
 	sum := resources.Quantities{}
-	for _, x := range e.Resources {
-		add(&sum, &x)
+	for i := range e.Resources {
+		add(&sum, &e.Resources[i])
+	}
+	amount := func(name string) string {
+		if sum.Get(name) == 0 {
+			return "None"
+		}
+		return sum.Get(name).String()
 	}
 	if sum.Get("cpus") < 10 {
-		amount := map[bool]string{true: "None", false: sum.Get("cpus").String()}[sum.Get("cpus") == 0]
-		refuse("Executor '%s' uses less CPUs (%s) than the minimum required (0.01)", e.ExecutorID.Value, amount)
+		r.refuse("Executor '%s' uses less CPUs (%s) than the minimum required (0.01)", e.ExecutorID.Value, amount("cpus"))
 	}
 	if sum.Get("mem") < 32000 {
-		refuse("Executor '%s' uses less memory (%sMB) than the minimum required (32MB)", e.ExecutorID.Value, sum.Get("mem"))
+		r.refuse("Executor '%s' uses less memory (%s) than the minimum required (32MB)", e.ExecutorID.Value, amount("mem"))
 	}
 	if sum.Get("disk") == 0 {
-		refuse("Executor '%s' uses no disk", e.ExecutorID.Value)
+		r.refuse("Executor '%s' uses no disk", e.ExecutorID.Value)
 	}
 }
 
-// mixed is a resource that is there in both kinds, "" for none.
-func mixed(rs []scheduler.Resource) string {
+// mixed refuses a resource that is there in both kinds.
+func (r *Report) mixed(what string, rs []scheduler.Resource) {
 	first := map[string]placement.Kind{}
 	for i := range rs {
-		if k := placement.KindOf(&rs[i]); cmp.Or(first[rs[i].Name], k) != k {
-			return rs[i].Name
+		name, kind := rs[i].Name, placement.KindOf(&rs[i])
+		if cmp.Or(first[name], kind) != kind {
+			r.refuse("%s revocable and non-revocable resources: Cannot use both revocable and non-revocable '%s' at the same time", what, name)
+			return
 		}
-		first[rs[i].Name] = placement.KindOf(&rs[i])
+		first[name] = kind
 	}
-	return ""
 }
 
 func add(to *resources.Quantities, r *scheduler.Resource) {
@@ -251,14 +247,13 @@ func executor(w *workload) (e snapshot.Executor) {
 	}
 	split := func(rs []scheduler.Resource) (regular, revocable resources.Quantities) {
 		for i := range rs {
-			x := &rs[i]
 			var in struct{ Role string }
-			_ = json.Unmarshal(x.AllocationInfo, &in) // a task of which no role is known has none
-			e.Role = cmp.Or(e.Role, in.Role, x.Role)
-			if x.Revocable != nil {
-				add(&revocable, x)
+			_ = json.Unmarshal(rs[i].AllocationInfo, &in) // a task of which no role is known has none
+			e.Role = cmp.Or(e.Role, in.Role, rs[i].Role)
+			if rs[i].Revocable != nil {
+				add(&revocable, &rs[i])
 			} else {
-				add(&regular, x)
+				add(&regular, &rs[i])
 			}
 		}
 		return regular, revocable
@@ -280,11 +275,11 @@ func executor(w *workload) (e snapshot.Executor) {
 // qos adds what the QoS controller of a node with that policy would do.
 func (r *Report) qos(e *snapshot.Executor, f *config.PolicyFile) {
 	say := func(format string, args ...any) { r.QoS = append(r.QoS, fmt.Sprintf(format, args...)) }
-	switch {
-	case e.Class != snapshot.ClassRevocable:
+	if e.Class != snapshot.ClassRevocable {
 		say("%s: it is never throttled, frozen or killed", e.Class)
 		return
-	case f == nil:
+	}
+	if f == nil {
 		say("name the node's policy with --policy to see what it does")
 		return
 	}
@@ -301,11 +296,11 @@ func (r *Report) qos(e *snapshot.Executor, f *config.PolicyFile) {
 	if most >= policy.Freeze && p.Ladder.FreezeFor > 0 {
 		say("freeze: for %s at most", p.Ladder.FreezeFor)
 	}
-	switch {
-	case most < policy.Kill:
+	if most < policy.Kill {
 		say("kill: never, no rule of %s asks for it", f.File)
 		return
-	case p.Victims.Protect.Protects(e):
+	}
+	if p.Victims.Protect.Protects(e) {
 		say("kill: never, it is protected by victims.protect")
 		return
 	}
@@ -313,9 +308,11 @@ func (r *Report) qos(e *snapshot.Executor, f *config.PolicyFile) {
 	for _, other := range append(p.Victims.Priorities, policy.Priority{}) {
 		lower, higher = lower || other.Priority < mine, higher || other.Priority > mine
 	}
-	order := map[[2]bool]string{{true, false}: "killed last", {false, true}: "killed first", {true, true}: "killed after lower ones and before higher ones"}
-	say("kill: priority %d, %s; among equals what is most above its allocation, then what uses most, then the youngest",
-		mine, cmp.Or(order[[2]bool{lower, higher}], "like all others"))
+	order := map[[2]bool]string{
+		{false, false}: "like all others", {true, false}: "killed last", {false, true}: "killed first",
+		{true, true}: "killed after lower ones and before higher ones",
+	}[[2]bool{lower, higher}]
+	say("kill: priority %d, %s; among equals what is most above its allocation, then what uses most, then the youngest", mine, order)
 	if p.Victims.MinAge > 0 {
 		say("kill: not in its first %s", p.Victims.MinAge)
 	}
