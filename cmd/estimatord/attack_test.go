@@ -45,8 +45,13 @@ func TestTheLoopbackPortCannotTakeTheDaemonDown(t *testing.T) {
 				if err != nil {
 					continue // the backlog is full
 				}
-				if i%2 == 0 { // every second one sends a request that never ends
+				switch i % 4 {
+				case 0: // a request that never ends
 					_, _ = fmt.Fprintf(c, "GET /metrics/containers HTTP/1.1\r\nX-%d: ", worker)
+				case 1: // answers that nobody reads
+					_, _ = io.WriteString(c, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+				case 2:
+					_, _ = io.WriteString(c, "GET /api/v1/history?window=1h HTTP/1.1\r\nHost: localhost\r\n\r\n")
 				}
 				mu.Lock()
 				conns = append(conns, c)
@@ -54,10 +59,11 @@ func TestTheLoopbackPortCannotTakeTheDaemonDown(t *testing.T) {
 			}
 		})
 	}
-	for range 100 { // and a hundred scrape at a time
+	paths := []string{"/metrics", "/", "/api/v1/status", "/api/v1/history", "/api/v1/explain/kill/x", "/api/v1/events"}
+	for i := range 100 { // and a hundred ask at a time
 		open.Go(func() {
 			client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-			if resp, err := client.Get("http://" + address + "/metrics"); err == nil {
+			if resp, err := client.Get("http://" + address + paths[i%len(paths)]); err == nil {
 				_ = resp.Body.Close()
 			}
 		})

@@ -49,7 +49,7 @@ func settings(c *Config, read ReadFile) []key {
 			name: "operator_socket", flag: true, value: orOff(&c.OperatorSocket),
 			help: "Unix socket for status, budget, pause and resume, for root and the daemon's own user; empty: operator.sock beside socket",
 		},
-		{name: "listen", flag: true, value: text(&c.Listen, "host:port|"+Off, "", checkAddress), help: "address for /metrics and /healthz"},
+		{name: "listen", flag: true, value: text(&c.Listen, "host:port|"+Off, "", checkAddress), help: "address of the status page, the API that reads, /metrics and /healthz"},
 		{
 			name: "listen_insecure", value: boolean(&c.ListenInsecure),
 			help: "lets listen be an address that other hosts reach, without TLS",

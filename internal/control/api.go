@@ -71,11 +71,11 @@ func (cfg *Config) reads() []route {
 
 // api answers on what only reads and on more.
 func (cfg *Config) api(more ...route) http.Handler {
-	mux := http.NewServeMux()
+	mux, answering := http.NewServeMux(), make(chan struct{}, maxAnswers)
 	for _, r := range append(cfg.reads(), more...) {
 		answer := r.handler
 		if answer == nil {
-			answer = atMost(maxAnswers, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			answer = atMost(answering, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				body, err := r.call(req)
 				if err != nil {
 					refuse(w, err)

@@ -32,7 +32,7 @@ func (cfg *Config) ListenLoopback() (*Server, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{Registry: cfg.Registry, MaxRequestsInFlight: maxScrapes}))
 	if cfg.Containers != nil {
-		mux.Handle("GET /metrics/containers", atMost(maxScrapes, cfg.Containers))
+		mux.Handle("GET /metrics/containers", atMost(make(chan struct{}, maxScrapes), cfg.Containers))
 	}
 	mux.HandleFunc("GET /healthz", cfg.healthz)
 	mux.Handle("/api/", byItsName(cfg.api()))
@@ -60,13 +60,13 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// atMost lets next answer n requests at a time, and refuses others meanwhile.
-func atMost(n int, next http.Handler) http.Handler {
-	free := make(chan struct{}, n)
+// atMost lets next answer as many requests at a time as places has room for, and
+// refuses others meanwhile.
+func atMost(places chan struct{}, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		select {
-		case free <- struct{}{}:
-			defer func() { <-free }()
+		case places <- struct{}{}:
+			defer func() { <-places }()
 			next.ServeHTTP(w, req)
 		default:
 			w.Header().Set("Retry-After", "1")
