@@ -64,6 +64,9 @@ type Offer struct {
 	At time.Time `json:"-"`
 	// Resources are sorted by name.
 	Resources []ResourceOffer `json:"resources"`
+	// Would is what mode usage would offer in the place of another mode, sorted by
+	// name.
+	Would []ResourceOffer `json:"would_offer,omitempty"`
 	// Report is the report of the agent that the offer was made from, nil when
 	// there was none or the offer does not depend on it. Answer compares it with
 	// a newer one, container by container.

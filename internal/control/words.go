@@ -117,7 +117,7 @@ func summary(r *decision.Record, mode string, pol *config.PolicyStatus, pause Pa
 	case len(active) > 0:
 		return Notice, fmt.Sprintf("Capacity is taken back for regular tasks: %s %s active. %s", strings.Join(active, ", "), are(len(active)), r.QoS.Why.Text())
 	case mode == string(config.ModeNoop):
-		return Good, "All is well. The mode is noop: nothing is offered, the daemon only watches."
+		return Good, "All is well. The mode is noop: nothing is offered, the daemon only watches." + wouldOffer(r)
 	case learning(r):
 		return Notice, "All is well, and the daemon is still learning: what regular containers are allocated counts as used. " + offered(r)
 	case pol == nil:
@@ -161,6 +161,27 @@ func activeRules(d *qos.Decision) (names []string) {
 	return names
 }
 
+// unitOf is what amounts of a resource are followed by.
+func unitOf(resource string) string {
+	if resource == "mem" {
+		return " MiB of memory"
+	}
+	return " " + resource
+}
+
+// wouldOffer says what mode usage would offer.
+func wouldOffer(r *decision.Record) string {
+	var all []string
+	for i := range r.Offer.Would {
+		o := &r.Offer.Would[i]
+		all = append(all, number(o.Offered.Float())+unitOf(o.Resource))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " Mode usage would offer " + strings.Join(all, ", ") + "."
+}
+
 // offered says what is offered beside what is allocated.
 func offered(r *decision.Record) string {
 	var all []string
@@ -170,11 +191,7 @@ func offered(r *decision.Record) string {
 			all = append(all, "nothing of "+o.Resource+" offered: "+lower(strings.TrimSuffix(r.OfferWhy(o).Text(), ".")))
 			continue
 		}
-		unit := " " + o.Resource
-		if o.Resource == "mem" {
-			unit = " MiB of memory"
-		}
-		text := number(o.Offered.Float()) + unit + " offered"
+		text := number(o.Offered.Float()) + unitOf(o.Resource) + " offered"
 		if o.Allocated != nil && o.RevocableAllocated > 0 {
 			text += " beside " + number(o.RevocableAllocated.Float()) + " allocated as revocable"
 		}

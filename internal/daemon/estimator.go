@@ -11,9 +11,20 @@ import (
 )
 
 // NewEstimator makes the estimator that the settings ask for. seed tells this
-// node's delays from those of others (estimator.GovernorConfig).
+// node's delays from those of others (estimator.GovernorConfig). The modes that
+// estimate nothing show what mode usage would offer.
 func NewEstimator(cfg *config.Config, seed uint64) (estimator.Estimator, error) {
-	return estimator.New(string(cfg.Mode), estimator.Config{Total: cfg.Resources, Usage: usageConfig(cfg, seed)})
+	usage := usageConfig(cfg, seed)
+	est, err := estimator.New(string(cfg.Mode), estimator.Config{Total: cfg.Resources, Usage: usage})
+	if err != nil || cfg.Mode != config.ModeFixed && cfg.Mode != config.ModeNoop {
+		return est, err
+	}
+	usage.Cap = nil // of mode fixed it is the total
+	would, err := estimator.NewUsage(usage)
+	if err != nil {
+		return nil, err
+	}
+	return estimator.NewShowing(est, would), nil
 }
 
 // usageConfig is mode usage as set; what is not a setting keeps its default.

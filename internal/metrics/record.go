@@ -174,14 +174,22 @@ func amountFamilies() (all []recordFamily) {
 		for _, a := range amounts {
 			all = append(all, recordFamily{name: a.name + "_" + unit, help: a.help, labels: []string{"resource"}, read: func(r *decision.Record, show show) {
 				for i := range r.Offer.Resources {
-					o := &r.Offer.Resources[i]
+					o := withEstimate(&r.Offer, i)
 					of, scale := unitOf(o.Resource)
-					if v, ok := a.get(o); ok && of == unit {
+					if v, ok := a.get(&o); ok && of == unit {
 						show(v.Float()*scale, o.Resource)
 					}
 				}
 			}})
 		}
+		all = append(all, recordFamily{name: "would_offer_" + unit, help: "What mode usage would offer, shown in modes noop and fixed.", labels: []string{"resource"}, read: func(r *decision.Record, show show) {
+			for i := range r.Offer.Would {
+				o := &r.Offer.Would[i]
+				if of, scale := unitOf(o.Resource); of == unit {
+					show(o.Offered.Float()*scale, o.Resource)
+				}
+			}
+		}})
 		for _, s := range scored {
 			all = append(all, recordFamily{name: s.name + "_" + unit + "_total", help: s.help, labels: []string{"resource", "predictor"}, read: func(r *decision.Record, show show) {
 				for i := range r.Offer.Scores {
@@ -194,6 +202,18 @@ func amountFamilies() (all []recordFamily) {
 		}
 	}
 	return append(all, limitFamily("cores", policy.CPU, resources.CPUs), limitFamily("bytes", policy.Memory, resources.Mem))
+}
+
+// withEstimate is one resource of the offer. In modes that estimate nothing it
+// comes with the estimate of what mode usage would offer.
+func withEstimate(offer *estimator.Offer, i int) estimator.ResourceOffer {
+	o := offer.Resources[i]
+	for k := range offer.Would {
+		if w := &offer.Would[k]; o.Estimate == nil && w.Resource == o.Resource {
+			o.Estimate = w.Estimate
+		}
+	}
+	return o
 }
 
 func limitFamily(unit string, of policy.Resource, name string) recordFamily {
