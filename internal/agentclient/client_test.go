@@ -152,7 +152,7 @@ func TestReadThroughTheDomainSocket(t *testing.T) {
 	for text, want := range map[string]error{
 		`{"principal":"estimatord","secret":"hush"}`:  nil,
 		`{"principal":"estimatord","secret":"wrong"}`: ErrDenied,
-		`estimatord hush`:                             ErrCredentials,
+		`estimatord hush`: ErrCredentials,
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
