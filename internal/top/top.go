@@ -22,7 +22,7 @@ var ErrNoTerminal = errors.New("top needs a terminal; estimatord status prints o
 const (
 	// framesPerSecond bounds how often the screen is drawn. Readings change once a
 	// second, so it is how soon a key is seen.
-	framesPerSecond = 20
+	framesPerSecond = 10
 	// retryEvery is how often a daemon that is away is called again.
 	retryEvery = time.Second
 )
