@@ -77,7 +77,7 @@ func (m *model) head() []string {
 		agent = "agent reported " + control.Short(t.UsageAge()) + " ago"
 	}
 	title := fmt.Sprintf("estimatord %s  mode %s  up %s  %s", st.Daemon.Version, st.Daemon.Mode, control.Short(m.heard.Sub(st.Daemon.Started)), agent)
-	lines := []string{styled(bold, title), m.summary()}
+	lines := append([]string{styled(bold, title)}, m.summary()...)
 	lines = append(lines, m.resources()...)
 	spare := max(1, m.height/8) // lines for each of rules and events
 	return append(append(lines, m.rules(spare)...), m.happened(spare)...)
@@ -86,16 +86,23 @@ func (m *model) head() []string {
 // silentAfter is how long a daemon that says nothing is taken to be there.
 const silentAfter = 5 * time.Second
 
-func (m *model) summary() string {
+// summary is whether all is well, in two lines at most.
+func (m *model) summary() (lines []string) {
+	attribute := map[control.Level]string{control.Bad: red, control.Notice: yellow, control.Good: green}[m.st.Words.Level]
+	text := m.st.Words.Summary
 	if silent := time.Since(m.heard); m.lost != nil || silent > silentAfter {
 		why := "it says nothing"
 		if m.lost != nil {
 			why = m.lost.Error()
 		}
-		return styled(red, fmt.Sprintf("NO DAEMON for %s, what is below is old: %s", control.Short(silent), why))
+		attribute, text = red, fmt.Sprintf("NO DAEMON for %s, what is below is old: %s", control.Short(silent), why)
 	}
-	attribute := map[control.Level]string{control.Bad: red, control.Notice: yellow, control.Good: green}[m.st.Words.Level]
-	return styled(attribute, m.st.Words.Summary)
+	for line := range strings.SplitSeq(ansi.Wrap(text, m.width, ""), "\n") {
+		if lines = append(lines, styled(attribute, line)); len(lines) == 2 {
+			break
+		}
+	}
+	return lines
 }
 
 // resources are the sums of the node: for each resource that is offered what keeps
@@ -210,32 +217,19 @@ func (m *model) happened(room int) (lines []string) {
 
 // table is the header and the rows that fit, with the marked one among them.
 func (m *model) table(room int) []string {
-	var lines []string
-	if m.kills {
-		lines = append(lines, styled(bold, "  LAST KILLS (UTC)     CONTAINER TASK: WHY"))
-		for i := range m.killed {
-			c := m.killed[i].Cells()
-			lines = append(lines, fmt.Sprintf("  %s  %-8s  %s: %s", c[0], c[1], c[2], c[3]))
-		}
-	} else {
-		lines = append(lines, m.header())
-		for i := range m.rows {
-			lines = append(lines, m.line(&m.rows[i]))
-		}
-	}
+	lines := []string{m.header()}
 	first := max(0, m.marked+2-room)
-	body := lines[1:][first:]
-	for i := range body {
+	for i := first; i < min(m.count(), first+room-1); i++ {
 		attribute := ""
-		if first+i == m.marked {
+		if i == m.marked {
 			attribute = marking
 		}
-		body[i] = styled(attribute, ansi.Truncate(body[i], m.width, "…"))
+		lines = append(lines, styled(attribute, ansi.Truncate(m.line(i), m.width, "…")))
 	}
-	if len(body) == 0 {
-		body = []string{styled(faint, "  "+m.none())}
+	if m.count() == 0 {
+		lines = append(lines, styled(faint, "  "+m.none()))
 	}
-	return append(lines[:1:1], body...)
+	return lines
 }
 
 // none says why the table is empty.
@@ -252,10 +246,18 @@ func (m *model) none() string {
 const columns = "  %s %-9s %6s %6s %8s %8s %7s  %-11s"
 
 func (m *model) header() string {
+	if m.kills {
+		return styled(bold, "  LAST KILLS (UTC)     CONTAINER TASK: WHY")
+	}
 	return styled(bold, m.wide("NAME", "CONTAINER", "FRAMEWORK", "CLASS", "CPUs", "of", "MB", "of", "AGE", "STATE"))
 }
 
-func (m *model) line(r *row) string {
+func (m *model) line(i int) string {
+	if m.kills {
+		c := m.killed[i].Cells()
+		return fmt.Sprintf("  %s  %-8s  %s: %s", c[0], c[1], c[2], c[3])
+	}
+	r := &m.rows[i]
 	return m.wide(r.name, r.ID, r.framework, r.class, number(r.cores), number(r.coresAllocated),
 		number(r.memory), number(r.memoryAllocated), age(r.ageSeconds), r.state)
 }
@@ -275,10 +277,16 @@ func (m *model) wide(name, id, framework string, cells ...any) string {
 // idWidth has room for a UUID.
 const idWidth = 38
 
-// fit is text in a column of that width.
+// fit is text in a column of that width. What is too long lacks its middle: names
+// and ids often begin alike.
 func fit(text string, width int) string {
-	text = ansi.Truncate(printable.Text(text), max(0, width), "…")
-	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
+	text = printable.Text(text)
+	long := ansi.StringWidth(text)
+	if long <= width {
+		return text + strings.Repeat(" ", width-long)
+	}
+	end := max(0, width-1) / 2
+	return ansi.Truncate(text, max(0, width-1-end), "") + "…" + ansi.TruncateLeft(text, long-end, "")
 }
 
 // foot says what keys do.
