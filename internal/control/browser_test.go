@@ -168,7 +168,6 @@ func TestPage(t *testing.T) {
 	nd, b := onPage(t, 60, 1280, 900)
 	b.until(rows + ".length === 20")
 	b.until("document.querySelector('#summary').dataset.level === 'notice'")
-	b.shot("light")
 
 	// A stranger finds why a task was killed.
 	b.do(chromedp.Click(chromedp.CSS("#kinds input[value=kills]")))
@@ -253,7 +252,10 @@ func TestPageReconnects(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	b.until("document.querySelector('#link').textContent.includes('has ended the stream') || document.querySelector('#summary').dataset.level === 'bad'")
+	b.until("document.querySelector('#link').textContent.includes('has ended the stream')")
+	// That time has passed, and that it slept, the page tells from its clock.
+	later := "(window.asked = 0, window.fetch = ((f) => (...a) => { window.asked++; return f(...a); })(fetch), Date.now = ((n) => () => n() + 3600e3)(Date.now), true)"
+	eval[bool](b, later)
 	b.until("document.querySelector('#summary').textContent.includes('No news from the daemon')")
 
 	nd = newNode(5, time.Now().Add(-time.Minute).UTC())
@@ -266,8 +268,7 @@ func TestPageReconnects(t *testing.T) {
 	remembering(t, cfg)
 	nd.ticking(t, 100*time.Millisecond)
 	b.until(rows + ".length === 5 && document.querySelector('#link').textContent === '' && document.querySelector('#summary').dataset.level !== 'bad'")
-	// That it slept, the page tells from its clock.
-	eval[bool](b, "(window.asked = 0, window.fetch = ((f) => (...a) => { window.asked++; return f(...a); })(fetch), Date.now = ((n) => () => n() + 3600e3)(Date.now), true)")
+	eval[bool](b, later)
 	b.until("window.asked >= 2")
 }
 
@@ -326,29 +327,27 @@ func axe(t *testing.T) string {
 
 func TestPageIsAccessible(t *testing.T) {
 	script := axe(t)
+	_, b := onPage(t, 60, 1280, 900)
 	for _, look := range []struct {
 		name, scheme  string
-		width, height int
+		width, height int64
 	}{{"light", "light", 1280, 900}, {"dark", "dark", 1280, 900}, {"narrow", "light", 390, 800}} {
-		_, b := onPage(t, 60, look.width, look.height)
-		b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		b.do(chromedp.EmulateViewport(look.width, look.height), chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
 			})
 			return err
 		}))
 		b.until(rows + ".length === 20 && document.querySelector('.mark') !== null")
-		if look.name != "light" {
-			b.shot(look.name)
-		}
+		b.shot(look.name)
 		for _, part := range []string{"document", "document.querySelector('#explanation')"} {
-			found := eval[[]string](b, script+`; axe.run(`+part+`).then((r) => r.violations.map((v) => v.impact + ": " + v.id + ", " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200)).join("\n")))`)
-			for _, f := range found {
-				t.Errorf("%s: %s", look.name, f)
+			for _, found := range eval[[]string](b, script+`; axe.run(`+part+`).then((r) => r.violations.map((v) => v.impact + ": " + v.id + ", " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200)).join("\n")))`) {
+				t.Errorf("%s: %s", look.name, found)
 			}
-			b.do(chromedp.Click(chromedp.CSS("#feed button")))
+			eval[bool](b, "(document.querySelector('#explanation').open || document.querySelector('#feed button').click(), true)")
 			b.until("document.querySelector('#explanation').open")
 		}
+		b.do(chromedp.KeyEvent(kb.Escape))
 	}
 }
 

@@ -59,6 +59,12 @@ function drawAnswer(now) {
   say(byId("daemon"), [location.host, d.version, "mode " + d.mode, "settings " + (d.config_hash ?? "–"), "policy " + (status.policy?.hash ?? "none"), budget, agent, "up " + lasting(now - Date.parse(d.started) / 1000)].filter(Boolean).join(" · "));
 }
 
+/** What keeps an offer from being more, the first to look at first. */
+function whyNoMore(words) {
+  const texts = (words?.causes ?? []).slice(0, 3).map((c) => c.text);
+  return texts.length ? "Why not more: " + texts.join("; ") + "." : words?.why ?? "";
+}
+
 function drawCharts(now) {
   const offers = status.tick?.offer.resources ?? [];
   offers.forEach((o, i) => {
@@ -69,7 +75,7 @@ function drawCharts(now) {
       charts.set(o.resource, chart);
       byId("charts").append(chart.figure);
     }
-    say(chart.why, amount(o.resource, o.offered) + " offered, " + amount(o.resource, o.revocable_allocated ?? 0) + " allocated as revocable. " + (status.words.offers[i]?.why ?? ""));
+    say(chart.why, amount(o.resource, o.offered) + " offered, " + amount(o.resource, o.revocable_allocated ?? 0) + " allocated as revocable. " + whyNoMore(status.words.offers[i]));
     chart.draw(past, now);
   });
 }
