@@ -46,6 +46,25 @@ const space = " \t\n\r"
 // (src/master/allocator/mesos/hierarchical.hpp:385). There is no text form for
 // revocable resources: "cpus{REV}:1" is a resource of that very name.
 func Parse(text string) (Quantities, error) {
+	var q Quantities
+	err := eachEntry(text, anyRole, func(e Entry) error {
+		if err := e.lendable(q.Get(e.Name)); err != nil {
+			return err
+		}
+		if e.Amount > 0 {
+			q.Add(e.Name, e.Amount)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// eachEntry calls take with each entry of text, in order, up to the first that is
+// refused.
+func eachEntry(text, defaultRole string, take func(Entry) error) error {
 	var array []json.RawMessage
 	parse, entries := parseText, strings.Split(text, ";")
 	// The agent reads as text whatever is not one whole JSON array.
@@ -55,33 +74,39 @@ func Parse(text string) (Quantities, error) {
 			entries = append(entries, string(e))
 		}
 	}
-	var q Quantities
 	for i, entry := range entries {
 		if entry == "" {
 			continue
 		}
-		name, amount, err := parse(entry)
+		e, err := parse(entry, defaultRole)
+		if err == nil && e.Name == "" {
+			err = errors.New("empty resource name")
+		}
 		if err == nil {
-			err = check(name, amount, q.Get(name))
+			err = take(e)
 		}
 		if err != nil {
-			return nil, &Error{Entry: i + 1, Text: entry, Reason: err.Error()}
-		}
-		if amount > 0 {
-			q.Add(name, amount)
+			return &Error{Entry: i + 1, Text: entry, Reason: err.Error()}
 		}
 	}
-	return q, nil
+	return nil
 }
 
-// check says whether amount of name can be added to what there is already.
-func check(name string, amount, before Milli) error {
+var errSum = errors.New("the amounts add up to more than a scalar can hold")
+
+// lendable says why e cannot be offered as revocable beside what there is already
+// of its name.
+func (e *Entry) lendable(before Milli) error {
 	switch {
-	case name == "":
-		return errors.New("empty resource name")
-	case amount+before < 0:
-		return errors.New("the amounts add up to more than a scalar can hold")
-	case name == "gpus" && amount > 0:
+	case e.Disk != nil:
+		return errors.New("it is tied to a disk source or volume")
+	case e.Role != anyRole:
+		return errors.New("it is reserved to a role, and only unreserved scalars can be offered as revocable")
+	case e.Type != Scalar:
+		return fmt.Errorf("it is of type %s, and only unreserved scalars can be offered as revocable", e.Type)
+	case e.Amount+before < 0:
+		return errSum
+	case e.Name == "gpus" && e.Amount > 0:
 		return errors.New("gpus would hide the agent from all frameworks that do not use GPUs")
 	}
 	return nil
@@ -89,40 +114,34 @@ func check(name string, amount, before Milli) error {
 
 // parseText reads "name(role):value" (src/common/resources.cpp:775). Runs of
 // colons count as one, and blanks within a value as none, like there.
-func parseText(entry string) (name string, amount Milli, err error) {
+func parseText(entry, defaultRole string) (e Entry, err error) {
 	parts := slices.DeleteFunc(strings.Split(entry, ":"), func(s string) bool { return s == "" })
 	if len(parts) != 2 {
-		return "", 0, errors.New("missing or extra ':'")
+		return e, errors.New("missing or extra ':'")
 	}
-	name, role, value := parts[0], anyRole, strings.ReplaceAll(parts[1], " ", "")
+	name, role, value := parts[0], defaultRole, strings.ReplaceAll(parts[1], " ", "")
 	if open := strings.IndexByte(name, '('); open >= 0 {
 		end := strings.IndexByte(name, ')')
 		if end < open {
-			return "", 0, errors.New("mismatched parentheses")
+			return e, errors.New("mismatched parentheses")
 		}
 		name, role = name[:open], strings.Trim(name[open+1:end], space)
 	}
-	switch {
-	case value == "":
-		return "", 0, errors.New("expecting a non-empty value")
-	case value[0] == '[':
-		return "", 0, errNoScalar("RANGES")
-	case value[0] == '{':
-		return "", 0, errNoScalar("SET")
+	if value == "" {
+		return e, errors.New("expecting a non-empty value")
 	}
-	if err := checkReservation(role); err != nil {
-		return "", 0, err
+	e = Entry{Name: strings.Trim(name, space), Role: role}
+	if err := checkRole(role); err != nil {
+		return e, err
 	}
-	amount, err = parseScalar(value)
-	return strings.Trim(name, space), amount, err
+	return e, e.value(value)
 }
 
-// inJSON are the fields of a Resource message of which none can be offered as
-// revocable, with the reason.
+// inJSON are the fields of a Resource message that no agent takes with
+// --resources, with the reason.
 var inJSON = []struct{ key, reason string }{
 	{"reservation", "dynamic reservations are not allowed here"},
 	{"revocable", "revocable resources are not allowed here"},
-	{"disk", "it is tied to a disk source or volume; persistent volumes are not allowed here"},
 	{"shared", "only persistent volumes can be shared, and those are not allowed here"},
 	{"provider_id", "it belongs to a resource provider"},
 	{"allocation_info", "it is allocated to a role"},
@@ -130,52 +149,90 @@ var inJSON = []struct{ key, reason string }{
 
 // parseJSON reads one Resource message. Unknown keys are ignored, known ones
 // are case-sensitive and must have the right type (stout/protobuf.hpp, parse).
-func parseJSON(entry string) (name string, amount Milli, err error) {
-	var m, scalar message
+func parseJSON(entry, defaultRole string) (e Entry, err error) {
+	var m message
 	if err := json.Unmarshal([]byte(entry), &m); err != nil || m == nil {
-		return "", 0, errors.New("expecting an object")
+		return e, errors.New("expecting an object")
 	}
 	for _, f := range inJSON {
 		if m[f.key] != nil {
-			return "", 0, errors.New(f.reason)
+			return e, errors.New(f.reason)
 		}
 	}
-	var kind string
+	var disk message
 	var reservations []message
-	role := anyRole
-	if err := cmp.Or(m.required("name", &name), m.required("type", &kind), m.field("role", &role), m.field("reservations", &reservations)); err != nil {
-		return "", 0, err
+	e.Role = defaultRole
+	if err := cmp.Or(m.required("name", &e.Name), m.required("type", &e.Type), m.field("role", &e.Role), m.field("reservations", &reservations), m.field("disk", &disk)); err != nil {
+		return e, err
 	}
+	if disk["persistence"] != nil || disk["volume"] != nil {
+		return e, errors.New("persistent volumes are not allowed here")
+	}
+	e.Disk = m["disk"]
 	for _, r := range reservations {
 		var kind string
-		if err := cmp.Or(r.required("type", &kind), r.required("role", &role)); err != nil {
-			return "", 0, err
+		if err := cmp.Or(r.required("type", &kind), r.required("role", &e.Role)); err != nil {
+			return e, err
 		}
 		if kind != "STATIC" || len(reservations) > 1 {
-			return "", 0, errors.New("dynamic reservations are not allowed here, and a refined one must be DYNAMIC")
+			return e, errors.New("dynamic reservations are not allowed here, and a refined one must be DYNAMIC")
 		}
-		if role == anyRole {
-			return "", 0, errors.New(`role "*" cannot have a reservation`)
+		if e.Role == anyRole {
+			return e, errors.New(`role "*" cannot have a reservation`)
 		}
 	}
-	if err := checkReservation(role); err != nil {
-		return "", 0, err
+	if err := checkRole(e.Role); err != nil {
+		return e, err
 	}
-	switch {
-	case kind == "RANGES" || kind == "SET":
-		return "", 0, errNoScalar(kind)
-	case kind != "SCALAR":
-		return "", 0, errors.New("unsupported resource type")
-	case m["scalar"] == nil || m["ranges"] != nil || m["set"] != nil:
-		return "", 0, errors.New("the type SCALAR and the value that is given do not go together")
+	return e, e.message(m)
+}
+
+// message reads the value of a JSON entry.
+func (e *Entry) message(m message) error {
+	key := strings.ToLower(e.Type)
+	if !slices.Contains([]string{Scalar, Ranges, Set}, e.Type) {
+		return errors.New("unsupported resource type")
+	}
+	values := 0
+	for _, k := range []string{"scalar", "ranges", "set"} {
+		if m[k] != nil {
+			values++
+		}
+	}
+	if m[key] == nil || values > 1 {
+		return fmt.Errorf("the type %s and the value that is given do not go together", e.Type)
 	}
 	// The agent also takes a number as a string (stout/protobuf.hpp).
-	var value json.Number
-	if err := cmp.Or(m.required("scalar", &scalar), scalar.required("value", &value)); err != nil {
-		return "", 0, err
+	var in message
+	var scalar json.Number
+	var spans []struct{ Begin, End json.Number }
+	var items []string
+	if err := m.field(key, &in); err != nil {
+		return err
 	}
-	amount, err = parseScalar(value.String())
-	return name, amount, err
+	switch e.Type {
+	case Ranges:
+		if err := in.field("range", &spans); err != nil {
+			return err
+		}
+		for _, s := range spans {
+			if err := e.span(s.Begin.String(), s.End.String()); err != nil {
+				return err
+			}
+		}
+		e.Ranges = coalesce(e.Ranges)
+		return nil
+	case Set:
+		if err := in.field("item", &items); err != nil {
+			return err
+		}
+		return e.items(items)
+	}
+	err := in.required("value", &scalar)
+	if err == nil {
+		e.Amount, err = parseScalar(scalar.String())
+	}
+	return err
 }
 
 // message is one JSON object that stands for a protobuf message.
@@ -200,16 +257,9 @@ func (m message) required(key string, to any) error {
 	return m.field(key, to)
 }
 
-func errNoScalar(kind string) error {
-	return fmt.Errorf("it is of type %s, and only unreserved scalars can be offered as revocable", kind)
-}
-
-func checkReservation(role string) error {
+func checkRole(role string) error {
 	if err := CheckRole(role); err != nil {
 		return fmt.Errorf("its role %w", err)
-	}
-	if role != anyRole {
-		return errors.New("it is reserved to a role, and only unreserved scalars can be offered as revocable")
 	}
 	return nil
 }

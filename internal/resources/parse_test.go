@@ -91,7 +91,7 @@ func TestParse(t *testing.T) {
 		{name: "55 text before a range", text: "ports:x[1-2]", fails: "a decimal number"},
 		{name: "56 set", text: "disks:{sda1, sda2}", fails: "it is of type SET"},
 		{name: "57 empty set", text: "disks:{}", fails: "it is of type SET"},
-		{name: "59 mismatched braces", text: "disks:{aa,b}}", fails: "it is of type SET"},
+		{name: "59 mismatched braces", text: "disks:{aa,b}}", fails: "mismatched brackets"},
 		{name: "60 REV in the name", text: "cpus{REV}:1", want: "cpus{REV}:1"},
 		{name: "61 JSON", text: `[{"name":"cpus","type":"SCALAR","scalar":{"value":45.55}}]`, want: "cpus:45.55"},
 		{name: "62 JSON role", text: scalarJSON(`,"role":"role1"`), fails: "it is reserved to a role"},
