@@ -43,7 +43,7 @@ file.`,
 		}
 		return usageError{fmt.Errorf("%w%s", err, suggestFlag(cmd, err))}
 	})
-	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain(), newKills(), newTop())
+	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain(), newKills(), newTop(), newResources())
 	root.AddCommand(forPackages()...)
 	plainDefaults(root)
 	completions(root)

@@ -115,7 +115,7 @@ func (nd *node) config() *Config {
 		Listen: "127.0.0.1:0", Registry: metrics.NewRegistry(metrics.Build{}), Recent: nd.recent, Containers: nd.containers,
 		Daemon: Daemon{Version: "v1.2.3", Mode: "usage", ConfigHash: "abcdef012345", Started: now}, Unhealthy: time.Hour,
 		Last: func() *decision.Record { return nd.last }, Policy: func() config.PolicyStatus { return config.PolicyStatus{} },
-		InFlight: func() []qos.InFlight { return nil }, Throttles: func() throttle.Report { return throttle.Report{} },
+		Usage: func() *snapshot.Usage { return nd.snapshot.Usage }, InFlight: func() []qos.InFlight { return nil }, Throttles: func() throttle.Report { return throttle.Report{} },
 		Pending: &Pending{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -40,6 +41,8 @@ type Config struct {
 	Unhealthy time.Duration
 	// Policy is how it stands with the policy file.
 	Policy func() config.PolicyStatus
+	// Usage is the agent's last report, nil before the first.
+	Usage func() *snapshot.Usage
 	// InFlight are the kills decided and not confirmed.
 	InFlight func() []qos.InFlight
 	// Throttles is what was written to control files.

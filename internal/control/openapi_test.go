@@ -19,6 +19,7 @@ import (
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision"
 	"github.com/estimatord/estimatord/internal/reason"
+	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/internal/throttle"
 	"github.com/estimatord/estimatord/qos"
 )
@@ -183,7 +184,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 func TestOpenAPIHasEveryField(t *testing.T) {
 	d := openAPI(t)
 	for schema, v := range map[string]any{
-		"Status": Status{}, "Daemon": Daemon{}, "Policy": config.PolicyStatus{}, "Container": Container{}, "Setting": throttle.Setting{},
+		"Status": Status{}, "Daemon": Daemon{}, "Reservation": snapshot.Reservation{}, "Policy": config.PolicyStatus{}, "Container": Container{}, "Setting": throttle.Setting{},
 		"Killed": Status{}.Kills, "History": History{}, "Event": Event{}, "Update": Update{}, "Explanation": Explanation{}, "Words": Words{},
 		"Executor": Container{}.Executor,
 	} {

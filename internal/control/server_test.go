@@ -101,6 +101,7 @@ func full(t *testing.T, log *bytes.Buffer) Config {
 				Err: "policy.yaml:3:4: rules[0].above: " + strings.Repeat("long ", 30) + "\npolicy.yaml:9:1: \x1b[31mred", Warnings: []string{"odd"},
 			}
 		},
+		Usage: func() *snapshot.Usage { return nil },
 		InFlight: func() []qos.InFlight {
 			return []qos.InFlight{{Key: snapshot.Key{ID: "0ba6dcbe-7a3b-4ab6-8a61-2f1d5b1d4d5e"}, Since: now.Add(-3 * time.Second)}}
 		},

@@ -23,6 +23,9 @@ type Status struct {
 	// Tick is the newest record: agent, host, offers, rules, ladders and budget.
 	// It is absent before the first.
 	Tick *decision.Record `json:"tick,omitempty"`
+	// Reservations are what the agent has, by whom it is reserved to; absent before
+	// its first report.
+	Reservations []snapshot.Reservation `json:"reservations,omitempty"`
 	// Containers are those at top level.
 	Containers []Container `json:"containers"`
 	// KillsInFlight are decided and not confirmed; Kills are the last ones, the
@@ -63,6 +66,9 @@ func (cfg *Config) status() *Status {
 	}
 	if p := cfg.Policy(); p.File != "" {
 		st.Policy = &p
+	}
+	if u := cfg.Usage(); u != nil {
+		st.Reservations = u.Reservations
 	}
 	st.Words = cfg.words(cfg.Last())
 	cfg.Recent.rows(func(c *snapshot.Container) {

@@ -254,7 +254,7 @@ func (p *parts) people(cfg *config.Config) *control.Config {
 		Daemon: control.Daemon{
 			Version: p.build.Version, Revision: p.build.Revision, ConfigHash: cfg.Hash(), Mode: string(cfg.Mode), Started: time.Now(),
 		},
-		Recent: p.recent, Policy: p.policy.Status, InFlight: p.agent.InFlight, Throttles: p.actuator.last, Pending: &p.pending,
+		Recent: p.recent, Policy: p.policy.Status, Usage: p.agent.Usage, InFlight: p.agent.InFlight, Throttles: p.actuator.last, Pending: &p.pending,
 		Registry: p.registry, Containers: p.containers, Log: p.log, Now: time.Now,
 	}
 }
