@@ -132,8 +132,10 @@ type Estimate struct {
 	// they were allocated, since they are too young or cannot be read.
 	InFull resources.Milli `json:"regular_counted_in_full,omitzero"`
 	// LearningSeconds is for how long yet the youngest of those counts in full for
-	// its age.
-	LearningSeconds float64 `json:"learning_s,omitzero"`
+	// its age, CalibratingSeconds for how long yet what other machines have shown
+	// decides how far Peak is above Demand.
+	LearningSeconds    float64 `json:"learning_s,omitzero"`
+	CalibratingSeconds float64 `json:"calibrating_s,omitzero"`
 	// Margin is kept back on top of the peak.
 	Margin resources.Milli `json:"margin"`
 	// Unmanaged is what processes outside the agent's containers use beyond
@@ -151,6 +153,8 @@ func (e *Estimate) noSlack() reason.Code {
 		return reason.CountedInFull
 	case e.Unmanaged > need:
 		return reason.UsedOutside
+	case e.CalibratingSeconds > 0 && e.Demand+e.Margin+e.Unmanaged < e.Peak:
+		return reason.Learning
 	}
 	return reason.NoSlack
 }

@@ -181,6 +181,7 @@ func (r *slack) estimate(t *ResourceOffer, at time.Time, s *snapshot.Snapshot, d
 
 	step := predict.Step{At: at, Containers: r.containers}
 	predicted := r.predictors[0].Predict(step)
+	t.CalibratingSeconds = predict.Learning(r.predictors[0]).Seconds()
 	for _, shadow := range r.predictors[1:] {
 		shadow.Predict(step)
 	}

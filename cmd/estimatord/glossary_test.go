@@ -153,7 +153,7 @@ func TestQuantitiesOfTheGlossary(t *testing.T) {
 		delete(logged, name)
 	}
 	for name := range logged {
-		if !slices.ContainsFunc([]string{"before", "least", "learning_s", "hold_s", "raise_in_s", "stopped", "quantum", "step", "dead_band", "reserve"}, func(s string) bool { return s == name }) {
+		if !slices.ContainsFunc([]string{"before", "least", "learning_s", "calibrating_s", "hold_s", "raise_in_s", "stopped", "quantum", "step", "dead_band", "reserve"}, func(s string) bool { return s == name }) {
 			t.Errorf("the log has %s in its offer, the glossary has not", name)
 		}
 	}

@@ -72,8 +72,8 @@ type Config struct {
 	Share float64
 	// Percentile, 0 to 1, is what a percentile predictor takes.
 	Percentile float64
-	// EarlyTarget, when above zero, is the target for the first 24 hours of a
-	// predictor that starts from nothing, when it is stricter.
+	// EarlyTarget is the target for the first 24 hours of a predictor that starts
+	// from nothing, when it is stricter; 0: 0.4 of TargetViolation.
 	EarlyTarget float64
 	// Score: its predictions are compared with what comes, see ScoreOf. It takes
 	// a Horizon.

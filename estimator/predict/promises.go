@@ -30,9 +30,10 @@ type promise struct {
 	seq int64
 	// truth is in units of the resource.
 	truth float64
-	// allocated and scale are of that step, f are the experts' shares.
-	allocated, scale float64
-	f                [experts]float64
+	// allocated and scale are of that step, f are the experts' shares, mixed is
+	// the share that was predicted.
+	allocated, scale, mixed float64
+	f                       [experts]float64
 }
 
 func (p *promises) at(i int) *promise { return &p.ring[(p.head+i)%promiseRing] }

@@ -29,8 +29,10 @@ const (
 	// temperature is how much tighter, as a share of the allocation, an expert
 	// must be to weigh e times as much.
 	temperature = 0.04
-	// early is how long EarlyTarget holds.
-	early = 24 * time.Hour
+	// early is how long EarlyTarget holds, which is earlyShare of the target
+	// when nothing is said.
+	early      = 24 * time.Hour
+	earlyShare = 0.4
 )
 
 // tce is "tightest calibrated experts". Four experts say what the node's peak
@@ -93,7 +95,7 @@ func newTCE(cfg Config) (Model, error) {
 		t.target = tceTarget
 	}
 	if t.first == 0 {
-		t.first = t.target
+		t.first = max(minTarget, earlyShare*t.target)
 	}
 	if t.Horizon == 0 {
 		t.Horizon = tceHorizon
@@ -132,10 +134,11 @@ func (t *tce) Predict(v *View) float64 {
 	for k := range f {
 		f[k] = min(f[k], 1)
 	}
+	mixed := t.mix(v, f, scale, used)
 	if !s.blind {
-		t.promise(v, f, scale)
+		t.promise(v, promise{at: v.At, seq: t.seq, allocated: v.Allocated, scale: scale, f: f, mixed: mixed})
 	}
-	return t.mix(v, f, scale, used) * v.Allocated
+	return mixed * v.Allocated
 }
 
 // learn takes a promise whose truth is known.
@@ -205,28 +208,46 @@ func (t *tce) unseen(m *tceContainer, v *View, s *sums) float64 {
 }
 
 // promise keeps what the experts say now, to learn from when the horizon is over.
-func (t *tce) promise(v *View, f [experts]float64, scale float64) {
+func (t *tce) promise(v *View, now promise) {
 	if !t.promises.due(v.At) {
 		return
 	}
 	if o := t.promises.push(); o != nil {
-		*o = promise{at: v.At, seq: t.seq, allocated: v.Allocated, scale: scale, f: f}
+		*o = now
 	}
+}
+
+// targetAt is what is promised at that time.
+func (t *tce) targetAt(at time.Time) float64 {
+	if at.Sub(t.Began) < early {
+		return min(t.target, t.first)
+	}
+	return t.target
+}
+
+// learning is for how long yet the prior counts.
+func (t *tce) learning(v *View) time.Duration {
+	missing := t.Calibrator.missing(t.targetAt(v.At))
+	if missing == 0 {
+		return 0
+	}
+	first := t.Horizon // the first sample comes when a horizon is over
+	if t.promises.n > 0 {
+		first = max(0, t.promises.at(0).at.Add(t.Horizon).Sub(v.At))
+	}
+	return first + time.Duration(missing*float64(max(t.Horizon/labelsPerHorizon, v.Usual)))
 }
 
 // mix is the prediction as a share of the allocation.
 func (t *tce) mix(v *View, f [experts]float64, scale, used float64) float64 {
-	target := t.target
-	if v.At.Sub(t.Began) < early {
-		target = min(target, t.first)
-	}
+	target := t.targetAt(v.At)
 	fresh := 1 - math.Exp2(-v.Elapsed.Seconds()/tightnessHalfLife.Seconds())
 	if t.seq == 1 {
 		fresh = 1
 	}
 	tightest := math.Inf(1)
 	for k := range f {
-		p := min(max(f[k]+t.Calibrator.margin(k, tightnessTarget)*scale, used), 1)
+		p := min(max(f[k]+t.Calibrator.margin(k, tightnessTarget, t.Horizon)*scale, used), 1)
 		t.Tightness[k] += fresh * (p - t.Tightness[k])
 		tightest = min(tightest, t.Tightness[k])
 	}
@@ -234,7 +255,7 @@ func (t *tce) mix(v *View, f [experts]float64, scale, used float64) float64 {
 	for k := range f {
 		w := math.Exp(-(t.Tightness[k] - tightest) / temperature)
 		weights += w
-		mixed += w * min(max(f[k]+t.Calibrator.margin(k, target)*scale, used), 1)
+		mixed += w * min(max(f[k]+t.Calibrator.margin(k, target, t.Horizon)*scale, used), 1)
 	}
 	return mixed / weights
 }

@@ -119,7 +119,7 @@ func summary(r *decision.Record, mode string, pol *config.PolicyStatus, pause Pa
 	case mode == string(config.ModeNoop):
 		return Good, "All is well. The mode is noop: nothing is offered, the daemon only watches." + wouldOffer(r)
 	case learning(r):
-		return Notice, "All is well, and the daemon is still learning: what regular containers are allocated counts as used. " + offered(r)
+		return Notice, "All is well, and the daemon is still learning: what it does not know yet of regular containers counts as used. " + offered(r)
 	case pol == nil:
 		return Notice, "All is well, but there is no policy: nothing is ever taken back. " + offered(r)
 	}
@@ -145,7 +145,8 @@ func blindness(r *decision.Record) reason.Code {
 
 func learning(r *decision.Record) bool {
 	for i := range r.Offer.Resources {
-		if r.Offer.Resources[i].Why == reason.CountedInFull {
+		switch r.Offer.Resources[i].Why {
+		case reason.CountedInFull, reason.Learning:
 			return true
 		}
 	}

@@ -49,6 +49,13 @@ var recordFamilies = []recordFamily{
 			}
 		}
 	}},
+	{name: "learning_seconds", help: "For how long yet the estimate of a resource goes by what other machines have shown, or counts young containers in full; 0: no longer.", labels: []string{"resource"}, read: func(r *decision.Record, show show) {
+		for i := range r.Offer.Resources {
+			if o := &r.Offer.Resources[i]; o.Estimate != nil {
+				show(max(o.LearningSeconds, o.CalibratingSeconds), o.Resource)
+			}
+		}
+	}},
 	ofScores("predictions_total", "Predictions of a predictor whose horizon is over and that were scored.",
 		func(s *estimator.PredictorScore) float64 { return float64(s.Predictions) }),
 	ofScores("prediction_violations_total", "Those that demand rose above: divided by estimatord_predictions_total, the violation rate.",

@@ -16,6 +16,7 @@ const (
 	NoSlack       Code = "no_slack"
 	CountedInFull Code = "counted_in_full"
 	UsedOutside   Code = "used_outside"
+	Learning      Code = "learning"
 	RaiseStep     Code = "raise_step"
 	DeadBand      Code = "dead_band"
 	Hold          Code = "hold"

@@ -31,6 +31,7 @@ func All() []Entry {
 		{NoSlack, OfOffer, "What regular tasks may need is all that they were allocated."},
 		{CountedInFull, OfOffer, "There is no slack: regular containers are too young to be predicted, or cannot be read, and count with all that they were allocated."},
 		{UsedOutside, OfOffer, "There is no slack: processes outside the agent's containers use what regular containers leave."},
+		{Learning, OfOffer, "There is no slack yet: how far regular containers rise above their present demand is not known of this node, so that what other machines have shown counts."},
 		{RaiseStep, OfOffer, "The slack rose, and the offer follows it one step at a time."},
 		{DeadBand, OfOffer, "The slack rose by less than what is worth a change."},
 		{Hold, OfOffer, "The offer does not rise yet: capacity was taken back a while ago, or the slack was less within the hold time."},

@@ -69,7 +69,7 @@ func Command() *cobra.Command {
 	f.StringSliceVar(&req.Estimators, "estimator", []string{"tce", "node-max", "koordinator", "n-sigma", "fixed-share"}, "estimators to compare")
 	req.TargetViolation = 0.01
 	share(f, &req.TargetViolation, "target-violation", "`share` of steps that may exceed the prediction (default 1%)")
-	share(f, &req.EarlyTarget, "early-target-violation", "the `share` for the first 24 hours (default: the same)")
+	share(f, &req.EarlyTarget, "early-target-violation", "the `share` for the first 24 hours (default: 0.4 of the other)")
 	f.BoolVar(&req.OneInstance, "one-instance", false, "make estimators for the longest horizon and score them on all")
 	f.DurationVar(&req.BurnIn, "burn-in", -1, "time at the start that is not scored (default 24h; a sixth of traces shorter than four days)")
 	f.DurationVar(&req.Until, "until", 0, "end the replay so long after the start of a trace")

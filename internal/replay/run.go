@@ -23,7 +23,7 @@ type Request struct {
 	Estimators []string
 	// TargetViolation is promised by estimators that have a target.
 	TargetViolation float64
-	// EarlyTarget is that of the first day; 0: the same.
+	// EarlyTarget is that of the first day; 0: the default of the predictor.
 	EarlyTarget float64
 	// OneInstance: estimators are made for the longest horizon, whatever horizon
 	// they are scored on.

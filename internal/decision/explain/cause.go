@@ -145,6 +145,13 @@ func inFull(r *decision.Record, o *estimator.ResourceOffer) (all []Cause) {
 			Text: Quantity(o.Resource, e.InFull) + " count in full: the regular part of revocable and shared containers, or too young to be read",
 		})
 	}
+	if e := o.Estimate; e != nil && e.CalibratingSeconds > 0 {
+		all = append(all, Cause{
+			Why: reason.Learning, Expected: true, Cure: "wait; with state_file a restart forgets nothing",
+			Text: fmt.Sprintf("still learning for %s: until then what other machines have shown decides how far demand may rise above the present %s",
+				seconds(e.CalibratingSeconds), Quantity(o.Resource, e.Demand)),
+		})
+	}
 	return all
 }
 

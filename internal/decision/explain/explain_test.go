@@ -432,6 +432,7 @@ func TestEveryOfferHasWords(t *testing.T) {
 		"no agent":              {of(estimator.ResourceOffer{Why: reason.NoAgent}, nil), "No agent has reported"},
 		"fixed":                 {of(estimator.ResourceOffer{Why: reason.Fixed, Target: 4000}, nil), "the operator has fixed the total at 4 CPUs"},
 		"learning":              {of(slack(reason.CountedInFull, 4000, 3800, 0), nil), "still learning for 7 s: containers with 3.8 CPUs are too young"},
+		"calibrating":           {of(estimator.ResourceOffer{Why: reason.Learning, Allocated: &estimator.Allocated{}, Estimate: &estimator.Estimate{Demand: 400, CalibratingSeconds: 90}, Governor: &estimator.Terms{}}, nil), "still learning for 1m30s: until then what other machines have shown"},
 		"others":                {of(slack(reason.UsedOutside, 1000, 0, 3000), nil), "processes outside the agent's containers use 3 CPUs"},
 		"full":                  {of(slack(reason.NoSlack, 4000, 0, 0), nil), "regular containers may need 4 CPUs of the 4 CPUs that they were allocated"},
 		"decided by a pause":    {of(estimator.ResourceOffer{Why: reason.Stopped}, func(r *decision.Record) { r.Commands.Paused = true }), "(paused)"},
