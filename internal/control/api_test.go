@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func (nd *node) kill(t testing.TB, i int) (id string) {
 		r.QoS.Ladders[0].Rung, r.QoS.Ladders[0].Rule = policy.Kill, "cpu"
 		r.QoS.Rules[0].Active, r.QoS.Rules[0].Why = true, reason.Preempt
 		for k := range 32 {
-			r.QoS.Candidates = append(r.QoS.Candidates, qos.Candidate{Key: snapshot.Key{ID: fmt.Sprint(k)}, Why: reason.NotFirst})
+			r.QoS.Candidates = append(r.QoS.Candidates, qos.Candidate{Key: snapshot.Key{ID: strconv.Itoa(k)}, Why: reason.NotFirst})
 		}
 	})
 	return c.ID
@@ -501,7 +502,7 @@ func TestTheOldestFollowerGoesForANewOne(t *testing.T) {
 // BenchmarkRemember is what a tick costs beside the loop while nobody follows.
 func BenchmarkRemember(b *testing.B) {
 	for _, n := range []int{200, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			nd := newNode(n, now)
 			nd.tick(nil)
 			<-nd.recent.records

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -90,12 +89,6 @@ func (b *browser) until(expression string) {
 			b.Fatalf("not so: %s; the page says:\n%.3000s", expression, eval[string](b, "document.body.innerText"))
 		}
 	}
-}
-
-// text is that of the first element that matches.
-func (b *browser) text(selector string) string {
-	b.Helper()
-	return eval[string](b, fmt.Sprintf("document.querySelector(%q).innerText", selector))
 }
 
 // shot writes what is to be seen to SCREENSHOTS, if that is set.

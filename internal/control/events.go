@@ -152,13 +152,12 @@ func offers(before, r *decision.Record, add func(Kind, string, string, ...any)) 
 
 // nameOf is how people know a killed container: by its tasks, else by its executor.
 func nameOf(k *explain.Killed) string {
-	for _, t := range k.Tasks {
-		if t.Name != "" && t.Name != t.ID {
-			return fmt.Sprintf("Task %s (%s)", t.Name, t.ID)
-		}
-		return "Task " + t.ID
-	}
-	if k.ExecutorID != "" {
+	switch {
+	case len(k.Tasks) > 0 && k.Tasks[0].Name != "" && k.Tasks[0].Name != k.Tasks[0].ID:
+		return fmt.Sprintf("Task %s (%s)", k.Tasks[0].Name, k.Tasks[0].ID)
+	case len(k.Tasks) > 0:
+		return "Task " + k.Tasks[0].ID
+	case k.ExecutorID != "":
 		return "Executor " + k.ExecutorID
 	}
 	return "Container " + k.ID

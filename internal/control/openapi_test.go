@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -164,7 +165,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	for following := true; following; {
 		nd.tick(nil)
 		select {
-		case <-done:
+		case err := <-done:
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
 			following = false
 		case <-time.After(20 * time.Millisecond):
 		}
