@@ -136,11 +136,11 @@ func Lint(text []byte, f *config.PolicyFile) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.master(&w)
 	e := executor(&w)
-	r.Class, r.Regular, r.Revocable = e.Class, e.Regular, e.Revocable
-	if r.Class == snapshot.ClassShared {
-		r.warn("a task without revocable resources shares the executor: what the others got is never taken back")
+	r.Regular, r.Revocable = e.Regular, e.Revocable
+	r.master(&w)
+	for _, rule := range Rules() {
+		rule.apply(r, &w, &e)
 	}
 	for _, t := range w.Tasks {
 		if r.Class == snapshot.ClassRevocable && t.Container != nil && t.Container.Type == "DOCKER" {
@@ -151,12 +151,9 @@ func Lint(text []byte, f *config.PolicyFile) (*Report, error) {
 	return r, nil
 }
 
-// master adds why the master would refuse w, as src/master/validation.cpp does.
+// master adds why the master would refuse w, whatever its resources are, as
+// src/master/validation.cpp does.
 func (r *Report) master(w *workload) {
-	var all []scheduler.Resource
-	if w.Executor != nil {
-		all = append(all, w.Executor.Resources...)
-	}
 	for _, t := range w.Tasks {
 		if id := t.TaskID.Value; id == "" || id == "." || id == ".." || strings.ContainsFunc(id, func(c rune) bool { return c == '/' || c < ' ' || c == 0x7f }) {
 			r.refuse("'%s' contains invalid characters", id)
@@ -164,31 +161,17 @@ func (r *Report) master(w *workload) {
 		if len(t.Resources) == 0 {
 			r.refuse("Task uses no resources")
 		}
-		r.mixed("Task mixes", t.Resources)
 		if r.Form != "task group" && (t.Command == nil) == (t.Executor == nil) {
 			r.refuse("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
 		}
-		all = append(all, t.Resources...)
 	}
-	for i := range all {
-		x := &all[i]
+	for _, x := range w.resources() {
 		if x.Scalar != nil && x.Scalar.Value < 0 {
 			r.refuse("Invalid scalar resource: %s is negative", x.Name)
 		}
-		if x.Revocable != nil && (x.Reservation != nil || strings.Contains(string(x.Reservations), "DYNAMIC")) {
-			r.refuse("Dynamically reserved resource %s cannot be created from revocable resources", x.Name)
-		}
-		if x.Revocable != nil && strings.Contains(string(x.Disk), "persistence") {
-			r.refuse("Persistent volumes cannot be created from revocable resources")
-		}
 	}
-	what := "Task and its executor mix"
 	if r.Form == "task group" {
-		what = "Task group and executor mix"
 		r.groupExecutor(w.Executor)
-	}
-	if len(r.Refused) == 0 {
-		r.mixed(what, all)
 	}
 }
 
