@@ -17,7 +17,8 @@ import (
 // one that came may need all of its allocation. How much slack the one had is
 // not known before the next tick; the whole of what it was allocated is the
 // safe bound. One that came changes nothing, since it adds to the allocation
-// what it adds to the peak.
+// what it adds to the peak. Where reservations are offered, what their owners have
+// allocated since is taken off as well.
 //
 // Of a resource whose offer was stopped nothing is offered, also when a task has
 // ended since. The answer is empty when the offer is older than ValidFor, or from a clock
@@ -31,11 +32,12 @@ func (o Offer) Answer(u *snapshot.Usage, now time.Time) resources.Quantities {
 		return nil
 	}
 	var revocable, left resources.Quantities
+	newer := u != nil && o.Report != nil && o.Report != u
 	if u != nil {
 		revocable = u.Revocable()
-		if o.Report != nil && o.Report != u {
-			left = departed(o.Report, u)
-		}
+	}
+	if newer {
+		left = departed(o.Report, u)
 	}
 	var offered resources.Quantities
 	for i := range o.Resources {
@@ -43,7 +45,13 @@ func (o Offer) Answer(u *snapshot.Usage, now time.Time) resources.Quantities {
 		if r.Why == reason.Stopped {
 			continue
 		}
-		amount := r.RevocableTotal.Plus(-left.Get(r.Resource)).Plus(-max(0, revocable.Get(r.Resource)))
+		amount := r.RevocableTotal.Plus(-max(0, revocable.Get(r.Resource)))
+		if newer && (r.Estimate != nil || r.Allocation == nil) {
+			amount = amount.Plus(-left.Get(r.Resource))
+		}
+		if newer && r.Allocation != nil {
+			amount = amount.Plus(-o.roles.reclaimed(r.Resource, o.Report, u))
+		}
 		if amount > 0 {
 			offered.Set(r.Resource, amount)
 		}

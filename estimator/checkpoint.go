@@ -26,6 +26,8 @@ type Checkpoint struct {
 	// Stopped: nothing new might be offered.
 	Stopped   bool                 `json:"stopped,omitzero"`
 	Resources []ResourceCheckpoint `json:"resources,omitempty"`
+	// Allocation is the state of allocation slack.
+	Allocation []ResourceCheckpoint `json:"allocation,omitempty"`
 }
 
 // ResourceCheckpoint is the state of one resource.

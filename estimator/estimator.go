@@ -74,6 +74,8 @@ type Offer struct {
 	// ValidFor is how long after At the offer may be answered with; past it
 	// the answer is empty. 0: for ever (it depends on no reading).
 	ValidFor time.Duration `json:"-"`
+	// roles are those whose reservations count; nil when none do.
+	roles *RoleFilter
 	// Scores are how well each predictor has done since the start, shadows
 	// included.
 	Scores []PredictorScore `json:"-"`
@@ -92,7 +94,10 @@ type ResourceOffer struct {
 	Resource string `json:"resource"`
 	*Allocated
 	*Estimate
-	// Cap is the operator's limit; nil without one.
+	// Allocation is what is reserved and not allocated; nil in modes that do not
+	// offer it.
+	Allocation *AllocationOffer `json:"allocation,omitempty"`
+	// Cap is the operator's limit on the usage slack; nil without one.
 	Cap *resources.Milli `json:"cap,omitempty"`
 	// Target is the lesser of Slack and Cap, or the total that the operator
 	// fixed; 0 when the slack is not known.
@@ -100,7 +105,8 @@ type ResourceOffer struct {
 	// Governor is what RevocableTotal was decided from beside Target and
 	// RevocableAllocated; nil when no governor decided.
 	Governor *Terms `json:"governor,omitempty"`
-	// RevocableTotal is all that may be revocable: Target after the governor.
+	// RevocableTotal is all that may be revocable: Target after the governor, and
+	// Allocation.Total.
 	RevocableTotal resources.Milli `json:"revocable_total"`
 	// Offered is RevocableTotal − RevocableAllocated, never below zero.
 	Offered resources.Milli `json:"offered"`

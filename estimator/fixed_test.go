@@ -94,11 +94,11 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestModes(t *testing.T) {
-	if want := []string{"usage", "fixed", "noop"}; !slices.Equal(estimator.Modes(), want) {
+	if want := []string{"usage", "allocation", "usage+allocation", "fixed", "noop"}; !slices.Equal(estimator.Modes(), want) {
 		t.Errorf("modes %v, want %v", estimator.Modes(), want)
 	}
 	for _, name := range estimator.Modes() {
-		if e, err := estimator.New(name, estimator.Config{Usage: estimator.DefaultUsage()}); err != nil || e == nil {
+		if e, err := estimator.New(name, estimator.Config{Usage: estimator.DefaultUsage(), Allocation: directAllocation()}); err != nil || e == nil {
 			t.Errorf("mode %s: %v", name, err)
 		}
 		if estimator.Brief(name) == "" {

@@ -11,8 +11,10 @@ import (
 type Config struct {
 	// Total is what mode fixed promises.
 	Total resources.Quantities
-	// Usage is for mode usage.
-	Usage UsageConfig
+	// Usage is for the modes with usage slack, Allocation for those with allocation
+	// slack.
+	Usage      UsageConfig
+	Allocation AllocationConfig
 }
 
 // mode is one row of the table.
@@ -28,6 +30,14 @@ type mode struct {
 func modes() []mode {
 	return []mode{
 		{"usage", "what regular containers are allocated and will not use", func(c Config) (Estimator, error) { return NewUsage(c.Usage) }},
+		{"allocation", "what is reserved to roles that they have not allocated", func(c Config) (Estimator, error) { return NewAllocation(c.Allocation, nil) }},
+		{"usage+allocation", "both: usage slack and what is reserved and not allocated", func(c Config) (Estimator, error) {
+			usage, err := NewUsage(c.Usage)
+			if err != nil {
+				return nil, err
+			}
+			return NewAllocation(c.Allocation, usage)
+		}},
 		{"fixed", "a fixed total, as Mesos's own fixed estimator", func(c Config) (Estimator, error) { return NewFixed(c.Total), nil }},
 		{"noop", "nothing; the daemon only watches", func(Config) (Estimator, error) { return NewNoop(), nil }},
 	}

@@ -21,6 +21,10 @@ const (
 	// ModeUsage offers what regular containers are allocated and are not
 	// predicted to need.
 	ModeUsage Mode = "usage"
+	// ModeAllocation offers what is reserved to roles that they have not allocated,
+	// ModeBoth that beside what ModeUsage offers.
+	ModeAllocation Mode = "allocation"
+	ModeBoth       Mode = "usage+allocation"
 	// ModeNoop offers nothing.
 	ModeNoop Mode = "noop"
 )
@@ -67,8 +71,16 @@ type Config struct {
 	Recording Recording
 	Monitor   Monitor
 	Estimator Estimator
-	Governor  Governor
+	// Allocation is what of reservations is offered, in the modes that do so.
+	Allocation Allocation
+	Governor   Governor
 }
+
+// Estimates: the mode offers usage slack.
+func (m Mode) Estimates() bool { return m == ModeUsage || m == ModeBoth }
+
+// Reserves: the mode offers what is reserved and not allocated.
+func (m Mode) Reserves() bool { return m == ModeAllocation || m == ModeBoth }
 
 // Hash tells settings apart: the first digits of the SHA-256 of their values as
 // JSON. What File holds does not count, only what came of it.
@@ -127,6 +139,16 @@ type Estimator struct {
 	Margin          float64
 	WarmUp          time.Duration
 	UnmanagedWindow time.Duration
+}
+
+// Allocation is what is offered of reservations.
+type Allocation struct {
+	Resources []string
+	Cap       resources.Quantities
+	HoldOff   time.Duration
+	// Include and Exclude choose roles, Keep says what stays free for them.
+	Include, Exclude []string
+	Keep             []string
 }
 
 // Governor is how the offer follows the slack; the amounts are per resource.
@@ -199,6 +221,12 @@ func Default() Config {
 			// savings where tasks are short (docs/internals/estimators.md).
 			WarmUp:          15 * time.Second,
 			UnmanagedWindow: time.Minute,
+		},
+		Allocation: Allocation{
+			// CPU can be given back at once.
+			Resources: []string{resources.CPUs},
+			// An owner that came once may come again, as after a kill.
+			HoldOff: 5 * time.Minute,
 		},
 		Governor: Governor{
 			// Frameworks ask for tenths of a CPU; a finer offer only makes the

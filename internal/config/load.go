@@ -170,8 +170,19 @@ func (l *loader) together(read ReadFile) {
 	if c.Mode == ModeFixed && c.Resources == nil {
 		l.faultOf("mode", "resources", "mode fixed needs the total to offer, such as cpus:4")
 	}
+	if c.Mode == ModeAllocation && c.Resources != nil {
+		l.faultOf("mode", "resources", "caps measured slack, of which mode allocation offers none: see allocation.cap")
+	}
+	if c.Mode.Reserves() && len(c.Allocation.Resources) == 0 {
+		l.fault("allocation.resources", "is empty")
+	}
+	for _, q := range c.Allocation.Cap {
+		if !slices.Contains(c.Allocation.Resources, q.Name) {
+			l.fault("allocation.cap", fmt.Sprintf("caps %s, which allocation.resources does not offer", q.Name))
+		}
+	}
 	for _, q := range c.Resources {
-		if c.Mode == ModeUsage && !slices.Contains(estimated, q.Name) {
+		if c.Mode.Estimates() && !slices.Contains(estimated, q.Name) {
 			l.fault("resources", fmt.Sprintf("caps %s, which estimator.resources does not estimate", q.Name))
 		}
 	}

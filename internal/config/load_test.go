@@ -106,6 +106,8 @@ func TestEveryFieldHasOneSetting(t *testing.T) {
 		"estimator.shadows": "fixed-share", "estimator.mem_horizon": "7s", "decisions.max_mib": "7", "recording.max_mib": "7", "recording.max_age": "7s",
 		"estimator.target_violation": "7%", "estimator.early_target_violation": "7%",
 		"estimator.mem_target_violation": "7%", "estimator.mem_early_target_violation": "7%",
+		"allocation.resources": "disk", "allocation.cap": "cpus:7", "allocation.hold_off": "7s",
+		"allocation.roles.include": "web", "allocation.roles.exclude": "eng/*", "allocation.roles.keep": "web=7%",
 	}
 	leaves := map[string]string{}
 	c := Default()
@@ -211,7 +213,7 @@ func TestFaultsOfFlagsAndEnvironment(t *testing.T) {
 	}{
 		{"unit", []string{"--interval=5"}, nil, `--interval: "5" has no unit: write 5s, or ms, m, h`},
 		{"range", nil, []string{"ESTIMATORD_INTERVAL=1ms"}, `ESTIMATORD_INTERVAL: "1ms" is not between 100ms and 1m`},
-		{"choice", []string{"--mode=fixd"}, nil, `--mode: "fixd" is not one of fixed|usage|noop (did you mean fixed?)`},
+		{"choice", []string{"--mode=fixd"}, nil, `--mode: "fixd" is not one of fixed|usage|allocation|usage+allocation|noop (did you mean fixed?)`},
 		{"unknown variable", nil, []string{"ESTIMATORD_INTERVALL=1s"}, `ESTIMATORD_INTERVALL: unknown environment variable (did you mean ESTIMATORD_INTERVAL?)`},
 		{"variable of a section", nil, []string{"ESTIMATORD_ESTIMATOR=1s"}, `ESTIMATORD_ESTIMATOR: unknown environment variable`},
 		{"port", []string{"--listen=localhost:http"}, nil, `--listen: "localhost:http" has no port number between 0 and 65535`},

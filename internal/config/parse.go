@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/resources"
 )
@@ -206,4 +207,62 @@ func totals(to *resources.Quantities, read ReadFile) value {
 		return nil
 	}
 	return v
+}
+
+// checkLendable takes the name of a scalar resource that can be offered
+// of reservations.
+func checkLendable(s string) error {
+	if slices.Contains(offerable, s) {
+		return nil
+	}
+	if _, err := resources.Parse(s + ":1"); err != nil {
+		return err
+	}
+	if meant := cmp.Or(aka[strings.ToLower(s)], nearest(strings.ToLower(s), offerable)); meant != "" {
+		return fmt.Errorf("%s is not one of %s%s", quote(s), strings.Join(offerable, ", "), didYouMean(meant))
+	}
+	return nil
+}
+
+// checkRolePattern takes the name of a role, or one with /* for all below.
+func checkRolePattern(s string) error {
+	if err := resources.CheckRole(strings.TrimSuffix(s, "/*")); err != nil {
+		return fmt.Errorf("role %s %w", quote(s), err)
+	}
+	if s == "*" {
+		return errors.New(`"*" is what is reserved to nobody: the master offers it as regular`)
+	}
+	return nil
+}
+
+// parseKeep reads role=amounts or role=share.
+func parseKeep(s string) (k estimator.Keep, err error) {
+	role, what, found := strings.Cut(s, "=")
+	if !found {
+		return k, fmt.Errorf("%s is not role=amounts or role=share, such as web=cpus:1 or web=20%%", quote(s))
+	}
+	if err := checkRolePattern(role); err != nil {
+		return k, err
+	}
+	k.Role = role
+	if strings.Contains(what, ":") {
+		k.Amounts, err = resources.Parse(what)
+	} else {
+		k.Share, err = ParseShare(what)
+	}
+	if err != nil {
+		return k, fmt.Errorf("what is kept for %s: %w", quote(role), err)
+	}
+	return k, nil
+}
+
+// Roles is which reservations are offered.
+func (a *Allocation) Roles() estimator.RoleFilter {
+	f := estimator.RoleFilter{Include: a.Include, Exclude: a.Exclude}
+	for _, text := range a.Keep {
+		if k, err := parseKeep(text); err == nil { // loading refuses others
+			f.Keep = append(f.Keep, k)
+		}
+	}
+	return f
 }

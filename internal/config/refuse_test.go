@@ -27,7 +27,7 @@ var refusals = map[string][]string{
 	"key-of-the-command-line": {"bad.yaml:1:1: config: unknown key"},
 	"list-for-value":          {"bad.yaml:1:11: interval: a list, where one value is expected"},
 	"many-faults": {
-		`bad.yaml:1:7: mode: "fixd" is not one of fixed|usage|noop (did you mean fixed?)`,
+		`bad.yaml:1:7: mode: "fixd" is not one of fixed|usage|allocation|usage+allocation|noop (did you mean fixed?)`,
 		`bad.yaml:2:11: interval: "5" has no unit: write 5s, or ms, m, h`,
 		`bad.yaml:3:9: listen: "here" is not host:port or off`,
 		`bad.yaml:5:11: estimator.margin: "lots" is not a number`,
@@ -117,6 +117,19 @@ var refusals = map[string][]string{
 		`bad.yaml:10:18: ladder.ignored_after: "0s" is not between 1s and 24h`,
 	},
 	"policy-ladder-unknown-key": {"bad.yaml:5:3: ladder.floors: unknown key (did you mean floor?)"},
+	"allocation-faults": {
+		`bad.yaml:4:15: allocation.resources[0]: "cpu" is not one of cpus, mem, disk (did you mean cpus?)`,
+		`bad.yaml:4:20: allocation.resources[1]: invalid resources: "gpus:1": gpus would hide the agent from all frameworks that do not use GPUs`,
+		`bad.yaml:7:15: allocation.roles.include[0]: "*" is what is reserved to nobody: the master offers it as regular`,
+		`bad.yaml:7:20: allocation.roles.include[1]: role "a b" contains whitespace or a control character`,
+		`bad.yaml:9:12: allocation.roles.keep[0]: "web" is not role=amounts or role=share, such as web=cpus:1 or web=20%`,
+		`bad.yaml:9:17: allocation.roles.keep[1]: what is kept for "web": "cpus" is no share, such as 0.01 or 1%`,
+	},
+	"allocation-cap": {
+		"bad.yaml:2:12: resources: caps mem, which estimator.resources does not estimate",
+		"bad.yaml:4:8: allocation.cap: caps mem, which allocation.resources does not offer",
+	},
+	"allocation-resources": {"bad.yaml:2:12: resources: caps measured slack, of which mode allocation offers none: see allocation.cap"},
 	"policy-missing-name-and-signal": {
 		"bad.yaml:2:5: rules[0].name: is missing",
 		"bad.yaml:2:5: rules[0].signal: is missing",
@@ -140,7 +153,7 @@ var refusals = map[string][]string{
 		"bad.yaml:2:3: estimator.windw: unknown key (did you mean window?)",
 		"bad.yaml:3:3: estimator.quantum: unknown key",
 	},
-	"unknown-mode":               {`bad.yaml:1:7: mode: "allocation" is not one of fixed|usage|noop`},
+	"unknown-mode":               {`bad.yaml:1:7: mode: "reserved" is not one of fixed|usage|allocation|usage+allocation|noop`},
 	"target-too-strict":          {`bad.yaml:2:21: estimator.target_violation: "0.1%" is not between 0.2% and 50%`},
 	"target-not-a-share":         {`bad.yaml:2:25: estimator.mem_target_violation: "rarely" is no share, such as 0.01 or 1%`},
 	"shadow-unknown":             {`bad.yaml:2:23: estimator.shadows[1]: "node-mox" is not one of ` + strings.Join(predict.Predictors().Names(), ", ") + ` (did you mean node-max?)`},

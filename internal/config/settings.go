@@ -25,16 +25,17 @@ func settings(c *Config, read ReadFile) []key {
 	orOff := func(to *string) value { return text(to, "path|"+Off, "", checkPath) }
 	target := func(to *float64) value { return share(to, leastTarget, mostTarget) }
 	predictors := predict.Predictors().Names()
-	d, r, m, e, g := &c.Decisions, &c.Recording, &c.Monitor, &c.Estimator, &c.Governor
+	d, r, m, e, a, g := &c.Decisions, &c.Recording, &c.Monitor, &c.Estimator, &c.Allocation, &c.Governor
+	pattern := func(to *[]string) value { return list(to, checkRolePattern) }
 	return []key{
 		{name: "config", flag: true, notInFile: true, value: maybe(&c.File), help: "read settings from this file"},
 		{
-			name: "mode", flag: true, value: choice(&c.Mode, ModeFixed, ModeUsage, ModeNoop),
-			help: "what is offered: a fixed total, measured slack, or nothing",
+			name: "mode", flag: true, value: choice(&c.Mode, ModeFixed, ModeUsage, ModeAllocation, ModeBoth, ModeNoop),
+			help: "what is offered: a fixed total, measured slack, what is reserved and not allocated, the last two, or nothing",
 		},
 		{
 			name: "resources", flag: true, value: totals(&c.Resources, read),
-			help: "in mode fixed the total, in mode usage a cap: Mesos resource text or JSON, or the file:// URL of a file with either",
+			help: "in mode fixed the total, else a cap on measured slack: Mesos resource text or JSON, or the file:// URL of a file with either",
 		},
 		{
 			name: "policy", flag: true, value: maybe(&c.Policy),
@@ -117,6 +118,22 @@ func settings(c *Config, read ReadFile) []key {
 				name: "unmanaged_window", value: duration(&e.UnmanagedWindow, 0, day),
 				help: "what runs outside the agent's containers counts with its highest use of this time",
 			},
+		)},
+		{name: "allocation", value: section(
+			key{name: "resources", value: list(&a.Resources, checkLendable), help: "resources that are offered of reservations, in the modes that do so"},
+			key{name: "cap", value: amounts(&a.Cap), help: "most that is offered of reservations"},
+			key{
+				name: "hold_off", value: duration(&a.HoldOff, 0, day),
+				help: "time after an owner has allocated what was offered in which no more is offered; doubled while that keeps happening",
+			},
+			key{name: "roles", value: section(
+				key{name: "include", value: pattern(&a.Include), help: "roles whose reservations are offered, name/* for those below; empty: all"},
+				key{name: "exclude", value: pattern(&a.Exclude), help: "roles whose reservations are not offered"},
+				key{
+					name: "keep", value: list(&a.Keep, func(s string) error { _, err := parseKeep(s); return err }),
+					help: "what stays free of a role's reservation, as role=amounts or role=share: web=cpus:1;mem:512, batch/*=20%",
+				},
+			)},
 		)},
 		{name: "governor", value: section(
 			key{name: "quantum", value: amounts(&g.Quantum), help: "offers are multiples of this"},

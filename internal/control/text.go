@@ -143,6 +143,9 @@ func (p *printer) offers(st *Status) {
 		if o.Estimate != nil {
 			slack = explain.Quantity(o.Resource, o.Slack)
 		}
+		if o.Allocation != nil {
+			slack += " + " + explain.Quantity(o.Resource, o.Allocation.Slack)
+		}
 		rows = append(rows, []string{
 			o.Resource, explain.Quantity(o.Resource, o.Offered), allocated, explain.Quantity(o.Resource, o.RevocableTotal), slack, string(st.Tick.OfferWhy(o)),
 		})

@@ -15,7 +15,9 @@ import (
 // estimate nothing show what mode usage would offer.
 func NewEstimator(cfg *config.Config, seed uint64) (estimator.Estimator, error) {
 	usage := usageConfig(cfg, seed)
-	est, err := estimator.New(string(cfg.Mode), estimator.Config{Total: cfg.Resources, Usage: usage})
+	est, err := estimator.New(string(cfg.Mode), estimator.Config{
+		Total: cfg.Resources, Usage: usage, Allocation: allocationConfig(cfg, seed),
+	})
 	if err != nil || cfg.Mode != config.ModeFixed && cfg.Mode != config.ModeNoop {
 		return est, err
 	}
@@ -25,6 +27,23 @@ func NewEstimator(cfg *config.Config, seed uint64) (estimator.Estimator, error) 
 		return nil, err
 	}
 	return estimator.NewShowing(est, would), nil
+}
+
+// allocationConfig is what is offered of reservations as set.
+func allocationConfig(cfg *config.Config, seed uint64) estimator.AllocationConfig {
+	a := estimator.AllocationConfig{
+		Roles: cfg.Allocation.Roles(), Cap: cfg.Allocation.Cap,
+		ReportStaleAfter: cfg.UsageStaleAfter, SampleStaleAfter: cfg.SampleStaleAfter,
+	}
+	for _, name := range cfg.Allocation.Resources {
+		g := estimator.DefaultGovernor(name)
+		if cfg.Governor.Quantum.Get(name) > 0 && cfg.Governor.Step.Get(name) > 0 {
+			g = governorConfig(cfg, name, seed)
+		}
+		g.HoldOff, g.HoldOffMax = cfg.Allocation.HoldOff, max(g.HoldOffMax, cfg.Allocation.HoldOff)
+		a.Resources = append(a.Resources, estimator.AllocationResource{Name: name, Governor: g})
+	}
+	return a
 }
 
 // usageConfig is mode usage as set; what is not a setting keeps its default.

@@ -30,6 +30,46 @@ type recomputed struct {
 //
 // What an operator fixed, and what is offered blindly, follows from no slack.
 func recompute(o *estimator.ResourceOffer) recomputed {
+	if o.Allocation == nil {
+		return recomputeUsage(o)
+	}
+	got := recomputed{why: o.Allocation.Why}
+	if o.Governor != nil {
+		got = recomputeUsage(o)
+	}
+	allocated := resources.Milli(0)
+	if o.Allocated != nil {
+		allocated = max(0, o.RevocableAllocated)
+	}
+	if total := recomputeAllocation(o.Allocation, allocated); got.why != reason.Stopped {
+		if got.total == 0 {
+			got.why = o.Allocation.Why
+		}
+		got.total += total
+		got.offered = max(0, got.total-allocated)
+	} else {
+		got.total += total
+	}
+	return got
+}
+
+func recomputeAllocation(a *estimator.AllocationOffer, allocated resources.Milli) resources.Milli {
+	if a.Governor == nil {
+		return 0
+	}
+	slack := -a.Shortfall
+	for _, r := range a.Roles {
+		slack += max(0, r.Unallocated-r.Keep)
+	}
+	target := max(0, slack)
+	if a.Cap != nil {
+		target = min(target, *a.Cap)
+	}
+	total, _ := a.Governor.Decide(target, allocated)
+	return total
+}
+
+func recomputeUsage(o *estimator.ResourceOffer) recomputed {
 	allocated := resources.Milli(0)
 	if o.Allocated != nil {
 		allocated = max(0, o.RevocableAllocated)

@@ -50,6 +50,21 @@ func newEstimator(t failer) estimator.Estimator {
 	return e
 }
 
+// withReservations offers reservations as well.
+func withReservations(t failer, e estimator.Estimator) estimator.Estimator {
+	g := estimator.GovernorConfig{Quantum: 100, Step: 500, RaiseEvery: time.Second, HoldOff: 3 * time.Second, HoldOffMax: 8 * time.Second}
+	e, err := estimator.NewAllocation(estimator.AllocationConfig{
+		Resources:        []estimator.AllocationResource{{Name: resources.CPUs, Governor: g}},
+		Roles:            estimator.RoleFilter{Keep: []estimator.Keep{{Role: "low", Share: 0.3}}},
+		Cap:              resources.Quantities{{Name: resources.CPUs, Amount: 1500}},
+		ReportStaleAfter: 45 * time.Second, SampleStaleAfter: 10 * time.Second,
+	}, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func anyPolicy(t *rapid.T) *policy.Policy {
 	p := policy.DefaultPolicy()
 	p.Ladder.KillsAtOnce = rapid.IntRange(1, 4).Draw(t, "kills at once")
@@ -103,6 +118,12 @@ func (w *world) node(t *rapid.T) *snapshot.Snapshot {
 	if s.Usage != nil {
 		s.Usage.Executors = make([]snapshot.Executor, n)
 		s.Usage.Total = resources.Quantities{{Name: resources.CPUs, Amount: 4000}}
+		for _, role := range []string{"high", "low"} {
+			allocated := resources.Milli(rapid.IntRange(0, 2).Draw(t, "of the reservation") * 500)
+			s.Usage.Reservations = append(s.Usage.Reservations, snapshot.Reservation{
+				Role: role, Reserved: resources.Quantities{{Name: resources.CPUs, Amount: 1000}}, Allocated: resources.Quantities{{Name: resources.CPUs, Amount: allocated}},
+			})
+		}
 	}
 	for i := range n {
 		id := fmt.Sprint("c", i)
@@ -161,6 +182,9 @@ func TestOfferAndVictimsFollowFromTheLine(t *testing.T) {
 	var kills, twice, raised, held, stopped int
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{policy: anyPolicy(t), estimator: newEstimator(t), at: time.Unix(1_000_000, 0), wall: time.Unix(2_000_000, 0)}
+		if rapid.Bool().Draw(t, "reservations") {
+			w.estimator = withReservations(t, w.estimator)
+		}
 		for range rapid.IntRange(5, 30).Draw(t, "ticks") {
 			s := w.node(t)
 			r := w.tick(s)

@@ -1,7 +1,9 @@
 package metrics
 
 import (
+	"cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"slices"
 
 	"github.com/estimatord/estimatord/estimator"
 	"github.com/estimatord/estimatord/internal/decision"
@@ -208,6 +210,7 @@ func amountFamilies() (all []recordFamily) {
 			}})
 		}
 	}
+	all = append(all, roleFamily("cores", resources.CPUs), roleFamily("bytes", resources.Mem))
 	return append(all, limitFamily("cores", policy.CPU, resources.CPUs), limitFamily("bytes", policy.Memory, resources.Mem))
 }
 
@@ -221,6 +224,44 @@ func withEstimate(offer *estimator.Offer, i int) estimator.ResourceOffer {
 		}
 	}
 	return o
+}
+
+// maxRoles is how many roles have a series of their own; those with least slack are
+// one more, which no role can be named like.
+const (
+	maxRoles   = 20
+	otherRoles = "(other)"
+)
+
+func roleFamily(unit, name string) recordFamily {
+	return recordFamily{
+		name: "allocation_slack_" + unit, labels: []string{"role"},
+		help: "Reserved to a role, not allocated and not kept for it; (other) is the sum of those beyond the 20 with most.",
+		read: func(r *decision.Record, show show) {
+			for i := range r.Offer.Resources {
+				if o := &r.Offer.Resources[i]; o.Allocation != nil && o.Resource == name {
+					showRoles(o, show)
+				}
+			}
+		},
+	}
+}
+
+func showRoles(o *estimator.ResourceOffer, show show) {
+	_, scale := unitOf(o.Resource)
+	roles := slices.Clone(o.Allocation.Roles)
+	slices.SortStableFunc(roles, func(a, b estimator.RoleSlack) int { return cmp.Compare(b.Slack, a.Slack) })
+	var rest resources.Milli
+	for i := range roles {
+		if i < maxRoles {
+			show(roles[i].Slack.Float()*scale, roles[i].Role)
+		} else {
+			rest = rest.Plus(roles[i].Slack)
+		}
+	}
+	if len(roles) > maxRoles {
+		show(rest.Float()*scale, otherRoles)
+	}
 }
 
 func limitFamily(unit string, of policy.Resource, name string) recordFamily {
@@ -249,9 +290,20 @@ var amounts = []struct {
 		}
 		return v, o.Cap != nil
 	}},
+	{"allocation_revocable_total", "Reserved, not allocated, and offered, after its governor: a part of the revocable total.", reserved(func(a *estimator.AllocationOffer) resources.Milli { return a.Total })},
 	{"revocable_total", "All that may be revocable, after the governor.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.RevocableTotal, true }},
 	{"revocable_allocated", "Allocated as revocable.", reported(func(a *estimator.Allocated) resources.Milli { return a.RevocableAllocated })},
 	{"offered", "Offered to the agent on top of what is allocated as revocable: revocable total - revocable allocated.", func(o *estimator.ResourceOffer) (resources.Milli, bool) { return o.Offered, true }},
+}
+
+// reserved is an amount that is absent where no allocation slack is offered.
+func reserved(get func(*estimator.AllocationOffer) resources.Milli) func(*estimator.ResourceOffer) (resources.Milli, bool) {
+	return func(o *estimator.ResourceOffer) (v resources.Milli, ok bool) {
+		if o.Allocation != nil {
+			v = get(o.Allocation)
+		}
+		return v, o.Allocation != nil
+	}
 }
 
 // reported is an amount that is absent before the agent's first report.

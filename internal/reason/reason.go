@@ -26,6 +26,8 @@ const (
 	NoHost        Code = "no_host"
 	NoSamples     Code = "no_samples"
 	StaleSamples  Code = "stale_samples"
+	// UnusableExecutor: what it takes of which reservation is not known.
+	UnusableExecutor Code = "unusable_executor"
 )
 
 // Of a rule, a ladder and a tick as a whole.
@@ -68,7 +70,7 @@ const (
 // is zero for want of knowledge rather than for want of slack.
 func (c Code) IsBlind() bool {
 	switch c {
-	case NoAgent, StaleUsage, NoHost, NoSamples, StaleSamples, Blind:
+	case NoAgent, StaleUsage, NoHost, NoSamples, StaleSamples, UnusableExecutor, Blind:
 		return true
 	}
 	return false

@@ -41,6 +41,7 @@ func All() []Entry {
 		{NoHost, OfOffer, "The host's own readings are absent."},
 		{NoSamples, OfOffer, "The container tree could not be read."},
 		{StaleSamples, OfOffer, "The last sample is older than the limit."},
+		{UnusableExecutor, OfOffer, "The agent's report has an executor that cannot be used, and of which reservation it has how much is not known."},
 
 		{Calm, OfDecision, "No rule is above its threshold."},
 		{Waiting, OfDecision, "A rule is above its threshold, but not yet for its time."},

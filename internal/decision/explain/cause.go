@@ -65,7 +65,44 @@ func Causes(r *decision.Record, o *estimator.ResourceOffer) (all []Cause) {
 	if o.Estimate != nil && o.Allocated != nil {
 		all = append(all, terms(o)...)
 	}
+	if o.Allocation != nil {
+		all = append(all, reserved(o.Resource, o.Allocation)...)
+	}
 	return all
+}
+
+// reserved is what keeps more of reservations from being offered.
+func reserved(resource string, a *estimator.AllocationOffer) (all []Cause) {
+	if a.Why == reason.UnusableExecutor {
+		return []Cause{{
+			Why: a.Why, Text: "the agent's report has an executor that cannot be used: of which reservation it has how much is not known",
+			Cure: "the daemon's log names it",
+		}}
+	}
+	if a.Governor == nil {
+		return nil
+	}
+	var keep, free resources.Milli
+	for i := range a.Roles {
+		free, keep = free.Plus(a.Roles[i].Unallocated), keep.Plus(a.Roles[i].Keep)
+	}
+	all = []Cause{{
+		Why: reason.NoSlack, Expected: true,
+		Text: fmt.Sprintf("%d roles have %s reserved and not allocated, of which %s stay free for them", len(a.Roles), Quantity(resource, free), Quantity(resource, keep)),
+	}}
+	if a.Shortfall > 0 {
+		all = append(all, Cause{
+			Why: reason.UsedOutside, Text: Quantity(resource, a.Shortfall) + " of that is used by others, or is not there",
+			Cure: "let the agent manage less of the node, or move what runs outside its containers into containers",
+		})
+	}
+	if a.Cap != nil && *a.Cap < a.Slack {
+		all = append(all, Cause{
+			Why: reason.Cap, Expected: a.Why != reason.Cap, Cure: "raise allocation.cap",
+			Text: fmt.Sprintf("allocation.cap caps it at %s, the slack is %s", Quantity(resource, *a.Cap), Quantity(resource, a.Slack)),
+		})
+	}
+	return append(all, waits(&estimator.ResourceOffer{Resource: resource, Governor: a.Governor, Why: a.Why, Target: a.Target})...)
 }
 
 // Deciding is the cause to name alone: the first that somebody has to act on, else

@@ -88,6 +88,9 @@ func (p *page) offer(o *OfferOf, r *decision.Record) {
 	default:
 		p.terms(o, r)
 	}
+	if a := o.Allocation; a != nil {
+		p.reserved(a, of)
+	}
 	p.row("=", "revocable total", of(o.RevocableTotal), "")
 	p.row("-", "revocable allocated", of(allocated.RevocableAllocated), "")
 	p.row("=", "offered", of(o.Offered), "what the agent is answered")
@@ -101,6 +104,17 @@ func (p *page) offer(o *OfferOf, r *decision.Record) {
 			p.say("      ", "cure: %s", c.Cure)
 		}
 	}
+}
+
+// reserved is the part that is reserved and not allocated.
+func (p *page) reserved(a *estimator.AllocationOffer, of func(resources.Milli) string) {
+	for i := range a.Roles {
+		r := &a.Roles[i]
+		p.row("", "reserved to "+r.Role+", not allocated", of(r.Unallocated), "keeps "+of(r.Keep))
+	}
+	p.row("-", "not there although reserved", of(a.Shortfall), "")
+	p.row("=", "allocation slack", of(a.Slack), "")
+	p.row("+", "of reservations, after its governor", of(a.Total), code(a.Why))
 }
 
 // terms are those of an offer that was estimated and governed.
