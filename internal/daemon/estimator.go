@@ -101,6 +101,16 @@ func target(cfg *config.Config, resource string) predict.Config {
 	return p
 }
 
+// targetViolations are the violation rates that the estimated resources are
+// predicted by.
+func targetViolations(cfg *config.Config) map[string]float64 {
+	all := map[string]float64{}
+	for _, name := range cfg.Estimator.Resources {
+		all[name] = target(cfg, name).TargetViolation
+	}
+	return all
+}
+
 // shadows are those of the settings but the predictor itself: who switches to
 // one of them need not change both.
 func shadows(cfg *config.Config) []string {

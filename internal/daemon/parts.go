@@ -90,6 +90,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	collectors := []prometheus.Collector{
 		ticks, metrics.NewRecord(p.last), sampling, metrics.NewAgentAPI(srv.Status),
 		metrics.NewPolicy(p.policy.Status), metrics.NewThrottle(act.last),
+		metrics.NewTargetViolation(cfg.Estimator.Predictor, targetViolations(cfg)),
 	}
 	if p.checkpoint.file != nil {
 		p.pending.Keep = p.checkpoint.keepPause

@@ -212,7 +212,7 @@ func TestContainersShowNothingOld(t *testing.T) {
 		t.Errorf("before the first tick: %d %q", code, body)
 	}
 	watch(c, containerRows(1))
-	c.now = func() time.Time { return time.Now().Add(11 * time.Second) }
+	c.now = func() time.Time { return c.at.Add(11 * time.Second) } // locked by who asks
 	if code, body := page(t, c); code != http.StatusServiceUnavailable || !strings.Contains(body, "11s old") {
 		t.Errorf("11 s later: %d %q", code, body)
 	}

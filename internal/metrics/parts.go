@@ -53,45 +53,36 @@ func NewAgentAPI(status func() agentapi.Status) prometheus.Collector {
 
 // NewDecisions shows how the decision log goes.
 func NewDecisions(stats func() rotate.Stats) prometheus.Collector {
-	return newCollector(always(stats), []family[rotate.Stats]{
-		number("decisions_logged_total", "Ticks written to the decision log.",
-			func(st rotate.Stats) float64 { return float64(st.Written) }),
-		{name: "decisions_dropped_total", help: "Ticks missing from the decision log: the disk was too slow (behind), or refused a write or was given time after that (error).", labels: []string{"reason"}, read: func(st rotate.Stats, show show) {
-			show(float64(st.Behind), "behind")
-			show(float64(st.Lost), "error")
-		}},
-		number("decisions_bytes_total", "Bytes written to the decision log, before compression.",
-			func(st rotate.Stats) float64 { return float64(st.Bytes) }),
-		{name: "decisions_files_total", help: "Files of the decision log by what was done to them: begun, or removed for the total.", labels: []string{"event"}, read: func(st rotate.Stats, show show) {
-			show(float64(st.Files), "begun")
-			show(float64(st.Removed), "removed")
-		}},
-		number("decisions_working", "1 while the decision log is written, 0 from an error to the next line that could be written.",
-			func(st rotate.Stats) float64 { return boolean(st.Err == nil) }),
-	})
+	return newCollector(always(func() recording.Stats { return recording.Stats{Stats: stats()} }), logFamilies("decisions", "decision log"))
 }
 
 // NewRecording shows how recording goes.
 func NewRecording(stats func() recording.Stats) prometheus.Collector {
-	return newCollector(always(stats), []family[recording.Stats]{
-		number("recorded_ticks_total", "Ticks written to the recording.",
+	return newCollector(always(stats), logFamilies("recording", "recording"))
+}
+
+// logFamilies are the metrics of a log of ticks. One that refuses no tick shows 0
+// of them.
+func logFamilies(name, title string) []family[recording.Stats] {
+	return []family[recording.Stats]{
+		number(name+"_ticks_total", "Ticks written to the "+title+".",
 			func(st recording.Stats) float64 { return float64(st.Written) }),
-		{name: "unrecorded_ticks_total", help: "Ticks missing from the recording: the disk was too slow (behind), refused a write or was given time after that (error), or the tick is beyond the format (refused).", labels: []string{"reason"}, read: func(st recording.Stats, show show) {
+		{name: name + "_dropped_ticks_total", help: "Ticks missing from the " + title + ": the disk was too slow (behind), refused a write or was given time after that (error), or the tick is beyond the format (refused).", labels: []string{"reason"}, read: func(st recording.Stats, show show) {
 			show(float64(st.Behind), "behind")
 			show(float64(st.Lost), "error")
 			show(float64(st.Refused), "refused")
 		}},
-		number("recorded_bytes_total", "Bytes written to the recording.",
+		number(name+"_bytes_total", "Bytes written to the "+title+".",
 			func(st recording.Stats) float64 { return float64(st.Bytes) }),
-		{name: "recording_files_total", help: "Files of the recording by what was done to them: begun, or removed for their age or the total.", labels: []string{"event"}, read: func(st recording.Stats, show show) {
+		{name: name + "_files_total", help: "Files of the " + title + " by what was done to them: begun, or removed for their age or the total.", labels: []string{"event"}, read: func(st recording.Stats, show show) {
 			show(float64(st.Files), "begun")
 			show(float64(st.Removed), "removed")
 		}},
-		number("recording_errors_total", "Errors of the disk under the recording.",
+		number(name+"_errors_total", "Errors of the disk under the "+title+".",
 			func(st recording.Stats) float64 { return float64(st.Errors) }),
-		number("recording_working", "1 while recording works, 0 from an error to the next block that could be written.",
+		number(name+"_working", "1 while the "+title+" is written, 0 from an error to the next write that succeeds.",
 			func(st recording.Stats) float64 { return boolean(st.Err == nil) }),
-	})
+	}
 }
 
 // NewThrottle shows what was written to control files.
@@ -133,4 +124,17 @@ func NewPolicy(status func() config.PolicyStatus) prometheus.Collector {
 			show(1, st.Hash)
 		}},
 	})
+}
+
+// NewTargetViolation shows the share of the predictions of each resource that
+// demand may rise above: what estimatord_prediction_violations_total is to stay below.
+func NewTargetViolation(predictor string, targets map[string]float64) prometheus.Collector {
+	return newCollector(always(func() map[string]float64 { return targets }), []family[map[string]float64]{{
+		name: "target_violation_ratio", help: "Share of the predictions in use that demand may rise above, as the operator set it for after the first day.",
+		labels: []string{"resource", "predictor"}, read: func(targets map[string]float64, show show) {
+			for resource, target := range targets {
+				show(target, resource, predictor)
+			}
+		},
+	}})
 }

@@ -52,19 +52,20 @@ func TestDecisionsShowWhatIsMissing(t *testing.T) {
 		return rotate.Stats{Written: 100, Behind: 3, Lost: 4, Bytes: 6000, Files: 7, Removed: 2, Err: errors.New("full")}
 	})
 	const want = `
-# HELP estimatord_decisions_logged_total Ticks written to the decision log.
-# TYPE estimatord_decisions_logged_total counter
-estimatord_decisions_logged_total 100
-# HELP estimatord_decisions_dropped_total Ticks missing from the decision log: the disk was too slow (behind), or refused a write or was given time after that (error).
-# TYPE estimatord_decisions_dropped_total counter
-estimatord_decisions_dropped_total{reason="behind"} 3
-estimatord_decisions_dropped_total{reason="error"} 4
-# HELP estimatord_decisions_working 1 while the decision log is written, 0 from an error to the next line that could be written.
+# HELP estimatord_decisions_ticks_total Ticks written to the decision log.
+# TYPE estimatord_decisions_ticks_total counter
+estimatord_decisions_ticks_total 100
+# HELP estimatord_decisions_dropped_ticks_total Ticks missing from the decision log: the disk was too slow (behind), refused a write or was given time after that (error), or the tick is beyond the format (refused).
+# TYPE estimatord_decisions_dropped_ticks_total counter
+estimatord_decisions_dropped_ticks_total{reason="behind"} 3
+estimatord_decisions_dropped_ticks_total{reason="error"} 4
+estimatord_decisions_dropped_ticks_total{reason="refused"} 0
+# HELP estimatord_decisions_working 1 while the decision log is written, 0 from an error to the next write that succeeds.
 # TYPE estimatord_decisions_working gauge
 estimatord_decisions_working 0
 `
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want),
-		"estimatord_decisions_logged_total", "estimatord_decisions_dropped_total", "estimatord_decisions_working"); err != nil {
+		"estimatord_decisions_ticks_total", "estimatord_decisions_dropped_ticks_total", "estimatord_decisions_working"); err != nil {
 		t.Error(err)
 	}
 	problems, err := testutil.CollectAndLint(c)
@@ -78,20 +79,20 @@ func TestRecordingShowsWhatIsMissing(t *testing.T) {
 		return recording.Stats{Refused: 5, Stats: rotate.Stats{Written: 100, Behind: 3, Lost: 4, Bytes: 6000, Files: 7, Removed: 2, Errors: 1, Err: errors.New("full")}}
 	})
 	const want = `
-# HELP estimatord_recording_working 1 while recording works, 0 from an error to the next block that could be written.
+# HELP estimatord_recording_working 1 while the recording is written, 0 from an error to the next write that succeeds.
 # TYPE estimatord_recording_working gauge
 estimatord_recording_working 0
-# HELP estimatord_recorded_ticks_total Ticks written to the recording.
-# TYPE estimatord_recorded_ticks_total counter
-estimatord_recorded_ticks_total 100
-# HELP estimatord_unrecorded_ticks_total Ticks missing from the recording: the disk was too slow (behind), refused a write or was given time after that (error), or the tick is beyond the format (refused).
-# TYPE estimatord_unrecorded_ticks_total counter
-estimatord_unrecorded_ticks_total{reason="behind"} 3
-estimatord_unrecorded_ticks_total{reason="error"} 4
-estimatord_unrecorded_ticks_total{reason="refused"} 5
+# HELP estimatord_recording_ticks_total Ticks written to the recording.
+# TYPE estimatord_recording_ticks_total counter
+estimatord_recording_ticks_total 100
+# HELP estimatord_recording_dropped_ticks_total Ticks missing from the recording: the disk was too slow (behind), refused a write or was given time after that (error), or the tick is beyond the format (refused).
+# TYPE estimatord_recording_dropped_ticks_total counter
+estimatord_recording_dropped_ticks_total{reason="behind"} 3
+estimatord_recording_dropped_ticks_total{reason="error"} 4
+estimatord_recording_dropped_ticks_total{reason="refused"} 5
 `
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want),
-		"estimatord_recording_working", "estimatord_recorded_ticks_total", "estimatord_unrecorded_ticks_total"); err != nil {
+		"estimatord_recording_working", "estimatord_recording_ticks_total", "estimatord_recording_dropped_ticks_total"); err != nil {
 		t.Error(err)
 	}
 	problems, err := testutil.CollectAndLint(c)
@@ -125,5 +126,21 @@ estimatord_policy_last_reload_successful ` + ok + "\n"
 	st.Err = "a fault"
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want("0"))); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTargetViolationIsOfThePredictorInUse(t *testing.T) {
+	c := NewTargetViolation("tce", map[string]float64{"cpus": 0.01, "mem": 0.005})
+	const want = `
+# HELP estimatord_target_violation_ratio Share of the predictions in use that demand may rise above, as the operator set it for after the first day.
+# TYPE estimatord_target_violation_ratio gauge
+estimatord_target_violation_ratio{predictor="tce",resource="cpus"} 0.01
+estimatord_target_violation_ratio{predictor="tce",resource="mem"} 0.005
+`
+	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
 	}
 }

@@ -58,6 +58,8 @@ var recordFamilies = []recordFamily{
 			}
 		}
 	}},
+	number("paused", "1 while an operator has paused the daemon: nothing is offered and nothing taken.",
+		func(r *decision.Record) float64 { return boolean(r.Commands.Paused) }),
 	ofScores("predictions_total", "Predictions of a predictor whose horizon is over and that were scored.",
 		func(s *estimator.PredictorScore) float64 { return float64(s.Predictions) }),
 	ofScores("prediction_violations_total", "Those that demand rose above: divided by estimatord_predictions_total, the violation rate.",
@@ -65,6 +67,17 @@ var recordFamilies = []recordFamily{
 
 	ofRules("rule_signal", "Reading of a policy rule, in the rule's own unit; absent while it is unknown.",
 		func(r *qos.RuleState) (float64, bool) { return r.Value.V, r.Value.OK() }),
+	{name: "rule_blind", help: "1 for each policy rule that has no reading, with the reason; absent otherwise.", labels: []string{"rule", "reason"}, read: func(r *decision.Record, show show) {
+		for i := range r.QoS.Rules {
+			rule := &r.QoS.Rules[i]
+			switch {
+			case r.QoS.Blind != "":
+				show(1, rule.Name, string(r.QoS.Blind))
+			case !rule.Value.OK():
+				show(1, rule.Name, rule.Value.Why.String())
+			}
+		}
+	}},
 	ofRules("rule_threshold", "Threshold of a policy rule, in the rule's own unit.",
 		func(r *qos.RuleState) (float64, bool) { return r.Above, true }),
 	ofRules("rule_clear", "Level below which a policy rule has cleared, in the rule's own unit.",

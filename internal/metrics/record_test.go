@@ -102,3 +102,27 @@ func metricNames(text string) (names []string) {
 	}
 	return names
 }
+
+func TestPauseAndBlindRulesAreShown(t *testing.T) {
+	r := &decision.Record{Commands: qos.Commands{Paused: true}, QoS: qos.Decision{Rules: []qos.RuleState{
+		{Name: "busy", Reading: signal.Reading{Value: snapshot.ValueOf(0.97)}},
+		{Name: "full", Reading: signal.Reading{Value: snapshot.Value{Why: snapshot.NoFile}}},
+	}}}
+	c := NewRecord(func() *decision.Record { return r })
+	compare := func(want string) {
+		t.Helper()
+		const head = `
+# HELP estimatord_paused 1 while an operator has paused the daemon: nothing is offered and nothing taken.
+# TYPE estimatord_paused gauge
+estimatord_paused 1
+# HELP estimatord_rule_blind 1 for each policy rule that has no reading, with the reason; absent otherwise.
+# TYPE estimatord_rule_blind gauge
+`
+		if err := testutil.CollectAndCompare(c, strings.NewReader(head+want), "estimatord_paused", "estimatord_rule_blind"); err != nil {
+			t.Error(err)
+		}
+	}
+	compare("estimatord_rule_blind{reason=\"no_file\",rule=\"full\"} 1\n")
+	r.QoS.Blind = reason.StaleUsage
+	compare("estimatord_rule_blind{reason=\"stale_usage\",rule=\"busy\"} 1\nestimatord_rule_blind{reason=\"stale_usage\",rule=\"full\"} 1\n")
+}

@@ -367,7 +367,7 @@ func (d *daemon) recordedSize(ctx context.Context) (string, error) {
 		}
 		return sum
 	}
-	perTick := total("estimatord_recorded_bytes_total") / total("estimatord_recorded_ticks_total")
+	perTick := total("estimatord_recording_bytes_total") / total("estimatord_recording_ticks_total")
 	return strconv.FormatFloat(perTick/float64(len(d.node.ids)), 'f', 1, 64), nil
 }
 
