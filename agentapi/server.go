@@ -112,6 +112,7 @@ func (s *Server) Listen() error {
 	if err != nil {
 		return err
 	}
+	go l.Watch(s.log)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.socket = l

@@ -51,6 +51,7 @@ func (cfg *Config) ListenOperator() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	go l.Watch(cfg.Log)
 	s := newServer("the operator's socket", l, o.guard(o.api(o.commands()...)), cfg.Log)
 	s.remove = l.Remove
 	s.http.ConnContext = o.withPeer

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -58,17 +59,16 @@ func CheckPath(path string) error {
 
 // Listener is a listening Unix socket whose file is ours to remove.
 type Listener struct {
-	*net.UnixListener
 	path string
+	uid  uint32
 	// lock is ours as long as the socket is.
-	lock     *statefile.File
-	dev, ino uint64
-}
+	lock   *statefile.File
+	once   sync.Once
+	closed chan struct{} // once it is, or is about to be
 
-// Close implements net.Listener.
-func (s *Listener) Close() error {
-	defer func() { _ = s.lock.Close() }() // a second time, too
-	return s.UnixListener.Close()
+	mu       sync.Mutex
+	bound    *net.UnixListener
+	dev, ino uint64 // of its file
 }
 
 // Listen binds path with mode 0600, owned by uid. The file of a socket that
@@ -118,7 +118,7 @@ func listen(path string, uid uint32) (*Listener, error) {
 	}
 	ul := l.(*net.UnixListener)
 	ul.SetUnlinkOnClose(false)
-	s := &Listener{UnixListener: ul, path: path}
+	s := &Listener{path: path, uid: uid, closed: make(chan struct{}), bound: ul}
 	if err := s.own(uid); err != nil {
 		_ = ul.Close()
 		_ = os.Remove(path)
@@ -149,9 +149,8 @@ func (s *Listener) own(uid uint32) error {
 // still be open: as long as it is, the lock is ours and the file's inode number
 // cannot be reused.
 func (s *Listener) Remove() error {
-	var st unix.Stat_t
-	ours := unix.Lstat(s.path, &st) == nil && st.Dev == s.dev && st.Ino == s.ino
-	if !ours {
+	s.unwatch()
+	if !s.ours() {
 		return nil
 	}
 	return os.Remove(s.path)
