@@ -83,7 +83,7 @@ func (l *Log) Kill(name string) (*Kill, error) {
 	}
 	r := found.record
 	k := newKill(r, found.victim, found.shadow)
-	k.Throttles = l.throttles(&found)
+	k.Tasks, k.Throttles = l.tasks(&found), l.throttles(&found)
 	if !k.Shadow {
 		k.Outcome = l.outcome(&found)
 	}
@@ -209,6 +209,14 @@ func overOrUnder(r policy.Resource, over float64) string {
 	return amount(r, over) + " above"
 }
 
+// named is the name of a task where that is another one than its id.
+func named(t snapshot.Task) string {
+	if t.Name == "" || t.Name == t.ID {
+		return ""
+	}
+	return " (" + t.Name + ")"
+}
+
 // By is the rule that killed, nil when it is not known.
 func (k *Kill) By() *qos.RuleState {
 	for i := range k.Decision.Rules {
@@ -228,6 +236,9 @@ func (k *Kill) Text() string {
 	}
 	p.say("", "%s %s at %s (tick %d)", k.ID, what, clock(k.At), k.Seq)
 	p.say("  ", "executor %s of framework %s", k.ExecutorID, k.FrameworkID)
+	for _, t := range k.Tasks {
+		p.say("  ", "task %s%s", t.ID, named(t))
+	}
 	p.blank()
 	p.say("", "Rule %s", k.Cause.Text) // which begins with its name
 	if r := k.By(); r != nil {
