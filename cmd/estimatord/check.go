@@ -25,10 +25,11 @@ func newConfigCheck() *cobra.Command {
 	var host bool
 	cmd := &cobra.Command{
 		Use:   "check [FILE...]",
-		Short: "Say what is wrong with policies and settings, without running anything",
-		Long: `check reads policies and settings as the daemon would, and prints a line for each
-fault, with its place. The exit code is 1 when there is one. What is legal and
-odd is printed as a warning. The policy that settings name is checked with them.
+		Short: "Say what is wrong with policies and settings",
+		Long: `check reads policies and settings as the daemon would, runs nothing, and prints
+a line for each fault, with its place. The exit code is 1 when there is one. What
+is legal and odd is printed as a warning. The policy that settings name is
+checked with them.
 
 Without a FILE, what the daemon would be started with is checked: its flags, its
 environment variables, and the file and policy that they name.`,

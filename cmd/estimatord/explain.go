@@ -58,8 +58,8 @@ what became of it, and how it was throttled before.
 	return cmd
 }
 
-const whichContainer = `CONTAINER is a container's id, the beginning of one, or the id of its executor or
-of one of its tasks.`
+const whichContainer = `CONTAINER is a container's id, the beginning of one, or the id of its executor
+or of one of its tasks.`
 
 // explanation is an answer that can be printed, as text or as JSON.
 type explanation interface{ Text() string }

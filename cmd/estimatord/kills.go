@@ -21,8 +21,8 @@ func newKills() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kills",
 		Short: "List what was killed, and why, in one line each",
-		Long: `kills lists the kills in order of time, with the begin of the container's id, its
-tasks, the rule and what it read, and what became of it. They come from the
+		Long: `kills lists the kills in order of time, with the begin of the container's id,
+its tasks, the rule and what it read, and what became of it. They come from the
 decision log (setting decisions.dir) or, where there is none, from the running
 daemon, which remembers the last 100 since its start. Times are UTC.
 "estimatord explain kill" has all that led to one.`,

@@ -33,9 +33,10 @@ func newCall(use, short, long string, call func(context.Context, control.Client)
 func newStatus() *cobra.Command {
 	var asJSON bool
 	cmd := newCall("status", "Show what the running daemon sees, offers and does",
-		`status asks the daemon on this node: what is offered and why, where the ladder
-stands, what each rule reads, what is throttled or dies, and whether the policy
-file is good. It needs root, or the user that the daemon runs as.`,
+		`status asks the daemon on this node: whether all is well, what is offered and
+why, where the ladder stands, what each rule reads, who uses most, what is
+throttled or dies, the last kills, and whether the policy file is good. It needs
+root, or the user that the daemon runs as.`,
 		func(ctx context.Context, c control.Client) (string, error) {
 			st, err := c.Status(ctx)
 			switch {
@@ -48,6 +49,8 @@ file is good. It needs root, or the user that the daemon runs as.`,
 			}
 		})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Example = `  estimatord status
+  estimatord status --json | jq .words.summary`
 	return cmd
 }
 
@@ -73,12 +76,13 @@ func newBudget() *cobra.Command {
 func newPause() *cobra.Command {
 	var length time.Duration
 	var kept bool
-	cmd := newCall("pause", "Emergency switch: offer nothing and take nothing until resume or a restart",
-		`pause stops the offer, undoes throttles and freezes, and lets no rule do anything
-more, until "estimatord resume" or a restart of the daemon; with --for until then,
-with --until-resumed until resume alone, whatever is restarted. A kill that the agent
-was already told of cannot be called back. What is allocated stays allocated.
-What would be done goes on being shown by status and in the metrics.`,
+	cmd := newCall("pause", "Emergency switch: offer nothing and take nothing",
+		`pause stops the offer, undoes throttles and freezes, and lets no rule do
+anything more, until "estimatord resume" or a restart of the daemon; with --for
+until then, with --until-resumed until resume alone, whatever is restarted. A
+kill that the agent was already told of cannot be called back. What is allocated
+stays allocated. What would be done goes on being shown by status and in the
+metrics.`,
 		func(ctx context.Context, c control.Client) (string, error) {
 			if length < 0 || length > control.MaxPause {
 				return "", usageError{fmt.Errorf("--for: %s is not up to %s", length, control.MaxPause)}
@@ -94,6 +98,8 @@ What would be done goes on being shown by status and in the metrics.`,
 			}
 			return "paused from the next tick on, until " + r.Ends(), nil
 		})
+	cmd.Example = `  estimatord pause --for 2h
+  estimatord pause --until-resumed`
 	cmd.Flags().DurationVar(&length, "for", 0, "end by itself after this time, and not with a restart")
 	cmd.Flags().BoolVar(&kept, "until-resumed", false, "end with resume alone, not with a restart")
 	cmd.MarkFlagsMutuallyExclusive("for", "until-resumed")

@@ -30,9 +30,9 @@ func recordingOf(cmd *cobra.Command, args []string) (string, error) {
 func newRecord() *cobra.Command {
 	return newGroup("record", "Show or export what the daemon recorded",
 		`With recording.dir set, the daemon also writes every reading and every report of
-the agent into that directory. It holds the ids, names, roles and labels of tasks,
-and no command line or environment. Without a PATH, that directory of the daemon
-on this node is meant.`, newRecordShow(), newRecordExport())
+the agent into that directory. It holds the ids, names, roles and labels of
+tasks, and no command line or environment. Without a PATH, that directory of the
+daemon on this node is meant.`, newRecordShow(), newRecordExport())
 }
 
 func newRecordExport() *cobra.Command {
@@ -42,7 +42,8 @@ func newRecordExport() *cobra.Command {
 		Use:   "export [PATH]",
 		Short: "Write a recording as a trace",
 		Long: `export writes the regular containers of a recording (a directory, or one of its
-files) as a trace that estimatord replay and other programs read: CSV with the header
+files) as a trace that estimatord replay and other programs read: CSV with the
+header
   ` + replay.Header,
 		Example: `  estimatord record export --step 1m --out node.csv.gz
   estimatord record export /var/lib/estimatord/recording`,

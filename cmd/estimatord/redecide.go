@@ -28,13 +28,14 @@ func newRedecide() *cobra.Command {
 	var policies []string
 	cmd := &cobra.Command{
 		Use:   "decisions --decisions DIR --recording DIR [settings of the daemon]",
-		Short: "Decide a recorded run again and compare with its decision log",
+		Short: "Decide a recorded run again and compare",
 		Long: `decisions runs the daemon's own code over a recording (estimatord record), with
 the settings that the daemon had, and compares what it decides with the decision
 log of that run (decisions.dir), byte for byte. Where the policy was changed
-while it ran, name the others with --also-policy. The exit code is 1 when a line differs, or
-none could be compared.`,
-		Args: noArguments,
+while it ran, name the others with --also-policy. The exit code is 1 when a line
+differs, or none could be compared.`,
+		Example: "  estimatord replay decisions --recording recording --policy policy.yaml",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, _, err := config.Load(cmd.Flags(), os.Environ(), config.Read)
 			if err != nil {

@@ -4,13 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/daemon"
+	"github.com/estimatord/estimatord/internal/printable"
 )
+
+// helpWidth is that of a terminal which nobody has made wider.
+const helpWidth = 80
 
 // newRoot is the whole command line. Without a subcommand it runs the daemon.
 func newRoot() *cobra.Command {
@@ -36,6 +41,7 @@ file.`,
 		},
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpWidth)))
 	config.Flags(root.Flags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if cmd == root { // a mistyped flag of the unit leaves nothing throttled either
@@ -45,7 +51,7 @@ file.`,
 	})
 	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain(), newKills(), newTop(), newResources())
 	root.AddCommand(forPackages()...)
-	plainDefaults(root)
+	finish(root)
 	completions(root)
 	return root
 }
@@ -108,16 +114,23 @@ func suggestFlag(cmd *cobra.Command, err error) string {
 	return config.Suggest("--"+unknown.GetSpecifiedName(), known)
 }
 
-// plainDefaults leaves out of the help the default values that only stand for
-// what the text says.
-func plainDefaults(cmd *cobra.Command) {
+// finish makes the help of cmd and of all below it plain: no default value that only
+// stands for what the text says, and paragraphs as wide as a terminal.
+func finish(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.DefValue == "-1ns" || f.DefValue == "[]" && f.Value.Type() == "durationSlice" {
 			f.DefValue = "0"
 		}
 	})
+	paragraphs := strings.Split(cmd.Long, "\n\n")
+	for i, text := range paragraphs {
+		if !strings.Contains(text, "\n ") { // what is set in is set as it is
+			paragraphs[i] = strings.Join(printable.Wrap(strings.Fields(text), helpWidth), "\n")
+		}
+	}
+	cmd.Long = strings.Join(paragraphs, "\n\n")
 	for _, c := range cmd.Commands() {
-		plainDefaults(c)
+		finish(c)
 	}
 }
 

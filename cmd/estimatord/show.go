@@ -24,6 +24,8 @@ files): when it was, how many containers there were and what they used in all. A
 dash is a number that was not read; --json prints all that was. A file that was
 cut off, as by a daemon that was killed or that still records, is read as far as
 it goes.`,
+		Example: `  estimatord record show
+  estimatord record show --json /var/lib/estimatord/recording`,
 		Args: oneAtMost("recording"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := recordingOf(cmd, args)

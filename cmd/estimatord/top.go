@@ -10,10 +10,10 @@ func newTop() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Watch the running daemon in a terminal",
-		Long: `top shows, live, whether all is well, what is offered, who uses the node, the rules,
-and a table of the containers or of the last kills. Enter explains the one under
-the bar: why it is not killed, or why it was. The bar over the capacity has R for
-regular use, V for revocable use, x for use outside the containers, and o for what
+		Long: `top shows, live, whether all is well, what is offered, who uses the node, the
+rules, and a table of the containers or of the last kills. Enter explains the
+one that is marked: why it is not killed, or why it was. In the line for the
+capacity R is regular use, V revocable use, x use outside the containers, o what
 is offered. When the daemon goes away, top waits for it.
 
 Keys: q quit, up and down, enter explain, o explain the offer, tab the other

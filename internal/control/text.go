@@ -8,7 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/estimatord/estimatord/internal/config"
 	"github.com/estimatord/estimatord/internal/decision/explain"
@@ -287,21 +286,9 @@ func (p *printer) wrap(title, text string) { p.fill(title, strings.Fields(text))
 
 // fill writes words as an entry in as many lines as they need.
 func (p *printer) fill(title string, words []string) {
-	const room = width - 9
-	line := ""
-	for _, word := range words {
-		for r := []rune(word); len(r) > room; r = []rune(word) { // no word of ours
-			p.entry(title, "%s", line)
-			title, line, word = "", string(r[:room]), string(r[room:])
-		}
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > room {
-			p.entry(title, "%s", line)
-			title, line = "", ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	if line != "" {
+	for _, line := range printable.Wrap(words, width-9) {
 		p.entry(title, "%s", line)
+		title = ""
 	}
 }
 

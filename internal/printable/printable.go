@@ -64,3 +64,25 @@ func (j jsonWriter) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// Wrap puts words into lines of at most so many characters. A word that is longer is
+// cut.
+func Wrap(words []string, width int) (lines []string) {
+	line := ""
+	for _, word := range words {
+		for r := []rune(word); len(r) > width; r = []rune(word) {
+			if line != "" {
+				lines = append(lines, line)
+			}
+			lines, line, word = append(lines, string(r[:width])), "", string(r[width:])
+		}
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}

@@ -47,3 +47,14 @@ func TestQuote(t *testing.T) {
 		}
 	}
 }
+
+func TestWrap(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "one": "one", "one two three": "one|two|three", "a b c d e f": "a b c|d e f", "incomprehensible": "incom|prehe|nsibl|e",
+		"a incomprehensible b": "a|incom|prehe|nsibl|e b", "äöü ß": "äöü ß",
+	} {
+		if got := strings.Join(Wrap(strings.Fields(text), 5), "|"); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -18,10 +18,11 @@ func importCommand() *cobra.Command {
 		Short: "Make a trace of Prometheus range exports",
 		Long: `Make a trace of what Prometheus answers to range queries
 (/api/v1/query_range, JSON), a file per column: usage in cores and MiB, and what
-is allocated. All with the same step, which becomes that of the trace. A file may
-hold several answers one after the other: Prometheus gives 11000 samples of a
-series at a time.`,
-		Args: cobra.NoArgs,
+is allocated. All with the same step, which becomes that of the trace. A file
+may hold several answers one after the other: Prometheus gives 11000 samples of
+a series at a time.`,
+		Example: "  estimatord replay import-prometheus --cpu-used used.json --cpu-alloc alloc.json --out node.csv.gz",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			e := PrometheusExport{NodeLabels: nodes, ContainerLabels: containers}
 			var files []*os.File

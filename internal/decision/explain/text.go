@@ -6,7 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
@@ -24,20 +26,11 @@ func (p *page) String() string { return p.b.String() }
 
 // say adds a paragraph, wrapped, behind indent.
 func (p *page) say(indent, format string, args ...any) {
-	line := indent
-	empty := true
-	for _, word := range strings.Fields(fmt.Sprintf(format, args...)) {
-		if !empty && len(line)+1+len(word) > width {
-			p.b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line, empty = strings.Repeat(" ", len(indent)), true
-		}
-		if !empty {
-			line += " "
-		}
-		line += word
-		empty = false
+	n := utf8.RuneCountInString(indent)
+	for _, line := range printable.Wrap(strings.Fields(fmt.Sprintf(format, args...)), width-n) {
+		p.b.WriteString(indent + line + "\n")
+		indent = strings.Repeat(" ", n)
 	}
-	p.b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
 func (p *page) blank() { p.b.WriteByte('\n') }
