@@ -96,6 +96,10 @@ type Config struct {
 	// then on the container is dying. It must not wait. nil: nobody is told.
 	HandedOver func(v qos.Victim)
 
+	// Fresh is called when a report has come in that was asked for; nil: nobody is
+	// told. It must not wait.
+	Fresh func()
+
 	// Answer is how an offer becomes an answer.
 	Answer Answer
 }

@@ -53,5 +53,8 @@ func (f *freshness) observe(s *snapshot.Snapshot, latest *snapshot.Usage) (woke 
 	return true
 }
 
-// received: a report has come in.
-func (f *freshness) received() { f.wanted = false }
+// received takes that a report has come in, and reports whether one was asked for.
+func (f *freshness) received() (asked bool) {
+	asked, f.wanted = f.wanted, false
+	return asked
+}

@@ -35,7 +35,9 @@ func TestFreshUsageIsWantedOncePerContainer(t *testing.T) {
 		if step.woke && !f.wanted {
 			t.Errorf("step %d: not wanted", i)
 		}
-		f.received()
+		if asked := f.received(); asked != step.woke {
+			t.Errorf("step %d: the report was asked for: %t", i, asked)
+		}
 	}
 }
 

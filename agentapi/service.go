@@ -91,6 +91,7 @@ func (s *Server) accept(ctx context.Context, m *wire.ResourceUsage) (*snapshot.U
 		return nil, s.unusable(id, err)
 	}
 
+	asked := false
 	s.mu.Lock()
 	in, err := s.owner.enter(id, c, now)
 	if err == nil {
@@ -99,9 +100,12 @@ func (s *Server) accept(ctx context.Context, m *wire.ResourceUsage) (*snapshot.U
 			s.usage.Store(d.usage)
 			s.wake() // a waiting call's own report may be outdated now
 		}
-		s.fresh.received()
+		asked = s.fresh.received()
 	}
 	s.mu.Unlock()
+	if asked && s.cfg.Fresh != nil {
+		s.cfg.Fresh()
+	}
 
 	if err != nil {
 		s.counters.problem(now, refusedAgent, 1, err)

@@ -9,6 +9,9 @@ import (
 	"github.com/estimatord/estimatord/monitor/cgroup"
 )
 
+// ContainersDir is where the cgroups of the agent's containers are made.
+func (m *Monitor) ContainersDir() string { return m.tree.IdentityRoot() }
+
 // Layout says in one line how this node is read now, for the log: where
 // containers are, which readings there cannot be and why, what bounds the
 // containers, and what the budgets of CPU time and descriptors changed.

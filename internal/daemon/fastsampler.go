@@ -16,11 +16,11 @@ import (
 type fastSampler struct {
 	fast   *monitor.FastSampler
 	counts *metrics.FastSampler
-	wake   chan struct{}
+	wake   func()
 }
 
-func newFastSampler(fast *monitor.FastSampler) *fastSampler {
-	return &fastSampler{fast: fast, counts: metrics.NewFastSampler(), wake: make(chan struct{}, 1)}
+func newFastSampler(fast *monitor.FastSampler, wake func()) *fastSampler {
+	return &fastSampler{fast: fast, counts: metrics.NewFastSampler(), wake: wake}
 }
 
 // Observe tells which containers are regular.
@@ -35,12 +35,8 @@ func (f *fastSampler) run(ctx context.Context) error {
 		f.fast.Wait()
 		s := f.fast.Poll(time.Now())
 		f.counts.Observe(s)
-		if !s.Wake {
-			continue
-		}
-		select {
-		case f.wake <- struct{}{}:
-		default: // the loop is about to tick anyway
+		if s.Wake {
+			f.wake()
 		}
 	}
 	return nil

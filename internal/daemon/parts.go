@@ -39,6 +39,8 @@ type parts struct {
 	registry   *prometheus.Registry
 	layout     string
 	loop       *tick.Loop
+	// early asks the loop for a tick before its time.
+	early chan struct{}
 
 	// services run from open to the end; closers give back what assemble took, the
 	// last one first.
@@ -50,7 +52,7 @@ type parts struct {
 // could see.
 func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	cfg, log := &d.cfg, d.log
-	p := &parts{log: log, build: d.opts.Build, actuator: act}
+	p := &parts{log: log, build: d.opts.Build, actuator: act, early: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -98,7 +100,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	}
 	loop := tick.Config{
 		Sampler: mon, Agent: p.agent, Estimator: est, Policies: p.policy, Commands: p.pending.Take,
-		Actor: act, Resume: p.checkpoint.resume, Keep: p.checkpoint.keep, Log: log,
+		Wake: p.early, Actor: act, Resume: p.checkpoint.resume, Keep: p.checkpoint.keep, Log: log,
 		Observers: []tick.Observer{
 			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{log: log}, p.checkpoint,
 		},
@@ -123,11 +125,18 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		collectors = append(collectors, metrics.NewRecording(r.writer.Stats))
 	}
 	if cfg.Monitor.MaxWakes > 0 {
-		f := newFastSampler(mon.NewFastSampler(cfg.Monitor.MaxWakes))
+		f := newFastSampler(mon.NewFastSampler(cfg.Monitor.MaxWakes), p.wake)
 		p.closers = append(p.closers, f.fast.Close)
 		p.services = append(p.services, f.run)
-		loop.Observers, loop.Wake = append(loop.Observers, f), f.wake
+		loop.Observers = append(loop.Observers, f)
 		collectors = append(collectors, f.counts)
+	}
+	if cfg.Mode.Reserves() {
+		n, err := watchContainers(mon.ContainersDir(), p.wake, log)
+		if err != nil {
+			return nil, fmt.Errorf("watch for new containers: %w", err)
+		}
+		loop.Observers, p.services = append(loop.Observers, n), append(p.services, n.run)
 	}
 	p.containers = metrics.NewContainers(metrics.DefaultMaxContainers, cfg.SampleStaleAfter)
 	p.recent = control.NewRecent(p.containers.Each)
@@ -153,6 +162,14 @@ func (p *parts) close() {
 		closing()
 	}
 	p.closers = nil
+}
+
+// wake asks the loop for a tick; it is about to make one when another was asked for.
+func (p *parts) wake() {
+	select {
+	case p.early <- struct{}{}:
+	default:
+	}
 }
 
 // last is the newest record, nil before the first tick.
@@ -206,6 +223,9 @@ func (p *parts) newAgentServer(cfg *config.Config) (*agentapi.Server, error) {
 	api.HandedOver = func(v qos.Victim) {
 		p.actuator.boost(v)
 		p.checkpoint.tell(v)
+	}
+	if cfg.Mode.Reserves() {
+		api.Fresh = p.wake
 	}
 	api.Warning = (&prekillHook{policies: p.policy, log: p.log}).current
 	if cfg.AgentUser != "" {
