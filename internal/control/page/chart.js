@@ -6,10 +6,14 @@ import { amount, clock } from "./data.js";
 // The areas from below, each with what it adds to those below it.
 const areas = [
   { name: "regular", title: "regular use", of: (r, i) => r.regular_usage[i] },
-  { name: "peak", title: "up to the predicted peak", shown: (r, i) => r.regular_predicted_peak[i], of: (r, i) => Math.max(0, (r.regular_predicted_peak[i] ?? 0) - (r.regular_usage[i] ?? 0)) },
+  { name: "peak", title: "up to the predicted peak", of: headroom, shown: (r, i) => r.regular_predicted_peak[i] },
   { name: "revocable", title: "revocable use", of: (r, i) => r.revocable_usage[i] },
   { name: "offered", title: "offered", of: (r, i) => r.offered[i] },
 ];
+function headroom(r, i) {
+  return Math.max(0, (r.regular_predicted_peak[i] ?? 0) - (r.regular_usage[i] ?? 0));
+}
+
 const names = { cpus: "CPU", mem: "Memory" };
 // Times on the axis are multiples of one of these, in seconds.
 const spans = [30, 60, 180, 300, 600, 1200, 3600, 7200, 14400, 28800];
@@ -29,8 +33,6 @@ export class Chart {
     this.explainEvents = explainEvents;
     this.marks = new Map();
     const title = names[resource] ?? resource;
-    this.values = {};
-    const entry = (name, text) => h("div", {}, h("span", { class: "swatch " + name, "aria-hidden": "true" }), h("dt", {}, text), (this.values[name] = h("dd", {})));
     this.why = h("p", {});
     this.when = h("p", { class: "unseen", role: "status" });
     this.areas = areas.map((a) => s("path", { class: "area " + a.name }));
@@ -38,15 +40,22 @@ export class Chart {
     this.grid = s("g", { "aria-hidden": "true" });
     this.cursor = s("line", { class: "cursor", y1: top, visibility: "hidden" });
     this.lane = s("g", {});
-    this.svg = s("svg", { role: "group", tabindex: "0", "aria-label": title + " over time. Left and right move through time; marks of kills and ladder steps explain themselves.",
-      onpointermove: (e) => this.point(e.clientX - this.svg.getBoundingClientRect().left), onpointerleave: () => this.point(null), onkeydown: (e) => this.key(e), onblur: () => this.point(null) },
-      this.grid, ...this.areas, this.capacity, this.cursor, this.lane);
-    this.figure = h("figure", { class: "chart" },
-      h("figcaption", {}, h("h3", {}, title), this.why, h("button", { type: "button", onclick: explainOffer, "aria-label": "Why is this much " + title + " offered?" }, "Why?")),
-      this.svg,
-      h("dl", { class: "legend" }, ...areas.map((a) => entry(a.name, a.title)), entry("capacity", "capacity"), entry("kill", "kill"), entry("ladder", "ladder step")),
-      this.when);
-    say(this.values.kill, "");
+    const hint = " over time. Left and right move through time; marks of kills and ladder steps explain themselves.";
+    this.svg = s("svg", { role: "group", tabindex: "0", "aria-label": title + hint,
+      onpointermove: (e) => this.point(e.clientX - this.svg.getBoundingClientRect().left),
+      onpointerleave: () => this.point(null),
+      onblur: () => this.point(null),
+      onkeydown: (e) => this.key(e),
+    }, this.grid, ...this.areas, this.capacity, this.cursor, this.lane);
+    this.values = {};
+    const entry = (name, text) => {
+      this.values[name] = h("dd", {});
+      return h("div", {}, h("span", { class: "swatch " + name, "aria-hidden": "true" }), h("dt", {}, text), this.values[name]);
+    };
+    const ask = h("button", { type: "button", onclick: explainOffer, "aria-label": "Why is this much " + title + " offered?" }, "Why?");
+    const legend = h("dl", { class: "legend" }, ...areas.map((a) => entry(a.name, a.title)),
+      entry("capacity", "capacity"), entry("kill", "kill"), entry("ladder", "ladder step"));
+    this.figure = h("figure", { class: "chart" }, h("figcaption", {}, h("h3", {}, title), this.why, ask), this.svg, legend, this.when);
     new ResizeObserver(() => this.redraw()).observe(this.svg);
   }
 
@@ -84,7 +93,8 @@ export class Chart {
     const { at } = this.past, { seconds } = this;
     const out = [];
     let begin = this.first < 0 ? at.length : this.first;
-    const gap = Math.max(5, 2.5 * (at.at(-1) - (at.at(-20) ?? at[0])) / Math.min(19, at.length - 1 || 1), (3 * seconds) / buckets);
+    const usual = (at.at(-1) - (at.at(-20) ?? at[0])) / Math.min(19, at.length - 1 || 1);
+    const gap = Math.max(5, 2.5 * usual, (3 * seconds) / buckets);
     let before = -Infinity;
     while (begin < at.length) {
       const strip = Math.floor(((at[begin] - from) / seconds) * buckets);
@@ -92,7 +102,12 @@ export class Chart {
       while (end < at.length && Math.floor(((at[end] - from) / seconds) * buckets) === strip) end++;
       const mean = (of) => {
         let sum = 0, n = 0;
-        for (let i = begin; i < end; i++) { const v = of(r, i); if (v != null) { sum += v; n++; } }
+        for (let i = begin; i < end; i++) {
+          const v = of(r, i);
+          if (v == null) continue;
+          sum += v;
+          n++;
+        }
         return n ? sum / n : null;
       };
       let sum = 0;
@@ -126,10 +141,14 @@ export class Chart {
     return d;
   }
 
+  label(v, most) {
+    return this.resource === "mem" && most >= 10240 ? (v / 1024).toFixed(0) + " GiB" : String(+v.toFixed(2));
+  }
+
   drawGrid(most, y, from, width, height) {
     const parts = ticks(most).flatMap((v) => [
       s("line", { class: "grid", x1: left, x2: width, y1: y(v), y2: y(v) }),
-      s("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, this.resource === "mem" && most >= 10240 ? (v / 1024).toFixed(0) + " GiB" : String(+v.toFixed(2))),
+      s("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, this.label(v, most)),
     ]);
     const every = spans.find((m) => (m / this.seconds) * width > 90) ?? spans.at(-1);
     for (let t = Math.ceil(from / every) * every; t < this.now - every / 4; t += every) {
@@ -161,7 +180,12 @@ export class Chart {
         const open = () => this.explainEvents(mark.events);
         mark = s("path", { class: "mark " + g.kind, role: "button", tabindex: "0", onclick: open,
           d: g.kind === "kill" ? "M-8 -7H8L0 8Z" : "M0 -8L7 0L0 8L-7 0Z",
-          onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); e.stopPropagation(); open(); } } }, s("title", {}));
+          onkeydown: (e) => {
+            if (e.key !== "Enter" && e.key !== " ") return;
+            e.preventDefault();
+            open();
+          },
+        }, s("title", {}));
         this.marks.set(key, mark);
         this.lane.append(mark);
       }

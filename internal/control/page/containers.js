@@ -6,7 +6,12 @@ import { amount, keyOf } from "./data.js";
 const MiB = 1 << 20;
 const known = (v) => (typeof v === "number" ? v : null);
 const allocated = (x, resource) => (x?.regular?.[resource] ?? 0) + (x?.revocable?.[resource] ?? 0);
-const used = (resource, v, of) => (v == null ? "unknown" : resource === "cpus" ? v.toFixed(2) : v.toFixed(0)) + (of ? " of " + amount(resource, of) : resource === "cpus" ? " CPUs" : " MiB");
+
+/** What is used of what is allocated, with the unit once. */
+function used(resource, v, of) {
+  if (!of || v == null) return amount(resource, v);
+  return v.toFixed(resource === "cpus" ? 2 : 0) + " of " + amount(resource, of);
+}
 
 // The columns: by is what they are sorted by; numbers are sorted downwards first.
 const columns = [
@@ -15,7 +20,7 @@ const columns = [
   { name: "CPU", by: (c) => c.cores, number: true },
   { name: "2 min", title: "CPU use of the last two minutes" },
   { name: "Memory", by: (c) => c.mem, number: true },
-  { name: "Applied", by: (c) => c.applied.length, number: true },
+  { name: "Applied", by: (c) => c.applied.join() },
   { name: "Framework", by: (c) => c.framework },
 ];
 
@@ -48,8 +53,8 @@ export class Containers {
     this.limit = few;
     this.sort = { column: columns[2], down: true };
     this.body = byId("table").tBodies[0];
-    this.heads = columns.map((c) => h("th", { scope: "col", role: "columnheader", class: c.number && "number", title: c.title },
-      c.by ? h("button", { type: "button", onclick: () => this.sortBy(c) }, c.name) : c.name));
+    const sorter = (c) => h("button", { type: "button", onclick: () => this.sortBy(c) }, c.name);
+    this.heads = columns.map((c) => h("th", { scope: "col", role: "columnheader", class: c.number && "number", title: c.title }, c.by ? sorter(c) : c.name));
     byId("table").tHead.rows[0].append(...this.heads);
     this.select = byId("sort");
     for (const c of columns) if (c.by) this.select.append(h("option", {}, c.name));
@@ -99,12 +104,19 @@ export class Containers {
     const wanted = byId("class").value;
     const { column, down } = this.sort;
     const all = [...this.rows.values()].filter((r) => (!wanted || r.class === wanted) && words.every((w) => r.text.includes(w)));
-    const compare = (a, b) => (a === b ? 0 : a == null || a === "" ? 1 : b == null || b === "" ? -1 : (a < b ? -1 : 1) * (down ? -1 : 1));
+    const compare = (a, b) => {
+      if (a === b) return 0;
+      if (a == null || a === "") return 1; // what is not known is last
+      if (b == null || b === "") return -1;
+      return a < b === down ? 1 : -1;
+    };
     all.sort((a, b) => compare(column.by(a), column.by(b)) || (a.key < b.key ? -1 : 1));
     this.shown = all.slice(0, this.limit);
     this.ordered = performance.now();
     this.stale = false;
-    say(byId("count"), (all.length > this.limit ? this.limit + " of " : "") + all.length + (all.length === 1 ? " container" : " containers") + (all.length < this.rows.size ? " (filtered from " + this.rows.size + ")" : ""));
+    const some = all.length > this.limit ? this.limit + " of " : "";
+    const filtered = all.length < this.rows.size ? " (filtered from " + this.rows.size + ")" : "";
+    say(byId("count"), some + all.length + (all.length === 1 ? " container" : " containers") + filtered);
     byId("more").hidden = all.length <= this.limit;
     const keep = new Set(this.shown.map((r) => r.key));
     for (const [key, line] of this.lines) if (!keep.has(key)) { line.tr.remove(); this.lines.delete(key); }
@@ -116,10 +128,14 @@ export class Containers {
   }
 
   line(r) {
-    const line = { name: h("button", { type: "button", class: "name", onclick: () => this.explain(this.rows.get(r.key) ?? r) }), ids: h("small", {}), class: h("span", {}), cores: h("span", {}), spark: s("path", {}), mem: h("span", {}), applied: h("span", {}), framework: h("span", {}), executor: h("small", {}) };
-    const cell = (i, ...children) => h("td", { role: "cell", "data-label": columns[i].name, class: columns[i].number && i < 5 && "number" }, ...children);
-    line.tr = h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }, line.name, line.ids), cell(1, line.class), cell(2, line.cores),
-      cell(3, s("svg", { class: "spark", viewBox: "0 0 90 22", "aria-hidden": "true" }, line.spark)), cell(4, line.mem), cell(5, line.applied), cell(6, line.framework, line.executor));
+    const explain = () => this.explain(this.rows.get(r.key) ?? r);
+    const line = { name: h("button", { type: "button", class: "name", onclick: explain }), spark: s("path", {}) };
+    for (const name of ["class", "cores", "mem", "applied", "framework"]) line[name] = h("span", {});
+    for (const name of ["ids", "executor"]) line[name] = h("small", {});
+    const drawing = s("svg", { class: "spark", viewBox: "0 0 90 22", "aria-hidden": "true" }, line.spark);
+    const cells = [[line.class], [line.cores], [drawing], [line.mem], [line.applied], [line.framework, line.executor]];
+    line.tr = h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }, line.name, line.ids),
+      ...cells.map((c, i) => h("td", { role: "cell", "data-label": columns[i + 1].name, class: columns[i + 1].number && "number" }, ...c)));
     this.lines.set(r.key, line);
     return line;
   }
@@ -136,10 +152,17 @@ export class Containers {
     say(line.applied, r.applied.join(", ") || "–");
     say(line.framework, r.framework || "–");
     say(line.executor, r.executor);
-    const values = this.past?.sparks.get(r.key) ?? [];
-    const most = Math.max(allocated(r.x, "cpus"), 0.01, ...values);
+    set(line.spark, "d", this.curve(this.past?.sparks.get(r.key) ?? [], allocated(r.x, "cpus")));
+  }
+
+  curve(values, allocated) {
+    const most = Math.max(allocated, 0.01, ...values);
     let d = "";
-    values.forEach((v, i) => { if (v != null) d += (d && values[i - 1] != null ? "L" : "M") + (((120 - values.length + i) / 119) * 90).toFixed(1) + " " + (21 - (v / most) * 20).toFixed(1); });
-    set(line.spark, "d", d);
+    values.forEach((v, i) => {
+      if (v == null) return;
+      const x = ((120 - values.length + i) / 119) * 90, y = 21 - (v / most) * 20;
+      d += (d && values[i - 1] != null ? "L" : "M") + x.toFixed(1) + " " + y.toFixed(1);
+    });
+    return d;
   }
 }

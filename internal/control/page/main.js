@@ -34,16 +34,23 @@ async function explain(title, path, known = "") {
 function explainEvents(events) {
   const [e] = events;
   if (events.length === 1 && e.kind.endsWith("kill")) return explain("Why was it killed?", "kill/" + encodeURIComponent(e.container), e.text);
-  show(events.length === 1 ? "What happened" : events.length + " at about " + clock(e.at), events.map((e) => clock(e.at) + "  " + e.text).join("\n\n"));
+  const title = events.length === 1 ? "What happened" : events.length + " at about " + clock(e.at);
+  show(title, events.map((e) => clock(e.at) + "  " + e.text).join("\n\n"));
 }
 
 function explainContainer(c) {
   const facts = [
-    "container " + c.id, c.executor && "executor " + c.executor, c.framework && "framework " + c.framework, c.x?.role && "role " + c.x.role,
+    "container " + c.id,
+    c.executor && "executor " + c.executor,
+    c.framework && "framework " + c.framework,
+    c.x?.role && "role " + c.x.role,
     ...(c.x?.tasks ?? []).map((t) => "task " + t.id + (t.name && t.name !== t.id ? " (" + t.name + ")" : "")),
     ...c.labels.map((l) => "label " + l), ...c.applied.map((a) => "applied: " + a),
   ].filter(Boolean).join("\n");
-  if (c.class !== "revocable") return show(c.name, facts + "\n\n" + (c.class === "unknown" ? "The agent does not list it. It is never throttled or killed." : "It is " + c.class + ": it is never throttled, frozen or killed."));
+  if (c.class !== "revocable") {
+    const what = c.class === "unknown" ? "The agent does not list it" : "It is " + c.class;
+    return show(c.name, facts + "\n\n" + what + ": it is never throttled, frozen or killed.");
+  }
   explain(c.name, "why-not/" + encodeURIComponent(c.id), facts);
 }
 
@@ -55,8 +62,11 @@ function drawAnswer(now) {
   set(byId("summary"), "data-level", status.words.level);
   document.title = { good: "✓", notice: "●", bad: "✕" }[status.words.level] + " estimatord " + location.host;
   const agent = t?.agent ? "agent " + t.agent + ", heard " + lasting(t.usage_age_s ?? 0) + " ago" : "no agent yet";
-  const budget = t?.qos.budget ? `kill budget ${t.qos.budget.left} left of ${t.qos.budget.left + t.qos.budget.used}` : "";
-  say(byId("daemon"), [location.host, d.version, "mode " + d.mode, "settings " + (d.config_hash ?? "–"), "policy " + (status.policy?.hash ?? "none"), budget, agent, "up " + lasting(now - Date.parse(d.started) / 1000)].filter(Boolean).join(" · "));
+  const b = t?.qos.budget;
+  say(byId("daemon"), [
+    location.host, d.version, "mode " + d.mode, "settings " + (d.config_hash ?? "–"), "policy " + (status.policy?.hash ?? "none"),
+    b && `kill budget ${b.left} left of ${b.left + b.used}`, agent, "up " + lasting(now - Date.parse(d.started) / 1000),
+  ].filter(Boolean).join(" · "));
 }
 
 /** What keeps an offer from being more, the first to look at first. */
@@ -75,7 +85,8 @@ function drawCharts(now) {
       charts.set(o.resource, chart);
       byId("charts").append(chart.figure);
     }
-    say(chart.why, amount(o.resource, o.offered) + " offered, " + amount(o.resource, o.revocable_allocated ?? 0) + " allocated as revocable. " + whyNoMore(status.words.offers[i]));
+    const allocated = amount(o.resource, o.revocable_allocated ?? 0) + " allocated as revocable. ";
+    say(chart.why, amount(o.resource, o.offered) + " offered, " + allocated + whyNoMore(status.words.offers[i]));
     chart.draw(past, now);
   });
 }
@@ -87,7 +98,9 @@ function drawRules(now) {
   if (!all.length) return body.replaceChildren(h("tr", {}, h("td", { colspan: 5 }, "No rule: nothing is ever taken back.")));
   if (body.rows.length !== all.length || body.rows[0].cells.length < 5) {
     const cell = (label, ...children) => h("td", { role: "cell", "data-label": label, class: children.length ? null : "number" }, ...children);
-    body.replaceChildren(...all.map(() => h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }), cell("Reads", ""), cell("Reading"), cell("Threshold"), cell("State", h("span", {}), h("small", {})))));
+    const line = () => h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }),
+      cell("Reads", ""), cell("Reading"), cell("Threshold"), cell("State", h("span", {}), h("small", {})));
+    body.replaceChildren(...all.map(line));
   }
   all.forEach((r, i) => {
     const w = status.words.rules[i], cells = body.rows[i].cells;
@@ -101,18 +114,30 @@ function drawRules(now) {
     say(text, "asks for " + r.action + ". " + w.text);
   });
   const steps = (q.ladders ?? []).filter((l) => l.rung !== "none" || l.wanted !== "none");
-  say(byId("ladders"), steps.map((l) => `The ${l.resource} ladder stands at ${l.rung}${l.since ? " for " + lasting(Math.max(0, now - Date.parse(l.since) / 1000)) : ""}${l.rule ? ", rule " + l.rule : ""}.`).join(" "));
+  say(byId("ladders"), steps.map((l) => {
+    const since = l.since ? " for " + lasting(Math.max(0, now - Date.parse(l.since) / 1000)) : "";
+    return `The ${l.resource} ladder stands at ${l.rung}${since}${l.rule ? ", rule " + l.rule : ""}.`;
+  }).join(" "));
 }
 
-/** The kills that the daemon remembers are listed even when they are older than the window. */
+/** A kill as an event: the daemon remembers it when the window is shorter. */
+function asEvent(k) {
+  const task = k.tasks?.[0];
+  const text = "Task " + (task?.name || task?.id || k.executor_id) + " is killed. Rule " + (k.text ?? "");
+  return { at: k.at, seq: k.seq, kind: k.shadow ? "shadow_kill" : "kill", container: k.id, text };
+}
+
+const listed = {
+  kills: ["kill", "shadow_kill", "gone"],
+  ladder: ["ladder", "rule", "budget", "pause", "policy"],
+  offer: ["offer"],
+};
+
 function feed(kind) {
-  const kills = () => {
-    const said = new Set(past.events.filter((e) => e.kind.endsWith("kill")).map((e) => e.container + e.seq));
-    return status.kills.filter((k) => !said.has(k.id + k.seq))
-      .map((k) => ({ at: k.at, seq: k.seq, kind: k.shadow ? "shadow_kill" : "kill", container: k.id, text: "Task " + (k.tasks?.[0]?.name || k.tasks?.[0]?.id || k.executor_id) + ". " + "Rule " + (k.text ?? "") }));
-  };
-  const of = { kills: ["kill", "shadow_kill", "gone"], ladder: ["ladder", "rule", "budget", "pause", "policy"], offer: ["offer"] }[kind];
-  return [...kills(), ...past.events].reverse().filter((e) => !of || of.includes(e.kind)).sort((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, 100);
+  const said = new Set(past.events.filter((e) => e.kind.endsWith("kill")).map((e) => e.container + e.seq));
+  const older = status.kills.filter((k) => !said.has(k.id + k.seq)).map(asEvent);
+  return [...older, ...past.events].reverse().filter((e) => listed[kind]?.includes(e.kind) ?? true)
+    .sort((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, 100);
 }
 
 let fed = "";
@@ -122,11 +147,15 @@ function drawFeed() {
   const state = kind + JSON.stringify([events[0], events.length, status.kills.length]);
   if (state === fed) return; // so that focus and selection stay
   fed = state;
-  byId("feed").replaceChildren(...events.map((e) => h("li", { "data-kind": e.kind },
-    h("time", { datetime: e.at, title: e.at }, new Date(e.at).toLocaleDateString([], { month: "short", day: "numeric" }) + " " + clock(e.at)),
-    h("span", {}, h("span", { class: "badge " + (e.kind === "kill" ? "bad" : "") }, e.kind.replace("_", " "))),
-    h("p", {}, e.text),
-    e.kind.endsWith("kill") ? h("button", { type: "button", onclick: () => explainEvents([e]), "aria-label": "Why? " + e.text }, "Why?") : null)));
+  byId("feed").replaceChildren(...events.map((e) => {
+    const day = new Date(e.at).toLocaleDateString([], { month: "short", day: "numeric" });
+    const why = h("button", { type: "button", onclick: () => explainEvents([e]), "aria-label": "Why? " + e.text }, "Why?");
+    return h("li", { "data-kind": e.kind },
+      h("time", { datetime: e.at, title: e.at }, day + " " + clock(e.at)),
+      h("span", {}, h("span", { class: "badge " + (e.kind === "kill" ? "bad" : "") }, e.kind.replace("_", " "))),
+      h("p", {}, e.text),
+      e.kind.endsWith("kill") ? why : null);
+  }));
 }
 
 function draw() {
@@ -156,11 +185,11 @@ function heard() {
 async function sync() {
   if (syncing) { again = true; return; }
   syncing = true;
-  const window = document.querySelector("[name=window]:checked").value;
+  const span = document.querySelector("[name=window]:checked").value;
   try {
-    const [st, history] = await Promise.all([ask("status"), ask("history?window=" + window)]);
+    const [st, history] = await Promise.all([ask("status"), ask("history?window=" + span)]);
     const sparks = past.sparks;
-    past = new Past(window);
+    past = new Past(span);
     past.sparks = sparks;
     past.load(history);
     status = st;
@@ -190,7 +219,8 @@ async function refresh() {
 function take(update) {
   heard();
   const last = status?.tick;
-  if (!last || update.tick.run !== last.run || Date.parse(update.tick.at) - Date.parse(last.at) > 30000) { sync(); return; } // a restart, or a sleep
+  const restarted = update.tick.run !== last?.run;
+  if (restarted || Date.parse(update.tick.at) - Date.parse(last.at) > 30000) return sync(); // or it slept
   status.tick = update.tick;
   status.words = update.words;
   past.add(update.history);
