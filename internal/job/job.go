@@ -31,8 +31,12 @@ const (
 	mostPause = time.Minute
 )
 
-// ErrTimeout is that a task did not get resources in time.
-var ErrTimeout = errors.New("timed out")
+var (
+	// ErrTimeout is that a task did not get resources in time.
+	ErrTimeout = errors.New("timed out")
+	// ErrInterrupted is that the context ended before the tasks did.
+	ErrInterrupted = errors.New("interrupted")
+)
 
 // Job is what is to be run. Run it once.
 type Job struct {
@@ -151,7 +155,11 @@ func (j *Job) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	return errors.Join(err, j.end(ctx, err))
+	left := j.end(ctx, err)
+	if ctx.Err() != nil {
+		err = ErrInterrupted
+	}
+	return errors.Join(err, left)
 }
 
 // wait queues an instance for its first or next attempt.

@@ -330,7 +330,7 @@ func TestInterrupt(t *testing.T) {
 			interrupt()
 		}
 	}
-	if err := j.Run(ctx); !errors.Is(err, context.Canceled) {
+	if err := j.Run(ctx); !errors.Is(err, ErrInterrupted) {
 		t.Error(err)
 	}
 	if i := j.all[0]; i.State != "TASK_KILLED" || *i.ExitCode != 143 {

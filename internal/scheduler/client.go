@@ -132,7 +132,7 @@ func (c *Client) leading(ctx context.Context, path string, body []byte, take fun
 		}
 		for _, u := range urls {
 			var resp *http.Response
-			if resp, err = c.post(ctx, u+path, body, ""); err == nil {
+			if resp, err = c.post(ctx, u+path, body, ""); err == nil { //nolint:bodyclose // take closes it
 				err = take(resp)
 			}
 			if err == nil || final(err) {

@@ -86,7 +86,7 @@ func (m Masters) candidates(ctx context.Context) (urls []string, err error) {
 	case <-found:
 		return []string{leader}, wrong
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: no ZooKeeper server answers: %w", m, ctx.Err())
+		return nil, fmt.Errorf("%s: no ZooKeeper server answers", m)
 	}
 }
 
