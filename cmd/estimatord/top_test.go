@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func newScreen(t *testing.T, width, height int, args ...string) *screen {
 	}
 	s := &screen{socket: filepath.Join(dir, "tmux"), dir: dir}
 	line := fmt.Sprintf("env %s=1 '%s' '%s'; echo exit code $?; exec sleep 1000", asDaemon, os.Args[0], strings.Join(args, "' '"))
-	s.tmux(t, "-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), line)
+	s.tmux(t, "-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), line)
 	t.Cleanup(func() {
 		s.tmux(t, "kill-server")
 		_ = os.RemoveAll(dir)

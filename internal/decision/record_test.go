@@ -39,7 +39,7 @@ func TestRecordCountsTopLevelContainersByClass(t *testing.T) {
 		Reported: true, Agent: "a", UsageAgeSeconds: 3, TreeWhy: snapshot.Present, Host: s.Host,
 		Containers: ContainerCounts{Regular: 3, Revocable: 1, Shared: 1, UnknownToAgent: 1, NotOnDisk: 1, Unreadable: 1}, InFlight: 2,
 	}
-	if diff := cmp.Diff(want, r, cmpopts.IgnoreUnexported(Record{}), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, r, cmpopts.IgnoreUnexported(Record{}, estimator.Offer{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
 	if r.UsageAge() != 3*time.Second {

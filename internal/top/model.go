@@ -87,7 +87,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case explained:
 		m.text, m.scrolled = printable.Text(msg.text), 0
 	case tea.KeyPressMsg:
-		return m, m.press(msg)
+		cmd := m.press(msg)
+		return m, cmd
 	}
 	return m, nil
 }
@@ -181,17 +182,15 @@ func (m *model) mark(i int) {
 // press does what a key is for.
 func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 	key := msg.String()
-	switch {
-	case key == "ctrl+c":
-		return tea.Quit
-	case m.typing:
+	if m.typing && key != "ctrl+c" {
 		m.typed(key, msg.Text)
 		return nil
-	case m.move(key):
+	}
+	if m.move(key) {
 		return nil
 	}
 	switch key {
-	case "q":
+	case "q", "ctrl+c":
 		return tea.Quit
 	case "esc", "backspace", "left", "h":
 		if m.text == "" {

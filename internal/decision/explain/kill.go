@@ -251,8 +251,8 @@ func (k *Kill) Text() string {
 	p.say("", "Weighed, best victim first (lowest priority, most over its allocation, most relief, youngest, id):")
 	for i := range k.Decision.Candidates {
 		c := &k.Decision.Candidates[i]
-		p.say("  "+fmt.Sprintf("%2d. ", i+1), "%s: priority %d, uses %s, %s its allocation, %s old. %s",
-			c.ID, c.Priority, amount(c.Resource, c.Usage), overOrUnder(c.Resource, c.Over), seconds(c.AgeSeconds), code(c.Why))
+		p.say("  "+fmt.Sprintf("%2d. ", i+1), "%s (executor %s): priority %d, uses %s, %s its allocation, %s old. %s",
+			c.ID, c.ExecutorID, c.Priority, amount(c.Resource, c.Usage), overOrUnder(c.Resource, c.Over), seconds(c.AgeSeconds), code(c.Why))
 	}
 	if k.CandidatesMore > 0 {
 		p.say("      ", "and %d more", k.CandidatesMore)

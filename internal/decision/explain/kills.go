@@ -58,6 +58,6 @@ func (k *Killed) Cells() []string {
 	if len(k.Tasks) > 0 {
 		name = strings.Join(taskIDs(k.Tasks), ",")
 	}
-	why, _, _ := strings.Cut(k.Cause.Text, "; ") // the rest is in the explanation
+	why, _, _ := strings.Cut(k.Text, "; ") // the rest is in the explanation
 	return []string{k.At.UTC().Format("2006-01-02 15:04:05"), k.ID[:min(shownID, len(k.ID))], name, why + "; " + strings.TrimSuffix(k.outcome(), ".")}
 }

@@ -123,6 +123,9 @@ func (w *WhyNot) Text() string {
 	p.say("", "%s", w.ID)
 	if w.Executor != "" {
 		p.say("  ", "executor %s of framework %s", w.Executor, w.Framework)
+		for _, id := range w.Tasks {
+			p.say("  ", "task %s", id)
+		}
 	}
 	p.say("  ", "weighed last at %s, %s before the end of the log", clock(w.Weighed), seconds(w.At.Sub(w.Weighed).Seconds()))
 	if w.Gone {
