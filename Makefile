@@ -4,7 +4,8 @@
 GO       ?= go
 VERSION  ?= $(shell ./deploy/version)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-BIN      := bin/estimatord
+BIN       := bin/estimatord
+MESOS_RUN := bin/mesos-run
 PREFIX   ?= /usr/local
 # Counted, not timed: go test may call a fuzz target that is ended by its time
 # a failure (context deadline exceeded). FUZZTIME=5m fuzzes for longer by hand.
@@ -155,7 +156,8 @@ packages-check: packages ## The packages come out the same in another folder; th
 # What a package holds is what this installs: deploy/packages.
 install: ## What was built (and the man pages, if made), its unit, and the configuration that is not there yet, under PREFIX and /etc. Builds nothing.
 	@test -x $(BIN) || { echo 'nothing is built: make build, then install' >&2; exit 1; }
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(BIN) bin/mesos-run
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/estimatord
+	install -D -m 0755 $(MESOS_RUN) $(DESTDIR)$(PREFIX)/bin/mesos-run
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's#/usr/local/bin/#$(PREFIX)/bin/#' deploy/systemd/estimatord.service >$(DESTDIR)$(UNITDIR)/estimatord.service
 	install -D -m 0644 -t $(SHARE)/estimatord configs/settings.schema.json configs/policy.schema.json
