@@ -4,16 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/estimatord/estimatord/internal/config"
-	"github.com/estimatord/estimatord/internal/daemon"
-	"github.com/estimatord/estimatord/internal/snapshot"
-	"github.com/estimatord/estimatord/qos"
+	"github.com/estimatord/estimatord/internal/doctor"
 	"github.com/estimatord/estimatord/qos/policy"
-	"github.com/estimatord/estimatord/qos/signal"
 )
 
 func newConfig() *cobra.Command {
@@ -147,44 +143,13 @@ func (c *check) print(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.out, format+"\n", args...)
 }
 
-// checkFor is the time between two samples of which rates are made.
-const checkFor = 1100 * time.Millisecond
-
 // readable warns of the signals of p that say nothing on this host.
 func (c *check) readable(name string, p *policy.Policy) {
-	cfg := c.settings
-	cfg.Monitor.StatEvery, cfg.Monitor.CostBudget = 1, 1 // two samples are to read everything
-	mon, err := daemon.NewMonitor(&cfg)
+	absent, err := doctor.Unreadable(&c.settings, p)
 	if err != nil {
-		c.print("%s: this host cannot be read: %s [warning]", name, err)
-		return
+		c.print("%s: %s [warning]", name, err)
 	}
-	defer func() { _ = mon.Close() }()
-	sample := func() *snapshot.Snapshot {
-		now := time.Now()
-		return mon.Sample(now, &snapshot.Usage{At: now, Agent: "config check"})
-	}
-	sample()
-	time.Sleep(checkFor)
-	s := sample()
-	if s.TreeWhy != snapshot.Present {
-		c.print("%s: the containers cannot be read on this host: %s [warning]", name, s.TreeWhy)
-		s.TreeWhy = snapshot.Present // what does not need them may be there all the same
-	}
-	d, _ := qos.Decide(p, qos.State{}, qos.Input{Snapshot: s})
-	absent := map[policy.Signal]snapshot.Absence{}
-	for _, s := range d.Signals {
-		// What depends on an agent's report or an offer, of which there is none
-		// here, says nothing about the host.
-		if !s.Value.OK() && s.Signal != signal.PredictionViolated {
-			absent[s.Signal] = s.Value.Why
-		}
-	}
-	for i := range p.Rules {
-		for at, s := range map[string]policy.Signal{"signal": p.Rules[i].Signal, "while.signal": p.Rules[i].While.Signal} {
-			if why, ok := absent[s]; ok {
-				c.print("%s: rules[%d].%s: %s cannot be read on this host: %s [warning]", name, i, at, s, why)
-			}
-		}
+	for _, found := range doctor.BlindRules(p, absent) {
+		c.print("%s: %s [warning]", name, found)
 	}
 }

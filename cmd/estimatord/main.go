@@ -22,7 +22,19 @@ import (
 const (
 	exitFailed = 1 // it ran and something went wrong
 	exitUsage  = 2 // it did not start: flags, configuration or permissions
+
+	exitDoctorWarning = 3 // doctor found nothing worse than a warning
+	exitDoctorError   = 4 // doctor found an error
 )
+
+// exitError ends the program with a code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string { return e.err.Error() }
+func (e exitError) Unwrap() error { return e.err }
 
 // usageError is an error in what the user asked for, or in what was found
 // before anything was started.
@@ -55,6 +67,9 @@ func exitCode(err error, stderr io.Writer) int {
 	_, _ = fmt.Fprintln(stderr, "estimatord:", printable.Text(err.Error()))
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return exitUsage
+	}
+	if own := (exitError{}); errors.As(err, &own) {
+		return own.code
 	}
 	return exitFailed
 }

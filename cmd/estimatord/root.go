@@ -49,7 +49,7 @@ file.`,
 		}
 		return usageError{fmt.Errorf("%w%s", err, suggestFlag(cmd, err))}
 	})
-	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newStatus(), newBudget(), newPause(), newResume(), newExplain(), newKills(), newTop(), newResources())
+	root.AddCommand(newVersion(), newDemo(), newReplay(), newRecord(), newConfig(), newDoctor(), newStatus(), newBudget(), newPause(), newResume(), newExplain(), newKills(), newTop(), newResources())
 	root.AddCommand(forPackages()...)
 	finish(root)
 	completions(root)

@@ -47,6 +47,13 @@ type Config struct {
 	ListenInsecure bool
 	WebConfig      string
 
+	// AgentURL is where the agent's own API is, "" when it is not to be asked;
+	// AgentCredentials is a file. KillViaAgentAPI: where no QoS module is loaded,
+	// kills go there.
+	AgentURL         string
+	AgentCredentials string
+	KillViaAgentAPI  bool
+
 	Interval         time.Duration
 	CgroupRoot       string
 	MesosCgroupsRoot string

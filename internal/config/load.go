@@ -150,7 +150,7 @@ func (l *loader) file(read ReadFile) {
 			l.origins[path] = fmt.Sprintf("%s:%d", name, n.Line)
 		}
 	})
-	for _, p := range []*string{&l.config.Policy, &l.config.WebConfig} {
+	for _, p := range []*string{&l.config.Policy, &l.config.WebConfig, &l.config.AgentCredentials} {
 		// A path in a file is relative to the file: where a daemon was started
 		// says nothing.
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -185,6 +185,12 @@ func (l *loader) together(read ReadFile) {
 		if c.Mode.Estimates() && !slices.Contains(estimated, q.Name) {
 			l.fault("resources", fmt.Sprintf("caps %s, which estimator.resources does not estimate", q.Name))
 		}
+	}
+	if c.AgentURL == "" && c.KillViaAgentAPI {
+		l.fault("kill_via_agent_api", "needs agent_url")
+	}
+	if c.AgentURL == "" && c.AgentCredentials != "" {
+		l.fault("agent_credentials", "needs agent_url")
 	}
 	if c.SampleStaleAfter < 2*c.Interval {
 		l.faultOf("interval", "sample_stale_after", fmt.Sprintf("%s is less than two intervals of %s: every reading would be stale",

@@ -98,7 +98,7 @@ func TestTheExampleChangesNothing(t *testing.T) {
 // has a row: a setting that has no effect cannot be.
 func TestEveryFieldHasOneSetting(t *testing.T) {
 	samples := map[string]string{
-		"mode": "noop", "interval": "7s", "listen": "[::1]:80", "listen_insecure": "true", "log_format": "json", "log_level": "warn", "resources": "cpus:9",
+		"mode": "noop", "interval": "7s", "listen": "[::1]:80", "listen_insecure": "true", "agent_url": "http://127.0.0.1:5051", "kill_via_agent_api": "true", "log_format": "json", "log_level": "warn", "resources": "cpus:9",
 		"usage_stale_after": "7s", "sample_stale_after": "7s", "monitor.stat_every": "7", "monitor.cost_budget": "0.7", "monitor.max_wakes": "7", "estimator.resources": "mem",
 		"estimator.predictor": "node-max", "estimator.window": "7m", "estimator.horizon": "7s", "estimator.margin": "0.7", "estimator.warm_up": "7s",
 		"governor.quantum": "cpus:7", "governor.step": "cpus:7", "governor.raise_every": "7s", "governor.dead_band": "cpus:7", "governor.hold_after_kill": "7s",

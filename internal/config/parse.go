@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/agentclient"
 	"github.com/estimatord/estimatord/internal/printable"
 	"github.com/estimatord/estimatord/internal/resources"
 )
@@ -135,6 +136,15 @@ func checkAddress(s string) error {
 		return fmt.Errorf("%s has no port number between 0 and 65535", quote(s))
 	}
 	return noControl(s)
+}
+
+// checkAgentURL refuses what is neither the URL of an agent nor empty.
+func checkAgentURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	_, err := agentclient.ParseURL(s)
+	return err
 }
 
 // checkPath refuses what names no file of this host: the address of a gRPC

@@ -47,6 +47,18 @@ func settings(c *Config, read ReadFile) []key {
 			help: "user the agent runs as, allowed on the socket besides root; empty: root only",
 		},
 		{
+			name: "agent_url", value: text(&c.AgentURL, "URL", "^(https?://.|unix:///)|^$", checkAgentURL),
+			help: "the agent's own API, http://host:port or unix:///path of its domain socket, for names of frameworks and a cross-check of the usage; empty: it is not asked",
+		},
+		{
+			name: "agent_credentials", value: maybe(&c.AgentCredentials),
+			help: "file with the principal and the secret for it, as JSON like that of the agent's --credential",
+		},
+		{
+			name: "kill_via_agent_api", value: boolean(&c.KillViaAgentAPI),
+			help: "lets kills go to agent_url where the agent has no QoS module; the framework sees TASK_FAILED",
+		},
+		{
 			name: "operator_socket", flag: true, value: orOff(&c.OperatorSocket),
 			help: "Unix socket for status, budget, pause and resume, for root and the daemon's own user; empty: operator.sock beside socket",
 		},

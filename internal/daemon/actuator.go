@@ -32,7 +32,7 @@ type actuator struct {
 // start, whatever else is wrong: cfg may be no more than what was understood of
 // faulty settings. Throttles of a daemon that runs are left alone.
 func (a *actuator) recover(cfg *config.Config) {
-	path := journalOf(cfg)
+	path := JournalOf(cfg)
 	if _, err := os.Lstat(path); err != nil { // there is nothing to undo, or no telling what
 		return
 	}
@@ -48,7 +48,7 @@ func (a *actuator) open(cfg *config.Config) error {
 	if a.actor != nil {
 		return nil
 	}
-	path := journalOf(cfg)
+	path := JournalOf(cfg)
 	if path != "" {
 		var err error
 		a.journal, err = statefile.Open(path)
@@ -73,9 +73,9 @@ func (a *actuator) open(cfg *config.Config) error {
 	return nil
 }
 
-// journalOf is where the journal of throttles is: by default beside the socket,
+// JournalOf is where the journal of throttles is: by default beside the socket,
 // since there is one daemon to a socket.
-func journalOf(cfg *config.Config) string {
+func JournalOf(cfg *config.Config) string {
 	switch cfg.JournalFile {
 	case "":
 		return cfg.Socket + ".throttles"

@@ -244,7 +244,7 @@ func (p *parts) newAgentServer(cfg *config.Config) (*agentapi.Server, error) {
 func warnOfOthers(cfg *config.Config, log *slog.Logger) {
 	for setting, dir := range map[string]string{
 		"decisions.dir": cfg.Decisions.Dir, "recording.dir": cfg.Recording.Dir,
-		"state_file": filepath.Dir(cfg.StateFile), "journal_file": filepath.Dir(journalOf(cfg)),
+		"state_file": filepath.Dir(cfg.StateFile), "journal_file": filepath.Dir(JournalOf(cfg)),
 	} {
 		if dir == "" || dir == "." {
 			continue
