@@ -88,6 +88,9 @@ type AllocationOffer struct {
 	Cap *resources.Milli `json:"cap,omitempty"`
 	// Target is the lesser of Slack and Cap.
 	Target resources.Milli `json:"target"`
+	// Owed is what owners have allocated of their reservations while it was allocated
+	// as revocable: less as soon as more is free or less is revocable.
+	Owed resources.Milli `json:"owed,omitzero"`
 	// Governor is what Total was decided from beside Target and what is allocated
 	// as revocable; nil when an input is missing.
 	Governor *Terms `json:"governor,omitempty"`
@@ -131,6 +134,8 @@ type reserved struct {
 	governor *Governor
 	// free is Σ slack of the roles at the tick before.
 	free resources.Milli
+	// owed is AllocationOffer.Owed.
+	owed resources.Milli
 	host func(h *snapshot.Host) (used, size float64, ok bool)
 }
 
@@ -205,7 +210,8 @@ func (a *allocation) Estimate(s *snapshot.Snapshot, demands []demand.Demand) Off
 	for i := range a.resources {
 		l := &a.resources[i]
 		if state := from.allocation(l.name, &l.governor.cfg); state != nil {
-			l.governor.Resume(at, *state)
+			l.governor.Resume(at, state.Governor)
+			l.free, l.owed = state.Free, state.Owed
 		}
 		l.governor.Apply(at, feedback)
 		r := o.resource(l.name, allocated)
@@ -215,8 +221,18 @@ func (a *allocation) Estimate(s *snapshot.Snapshot, demands []demand.Demand) Off
 			why = r.Allocation.Why
 		}
 		r.promise(total, why)
+		r.Allocation.Owed = l.owe(r)
 	}
 	return o
+}
+
+// owe is Owed after an offer: no more than what is revocable beyond the total.
+func (l *reserved) owe(r *ResourceOffer) resources.Milli {
+	if r.Allocation.Governor == nil {
+		return 0 // blindness takes from nobody; the debt is kept for when sight is back
+	}
+	l.owed = min(max(0, l.owed), max(0, r.revocable()-r.RevocableTotal))
+	return l.owed
 }
 
 // resource is the offer of a resource in o, made where there is none.
@@ -236,6 +252,7 @@ func (l *reserved) estimate(at time.Time, s *snapshot.Snapshot, r *ResourceOffer
 	}
 	free := t.of(s.Usage, l.name, &cfg.Roles)
 	t.Shortfall = t.Shortfall.Plus(l.shortfall(s, r))
+	l.owed = l.owed.Plus(l.free - free)
 	if free < l.free {
 		// An owner came.
 		l.governor.Apply(at, Feedback{Acted: true, StopOffer: l.governor.stopped})
@@ -333,7 +350,8 @@ func (a *allocation) Save() *Checkpoint {
 		c = a.beside.Save()
 	}
 	for i := range a.resources {
-		c.Allocation = append(c.Allocation, ResourceCheckpoint{Name: a.resources[i].name, Governor: a.resources[i].governor.GovernorState})
+		l := &a.resources[i]
+		c.Allocation = append(c.Allocation, AllocationCheckpoint{Name: l.name, Governor: l.governor.GovernorState, Free: l.free, Owed: l.owed})
 	}
 	return c
 }
@@ -348,13 +366,13 @@ func (a *allocation) Restore(c *Checkpoint) error {
 }
 
 // allocation is what c knows of the allocation slack of the resource, nil for nothing.
-func (c *Checkpoint) allocation(name string, cfg *GovernorConfig) *GovernorState {
+func (c *Checkpoint) allocation(name string, cfg *GovernorConfig) *AllocationCheckpoint {
 	if c == nil {
 		return nil
 	}
 	for i := range c.Allocation {
-		if s := &c.Allocation[i]; s.Name == name && s.Governor.check(c.Clock.At, cfg) == nil {
-			return &s.Governor
+		if s := &c.Allocation[i]; s.Name == name && s.Free >= 0 && s.Governor.check(c.Clock.At, cfg) == nil {
+			return s
 		}
 	}
 	return nil

@@ -275,3 +275,38 @@ func TestAllocationConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// What an owner allocates while it is allocated as revocable is owed, until
+// revocable containers have gone or he has; also over a restart.
+func TestAllocationOwes(t *testing.T) {
+	e := mustAllocation(t, directAllocation(), nil)
+	at := start
+	next := func(web resources.Milli, cast ...actor) resources.Milli {
+		at = at.Add(time.Second)
+		o := e.Estimate(reservedScene(at, web, 2000, 0, cast...))
+		return o.Resources[0].Allocation.Owed
+	}
+	spark := func(n resources.Milli) actor {
+		return actor{id: "spark", class: snapshot.ClassRevocable, revocable: n, uses: n.Float(), age: old}
+	}
+	for i, step := range []struct{ web, revocable, owed resources.Milli }{
+		{0, 3000, 0},
+		{500, 3000, 0},     // there was room
+		{2500, 3000, 1500}, // 3 of 4 - 2.5
+		{2500, 3000, 1500},
+		{2500, 2000, 500},
+		{2000, 2000, 0},
+		{4000, 2000, 2000},
+		{4000, 0, 0},
+		{4000, 1000, 0}, // not his any more: nothing was offered of it
+	} {
+		if got := next(step.web, spark(step.revocable)); got != step.owed {
+			t.Errorf("step %d: owed %v, want %v", i, got, step.owed)
+		}
+		c := e.Save()
+		e = mustAllocation(t, directAllocation(), nil)
+		if err := e.Restore(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/estimatord/estimatord/estimator/predict"
+	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -27,7 +28,7 @@ type Checkpoint struct {
 	Stopped   bool                 `json:"stopped,omitzero"`
 	Resources []ResourceCheckpoint `json:"resources,omitempty"`
 	// Allocation is the state of allocation slack.
-	Allocation []ResourceCheckpoint `json:"allocation,omitempty"`
+	Allocation []AllocationCheckpoint `json:"allocation,omitempty"`
 }
 
 // ResourceCheckpoint is the state of one resource.
@@ -36,6 +37,15 @@ type ResourceCheckpoint struct {
 	Governor GovernorState `json:"governor"`
 	// Predictor is what it has learned; nil when it has nothing to keep.
 	Predictor *predict.Checkpoint `json:"predictor,omitempty"`
+}
+
+// AllocationCheckpoint is the state of one resource of reservations: what there was
+// to offer at the last tick, and what is owed (AllocationOffer.Owed).
+type AllocationCheckpoint struct {
+	Name     string          `json:"name"`
+	Governor GovernorState   `json:"governor"`
+	Free     resources.Milli `json:"unallocated"`
+	Owed     resources.Milli `json:"owed,omitzero"`
 }
 
 // life is what every estimator keeps over a restart: its clock, and whether its

@@ -327,6 +327,29 @@ func TestPredictionViolated(t *testing.T) {
 	})
 }
 
+func TestReservation(t *testing.T) {
+	owes := func(owed resources.Milli) []signal.Promise {
+		return []signal.Promise{{Resource: resources.CPUs, NoPeak: true, RevocableTotal: 1000, Owed: owed}}
+	}
+	// The hog has 0.9 of its 1 core, the node 2.
+	hog := func(allocated resources.Milli) []*snapshot.Snapshot {
+		return edit(nodeOf(t0, 1.9, onV2(0, 0)), func(s *snapshot.Snapshot) {
+			s.Usage.Executors = []snapshot.Executor{{ContainerID: "hog", Revocable: resources.Quantities{{Name: resources.CPUs, Amount: allocated}}}}
+		})
+	}
+	checkAll(t, signal.Reservation, []readingCase{
+		{name: "nothing was offered", ticks: hog(1000), want: absent(snapshot.NotRead), text: "blind, the last offer could not be read (not_read)"},
+		{name: "nothing is owed", ticks: hog(1000), promises: owes(0), want: amount(0), missing: amount(0)},
+		{
+			name: "a part is owed", ticks: hog(1000), promises: owes(400), want: amount(0.2), missing: amount(0.3),
+			text: "revocable containers use 0.90 CPUs, 0.40 of what they have are their owners' again above 0.1 % for 0 s of 5 s",
+		},
+		{name: "more is owed than is used", ticks: hog(3000), promises: owes(2500), want: amount(0.45), missing: amount(0.4)},
+		{name: "all is owed", ticks: hog(1000), promises: owes(1000), want: amount(0.45), missing: amount(0.9)},
+		{name: "no CPUs", ticks: edit(hog(1000)[0], func(s *snapshot.Snapshot) { s.Host.CPUs.Why = snapshot.Denied }), promises: owes(1), want: absent(snapshot.Denied)},
+	})
+}
+
 // The pass over 1000 containers, half of them regular: without anything to tell
 // of waiting, and with the pressure of each and quotas that have held them back.
 func BenchmarkLook(b *testing.B) {

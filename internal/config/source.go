@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // errSlow says that the file system does not answer.
@@ -31,6 +32,9 @@ type SourceConfig struct {
 	// Fresh is how old the inputs of the policy may be.
 	Fresh policy.Fresh
 	Log   *slog.Logger
+	// Reservations are offered: what owners allocate of them is given back, by rules
+	// of the policy or, where it has none, by built-in ones.
+	Reservations bool
 	// Now is time.Now, except in tests.
 	Now func() time.Time
 }
@@ -83,6 +87,9 @@ type PolicyStatus struct {
 	Err string `json:"err,omitzero"`
 }
 
+// builtIn stands for the file of a policy that only gives back reservations.
+const builtIn = "(built in)"
+
 // OpenPolicy reads the policy. A daemon that is started with a bad policy must
 // not run: nobody would expect the one of a file that was never good.
 func OpenPolicy(cfg SourceConfig) (*PolicySource, error) {
@@ -90,6 +97,10 @@ func OpenPolicy(cfg SourceConfig) (*PolicySource, error) {
 		cfg.Now = time.Now
 	}
 	s := &PolicySource{cfg: cfg, patience: 5 * time.Second, look: lookAt, reading: make(chan struct{}, 1)}
+	if cfg.Path == "" && cfg.Reservations {
+		p := policy.DefaultPolicy()
+		s.use(&PolicyFile{Policy: &p, File: builtIn}, cfg.Now())
+	}
 	if cfg.Path == "" {
 		return s, nil
 	}
@@ -228,6 +239,14 @@ func (s *PolicySource) judge(t sight) error {
 // use puts f in force.
 func (s *PolicySource) use(f *PolicyFile, now time.Time) {
 	f.Policy.Fresh = s.cfg.Fresh
+	if s.cfg.Reservations {
+		with, err := signal.WithReservation(f.Policy)
+		if err != nil { // two valid rules more than a valid policy
+			s.cfg.Log.Error("reservations are not given back by a rule", "err", err)
+		} else {
+			f.Policy = with
+		}
+	}
 	s.current.Store(f)
 	s.status = PolicyStatus{
 		File: f.File, Hash: f.Policy.Hash(), Since: now, Checked: now, Good: now,

@@ -41,8 +41,16 @@ func (b *Brain) State() qos.State { return b.qos }
 func promisesOf(o *estimator.Offer) []signal.Promise {
 	out := make([]signal.Promise, 0, len(o.Resources))
 	for i := range o.Resources {
-		if r := &o.Resources[i]; r.Estimate != nil {
-			out = append(out, signal.Promise{Resource: r.Resource, Peak: r.Peak + r.Margin, Allocated: r.RegularAllocated, RevocableTotal: r.RevocableTotal})
+		r := &o.Resources[i]
+		p := signal.Promise{Resource: r.Resource, RevocableTotal: r.RevocableTotal, NoPeak: r.Estimate == nil}
+		if r.Estimate != nil {
+			p.Peak, p.Allocated = r.Peak+r.Margin, r.RegularAllocated
+		}
+		if r.Allocation != nil {
+			p.Owed = r.Allocation.Owed
+		}
+		if r.Estimate != nil || r.Allocation != nil && r.Allocation.Governor != nil {
+			out = append(out, p)
 		}
 	}
 	return out

@@ -58,7 +58,7 @@ func measureBroken(v *View, _ *policy.Rule) Reading {
 	const input = "the estimate of regular demand"
 	n, p := &v.needs, v.promise()
 	switch {
-	case p == nil:
+	case p == nil, p.NoPeak:
 		return unknown(snapshot.NotRead, input)
 	case p.Peak < 0 || p.Allocated < 0:
 		return unknown(snapshot.Malformed, input)
@@ -90,6 +90,11 @@ type Promise struct {
 	// Peak is that demand, margin included; Allocated is what they are allocated.
 	Peak      resources.Milli `json:"peak"`
 	Allocated resources.Milli `json:"allocated"`
+	// NoPeak: the mode predicts none.
+	NoPeak bool `json:"no_peak,omitzero"`
 	// RevocableTotal is what may exist as revocable on the strength of it.
 	RevocableTotal resources.Milli `json:"revocable_total"`
+	// Owed is what owners have allocated of their reservations while it was
+	// allocated as revocable.
+	Owed resources.Milli `json:"owed,omitzero"`
 }

@@ -58,7 +58,7 @@ func unknown(why snapshot.Absence, input string) Reading {
 
 // table is in the order of the docs; nothing writes to it.
 var table = [...]Signal{
-	nodeCPU, regularCPUContention, regularCPUPressure, regularRunDelay, predictionViolated,
+	nodeCPU, regularCPUContention, regularCPUPressure, regularRunDelay, predictionViolated, reservation,
 	nodeMemory, regularMemory, regularMemoryPressure,
 	load1, load5, load15,
 }
