@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,13 +138,12 @@ func (m Masters) leader(ctx context.Context) (string, error) {
 	if err == nil {
 		err = json.Unmarshal(text, &info)
 	}
-	if a := info.Address; err == nil && (a.IP == "" && a.Hostname == "" || a.Port == 0) {
+	host := cmp.Or(info.Address.IP, info.Address.Hostname)
+	if err == nil && (host == "" || info.Address.Port == 0) {
 		err = fmt.Errorf("the leading master has no address: %s", text)
-	} else if err == nil && a.Hostname == "" {
-		info.Address.Hostname = a.IP
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", m, err)
 	}
-	return "http://" + net.JoinHostPort(info.Address.Hostname, strconv.Itoa(info.Address.Port)), nil
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(info.Address.Port)), nil
 }

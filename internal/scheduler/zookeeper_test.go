@@ -104,7 +104,7 @@ func TestZooKeeper(t *testing.T) {
 		found, err := m.candidates(ctx)
 		return strings.Join(found, ","), err
 	}
-	if found, err := find("/mesos", time.Minute); err != nil || found != "http://localhost:1" {
+	if found, err := find("/mesos", time.Minute); err != nil || found != "http://127.0.0.1:1" {
 		t.Errorf("the leader is %q, %v", found, err)
 	}
 	// The leader dies, and its node with it: the next one leads.
