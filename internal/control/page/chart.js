@@ -55,7 +55,7 @@ export class Chart {
     const ask = h("button", { type: "button", onclick: explainOffer, "aria-label": "Why is this much " + title + " offered?" }, "Why?");
     const legend = h("dl", { class: "legend" }, ...areas.map((a) => entry(a.name, a.title)),
       entry("capacity", "capacity"), entry("kill", "kill"), entry("ladder", "ladder step"));
-    this.figure = h("figure", { class: "chart" }, h("figcaption", {}, h("h3", {}, title), this.why, ask), this.svg, legend, this.when);
+    this.figure = h("figure", { class: "chart" }, h("figcaption", {}, h("h3", {}, title), ask, this.why), this.svg, legend, this.when);
     new ResizeObserver(() => this.redraw()).observe(this.svg);
   }
 
