@@ -85,7 +85,7 @@ func TestTop(t *testing.T) {
 			report(t, socket)
 			s := newScreen(t, size.width, size.height, "top", "--operator-socket", filepath.Join(dir, "operator.sock"))
 
-			now := s.await(t, "mode usage", "cpus offered 0.00", "NAME", "no cgroup", "q quit")
+			now := s.await(t, "mode usage", "cpus offered 0 CPUs", "NAME", "no cgroup", "q quit")
 			if strings.Contains(now, "FRAMEWORK") != size.wide {
 				t.Errorf("ids have columns of their own: %t\n%s", !size.wide, now)
 			}

@@ -42,7 +42,7 @@ type model struct {
 	kills bool
 	// rows and killed are what matches. marked is the row under the bar, key the
 	// container that it is, so that the bar stays with it.
-	rows   []row
+	rows   []*control.Container
 	killed []explain.Killed
 	marked int
 	key    snapshot.Key
@@ -268,7 +268,7 @@ func (m *model) explainMarked() tea.Cmd {
 	if m.kills {
 		return m.ask(func(ctx context.Context) (*control.Explanation, error) { return m.client.ExplainKill(ctx, id) })
 	}
-	about := details(m.rows[m.marked].of)
+	about := details(m.rows[m.marked])
 	return m.ask(func(ctx context.Context) (*control.Explanation, error) {
 		e, err := m.client.ExplainWhyNot(ctx, id)
 		if err != nil {

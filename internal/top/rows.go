@@ -6,92 +6,87 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/estimatord/estimatord/internal/control"
 	"github.com/estimatord/estimatord/internal/resources"
-	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
-// row is one container, as far as it is shown. What is not known is NaN.
-type row struct {
-	snapshot.Key
-	of                            *control.Container
-	name, framework, class, state string
-	cores, coresAllocated         float64
-	memory, memoryAllocated       float64 // MB
-	ageSeconds                    float64
-}
-
-// order is what rows are sorted by.
+// order is what the rows are sorted by, with what an operator looks for first.
 type order struct {
-	name string
-	// compare has first what an operator looks for.
-	compare func(a, b *row) int
+	name    string
+	compare func(a, b *control.Container) int
 }
 
 // orders are those that a key goes through.
 func orders() []order {
-	more := func(value func(*row) float64) func(a, b *row) int {
-		return func(a, b *row) int { return compareKnown(value(b), value(a)) }
+	most := func(value func(*control.Container) float64) func(a, b *control.Container) int {
+		return func(a, b *control.Container) int { return cmp.Compare(value(b), value(a)) } // what is not known is last
 	}
 	return []order{
-		{"CPUs used", more(func(r *row) float64 { return r.cores })},
-		{"MB used", more(func(r *row) float64 { return r.memory })},
-		{"CPUs above", more(func(r *row) float64 { return r.cores - r.coresAllocated })},
-		{"name", func(a, b *row) int { return cmp.Compare(a.name, b.name) }},
-		{"class", func(a, b *row) int { return cmp.Compare(b.class, a.class) }},
-		{"youngest", func(a, b *row) int { return compareKnown(a.ageSeconds, b.ageSeconds) }},
+		{"CPUs used", most(cores)},
+		{"MB used", most(memory)},
+		{"CPUs above", most(func(c *control.Container) float64 { return cores(c) - allocated(c, resources.CPUs) })},
+		{"name", func(a, b *control.Container) int { return cmp.Compare(a.Name(), b.Name()) }},
+		{"class", func(a, b *control.Container) int { return cmp.Compare(b.Class(), a.Class()) }},
+		{"youngest", func(a, b *control.Container) int { return b.FirstSeen.Compare(a.FirstSeen) }},
 	}
 }
 
-// compareKnown compares numbers, of which one that is not known is the least.
-func compareKnown(a, b float64) int { return cmp.Compare(a, b) } // cmp puts NaN first
-
-// rowOf is how a container stands, with its newest readings.
-func rowOf(c *control.Container, st *control.Status) row {
-	r := row{Key: c.Key, of: c, name: c.Name(), class: c.Class().String(), cores: math.NaN(), memory: math.NaN(), coresAllocated: math.NaN(), memoryAllocated: math.NaN(), ageSeconds: math.NaN()}
-	if c.CPU.Cores.OK() {
-		r.cores = c.CPU.Cores.V
+// cores is what a container uses, NaN when it is not known; memory the same in MB.
+func cores(c *control.Container) float64 {
+	if !c.CPU.Cores.OK() {
+		return math.NaN()
 	}
-	if b := c.Memory.UnreclaimableBytes; b.OK() {
-		r.memory = float64(b.N) / resources.MemUnitBytes
-	}
-	if st.Tick != nil && !c.FirstSeen.IsZero() {
-		r.ageSeconds = max(0, c.Age(st.Tick.At).Seconds())
-	}
-	if e := c.Executor; e != nil {
-		r.framework = e.FrameworkID
-		r.coresAllocated = e.Regular.Get(resources.CPUs).Plus(e.Revocable.Get(resources.CPUs)).Float()
-		r.memoryAllocated = e.Regular.Get(resources.Mem).Plus(e.Revocable.Get(resources.Mem)).Float()
-	}
-	r.state = st.State(c)
-	return r
+	return c.CPU.Cores.V
 }
 
-// matches reports whether a row has the text that is looked for, in whatever case.
-func (r *row) matches(text string) bool {
-	for _, field := range []string{r.name, r.ID, r.framework, r.class, r.state} {
-		if strings.Contains(strings.ToLower(field), strings.ToLower(text)) {
-			return true
-		}
+func memory(c *control.Container) float64 {
+	if !c.Memory.UnreclaimableBytes.OK() {
+		return math.NaN()
 	}
-	return false
+	return float64(c.Memory.UnreclaimableBytes.N) / resources.MemUnitBytes
 }
 
-// rowsOf are the containers that match, in order.
-func rowsOf(st *control.Status, filter string, by order, reverse bool) []row {
-	var rows []row
+// allocated is all that a container was given of a resource, NaN when the agent does
+// not list it.
+func allocated(c *control.Container, resource string) float64 {
+	if c.Executor == nil {
+		return math.NaN()
+	}
+	return c.Executor.Regular.Get(resource).Plus(c.Executor.Revocable.Get(resource)).Float()
+}
+
+func framework(c *control.Container) string {
+	if c.Executor == nil {
+		return ""
+	}
+	return c.Executor.FrameworkID
+}
+
+// age is how long the daemon has known a container.
+func age(c *control.Container, st *control.Status) string {
+	if st.Tick == nil || c.FirstSeen.IsZero() {
+		return "-"
+	}
+	return control.Short(c.Age(st.Tick.At).Truncate(time.Second))
+}
+
+// rowsOf are the containers that have the text in what is shown of them, in
+// whatever case, in order.
+func rowsOf(st *control.Status, text string, by order, reverse bool) (rows []*control.Container) {
 	for i := range st.Containers {
-		if r := rowOf(&st.Containers[i], st); r.matches(filter) {
-			rows = append(rows, r)
+		c := &st.Containers[i]
+		shown := strings.Join([]string{c.Name(), c.ID, framework(c), c.Class().String(), st.State(c)}, "\n")
+		if strings.Contains(strings.ToLower(shown), strings.ToLower(text)) {
+			rows = append(rows, c)
 		}
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		c := by.compare(&a, &b)
+	slices.SortFunc(rows, func(a, b *control.Container) int {
 		if reverse {
-			c = -c
+			a, b = b, a
 		}
-		return cmp.Or(c, a.Compare(b.Key))
+		return cmp.Or(by.compare(a, b), a.Compare(b.Key))
 	})
 	return rows
 }
@@ -101,13 +96,7 @@ func details(c *control.Container) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", c.Name(), c.Class())
 	if e := c.Executor; e != nil {
-		for _, part := range []struct{ name, value string }{
-			{"regular", e.Regular.String()}, {"revocable", e.Revocable.String()}, {"role", e.Role},
-		} {
-			if part.value != "" {
-				fmt.Fprintf(&b, "  %s %s\n", part.name, part.value)
-			}
-		}
+		fmt.Fprintf(&b, "  regular %s\n  revocable %s\n  role %s\n", cmp.Or(e.Regular.String(), "none"), cmp.Or(e.Revocable.String(), "none"), e.Role)
 		for _, l := range e.Labels {
 			fmt.Fprintf(&b, "  label %s=%s\n", l.Key, l.Value)
 		}

@@ -106,7 +106,7 @@ func TestTheBarStays(t *testing.T) {
 		{Key: snapshot.Key{ID: "c-hog", Inode: 1}, Cores: control.Series{3}, UnreclaimableBytes: control.Series{float32(math.NaN())}},
 	}}}
 	m.Update(update)
-	if m.marked != 0 || m.key.ID != "c-hog" || m.rows[0].cores != 3 {
+	if m.marked != 0 || m.key.ID != "c-hog" || cores(m.rows[0]) != 3 {
 		t.Errorf("the bar is under %d, %s: %+v", m.marked, m.key.ID, m.rows[0])
 	}
 	st := *m.st
@@ -147,7 +147,7 @@ func TestViewFits(t *testing.T) {
 		}
 	}
 	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
-	for _, want := range []string{"NO DAEMON", "gone", "web", "quota", "malformed", "1.50"} {
+	for _, want := range []string{"NO DAEMON", "gone", "web", "quota", "malformed", "1.5 CPUs"} {
 		if !strings.Contains(m.View().Content, want) {
 			t.Errorf("the screen lacks %q:\n%s", want, m.View().Content)
 		}

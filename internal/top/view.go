@@ -14,6 +14,7 @@ import (
 	"github.com/estimatord/estimatord/internal/control"
 	"github.com/estimatord/estimatord/internal/decision/explain"
 	"github.com/estimatord/estimatord/internal/printable"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // Attributes of text (ECMA-48 SGR). The library leaves them out where the terminal
@@ -127,7 +128,7 @@ func (m *model) resources() (lines []string) {
 			peak = number(o.Peak.Float())
 		}
 		lines = append(lines,
-			fmt.Sprintf("%s%-4s offered %s of %s %s%s %s", bold, o.Resource, number(o.Offered.Float()), number(last(h.Capacity)), unitOf(o.Resource), plain, styled(faint, why)),
+			fmt.Sprintf("%s%-4s offered %s of %s%s  %s", bold, o.Resource, explain.Quantity(o.Resource, o.Offered), number(last(h.Capacity)), plain, styled(faint, why)),
 			fmt.Sprintf("     R regular %s of %s (peak %s)  V revocable %s of %s (total %s)", number(last(h.RegularUsage)), allocated, peak,
 				number(last(h.RevocableUsage)), revocable, number(o.RevocableTotal.Float())),
 			"     "+bar(h, o.Offered.Float(), min(m.width, maxBar)-6))
@@ -145,14 +146,6 @@ func (m *model) history(resource string) *control.ResourceHistory {
 		}
 	}
 	return &control.ResourceHistory{}
-}
-
-// unitOf is the unit of a resource's amounts.
-func unitOf(resource string) string {
-	if resource == "mem" {
-		return "MB"
-	}
-	return "CPUs"
 }
 
 // bar shows who uses the capacity: R regular, V revocable, x outside the
@@ -257,9 +250,9 @@ func (m *model) line(i int) string {
 		c := m.killed[i].Cells()
 		return fmt.Sprintf("  %s  %-8s  %s: %s", c[0], c[1], c[2], c[3])
 	}
-	r := &m.rows[i]
-	return m.wide(r.name, r.ID, r.framework, r.class, number(r.cores), number(r.coresAllocated),
-		number(r.memory), number(r.memoryAllocated), age(r.ageSeconds), r.state)
+	c := m.rows[i]
+	return m.wide(c.Name(), c.ID, framework(c), c.Class().String(), number(cores(c)), number(allocated(c, resources.CPUs)),
+		number(memory(c)), number(allocated(c, resources.Mem)), age(c, m.st), m.st.State(c))
 }
 
 // wide puts cells into columns as wide as the screen allows.
@@ -316,11 +309,4 @@ func number(v float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 2, 64)
-}
-
-func age(seconds float64) string {
-	if math.IsNaN(seconds) {
-		return "-"
-	}
-	return control.Short(time.Duration(seconds) * time.Second)
 }
