@@ -57,7 +57,7 @@ func TestOperatorCommands(t *testing.T) {
 	if line := p.await(t, "offer"); line["offered"] != "0" || line["why"] != "paused" {
 		t.Errorf("paused: offer %v", line)
 	}
-	if out := operate(t, "status", socket); !strings.Contains(out, "PAUSED") {
+	if out := operate(t, "status", socket); !strings.Contains(out, "Paused by an operator") {
 		t.Errorf("status while paused:\n%s", out)
 	}
 	if out := operate(t, "resume", socket); !strings.HasPrefix(out, "resumed") {
@@ -99,7 +99,7 @@ func TestAPauseOutlastsARestart(t *testing.T) {
 	if line := p.await(t, "offer"); line["offered"] != "0" || line["why"] != "paused" {
 		t.Errorf("after a restart: offer %v", line)
 	}
-	if out := operate(t, "status", socket); !strings.Contains(out, "PAUSED") || !strings.Contains(out, "until resume:") {
+	if out := operate(t, "status", socket); !strings.Contains(out, "Paused by an operator") || !strings.Contains(out, "until resume:") {
 		t.Errorf("status after a restart:\n%s", out)
 	}
 	operate(t, "resume", socket)

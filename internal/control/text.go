@@ -84,12 +84,6 @@ const cellWidth = 37
 func (p *printer) daemon(st *Status) {
 	d := &st.Daemon
 	p.entry("daemon", "%s, pid %d, up %s, mode %s", d.Version, d.PID, p.since(d.Started), d.Mode)
-	if d.Paused() {
-		p.entry("", "PAUSED for %s, until %s: nothing is offered or taken", p.since(d.PausedSince), d.Ends())
-	}
-	if t := st.Tick; t != nil && t.QoS.Budget.Open() {
-		p.entry("", "KILL BUDGET SPENT %s ago: nothing is offered or killed", p.since(t.QoS.Budget.OpenSince))
-	}
 }
 
 func (p *printer) policy(pol *config.PolicyStatus) {
@@ -128,7 +122,11 @@ func (p *printer) tick(st *Status) {
 	}
 	c := &t.Containers
 	p.entry("tasks", "%d regular, %d revocable, %d shared, %d unknown, %d unreadable", c.Regular, c.Revocable, c.Shared, c.UnknownToAgent, c.Unreadable)
-	p.entry("budget", "%d kills left, %d used", t.QoS.Budget.Left, t.QoS.Budget.Used)
+	spent := ""
+	if b := &t.QoS.Budget; b.Open() {
+		spent = ", spent " + p.since(b.OpenSince) + " ago: nothing is offered or killed"
+	}
+	p.entry("budget", "%d kills left, %d used%s", t.QoS.Budget.Left, t.QoS.Budget.Used, spent)
 }
 
 func (p *printer) offers(st *Status) {

@@ -86,7 +86,7 @@ func (p *page) offer(o *OfferOf, r *decision.Record) {
 		p.row("", "allocated to regular containers", of(allocated.RegularAllocated), "")
 		p.row("", "predicted", "-", "nothing is promised blindly")
 	default:
-		p.terms(o, r)
+		p.terms(o)
 	}
 	if a := o.Allocation; a != nil {
 		p.reserved(a, of)
@@ -118,7 +118,7 @@ func (p *page) reserved(a *estimator.AllocationOffer, of func(resources.Milli) s
 }
 
 // terms are those of an offer that was estimated and governed.
-func (p *page) terms(o *OfferOf, r *decision.Record) {
+func (p *page) terms(o *OfferOf) {
 	of := func(x resources.Milli) string { return Quantity(o.Resource, x) }
 	p.row("", "allocated to regular containers", of(o.RegularAllocated), "")
 	p.row("-", "their predicted peak demand", of(o.Peak), fmt.Sprintf("use %s, demand %s now", of(o.Usage), of(o.Demand)))
@@ -136,16 +136,4 @@ func (p *page) terms(o *OfferOf, r *decision.Record) {
 	p.row("=", "target", of(o.Target), "the lesser of the two")
 	p.row("", "revocable total before", of(o.Governor.Before), "")
 	p.row("", "least target of the hold time", of(o.Governor.Least), "")
-	if o.Governor.HoldSeconds > 0 {
-		p.row("", "no raise after an action for", seconds(o.Governor.HoldSeconds), "")
-	}
-	if o.Governor.RaiseSeconds > 0 {
-		p.row("", "next raise in", seconds(o.Governor.RaiseSeconds), "")
-	}
-	switch {
-	case r.Commands.Paused:
-		p.row("", "paused by an operator", "yes", "")
-	case o.Governor.Stopped:
-		p.row("", "stopped by the ladder", "yes", asking(r))
-	}
 }
