@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,7 +78,7 @@ func FateOf(s *scheduler.TaskStatus) Fate {
 // Explain is what a user is told of a task of which s is the last status. group
 // are the last statuses of all tasks of its executor.
 func Explain(s *scheduler.TaskStatus, group []scheduler.TaskStatus) string {
-	says, fate := states[s.State].says, FateOf(s)
+	says, fate := cmp.Or(states[s.State].says, s.State), FateOf(s)
 	switch fate {
 	case Live, Finished:
 		return says
