@@ -62,12 +62,12 @@ func TestRulesDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := "<!-- rules of revocable resources -->\n| rule | held to by | what breaks it |\n|---|---|---|\n"
+	table := []byte("<!-- rules of revocable resources -->\n| rule | held to by | what breaks it |\n|---|---|---|\n")
 	for _, r := range Rules() {
-		table += fmt.Sprintf("| %s | %s | %s |\n", r.Says, r.By, r.Then)
+		table = fmt.Appendf(table, "| %s | %s | %s |\n", r.Says, r.By, r.Then)
 	}
-	table += "<!-- end of rules -->\n"
-	if !strings.Contains(string(page), table) {
+	table = append(table, "<!-- end of rules -->\n"...)
+	if !strings.Contains(string(page), string(table)) {
 		t.Errorf("docs/frameworks.md lacks\n%s", table)
 	}
 }
