@@ -105,7 +105,7 @@ func (p *policyText) keys() []key {
 			key{name: "min_age", help: "spares containers known to this daemon for less", value: duration(&v.MinAge, 0, policy.MaxWait)},
 			key{name: "min_usage", help: "spares containers that use less, in cores", value: number(&v.MinUsage, 0, policy.MaxCores)},
 			key{name: "protect", help: "never killed, although revocable", value: section(
-				key{name: "frameworks", help: "framework ids", value: list(&v.Protect.Frameworks, noControl)},
+				key{name: "frameworks", help: "ids or, with agent_url, names of frameworks", value: list(&v.Protect.Frameworks, noControl)},
 				key{name: "roles", help: "roles, with the roles below them", value: list(&v.Protect.Roles, noControl)},
 				key{name: "labels", help: "`key` or `key=value`, of the executor or of any of its tasks", value: labels(&v.Protect.Labels)},
 			)},
@@ -140,7 +140,7 @@ func ruleKeys(r *policy.Rule) []key {
 
 func priorityKeys(r *policy.Priority) []key {
 	return []key{
-		{name: "framework", help: "framework id; or", value: text(&r.Framework, "text", "", noControl)},
+		{name: "framework", help: "id or, with agent_url, name of a framework; or", value: text(&r.Framework, "text", "", noControl)},
 		{name: "role", help: "role, with the roles below it; or", value: text(&r.Role, "text", "", noControl)},
 		{name: "label", help: "`key` or `key=value`; exactly one of the three", value: text(&r.Label, "text", labelPattern, noControl)},
 		{name: "priority", help: "rank", value: whole(&r.Priority, "whole number", -1000, 1000), required: true},

@@ -23,6 +23,8 @@ type agent struct {
 	*agentapi.Server
 	checkpoint *checkpoint
 	log        *slog.Logger
+	// view is nil where the agent's own API is not asked.
+	view *agentView
 	// dying are the kills of an earlier run that its agent was told of, made anew
 	// from what the agent reports now.
 	dying []qos.Victim
@@ -34,8 +36,17 @@ type agent struct {
 	earlier []qos.InFlight
 }
 
-func newAgent(srv *agentapi.Server, c *checkpoint, log *slog.Logger) *agent {
-	return &agent{Server: srv, checkpoint: c, log: log, earlier: slices.Clone(c.restored.Decisions.UnderWay)}
+func newAgent(srv *agentapi.Server, c *checkpoint, view *agentView, log *slog.Logger) *agent {
+	return &agent{Server: srv, checkpoint: c, view: view, log: log, earlier: slices.Clone(c.restored.Decisions.UnderWay)}
+}
+
+// Usage implements tick.Agent.
+func (a *agent) Usage() *snapshot.Usage {
+	u := a.Server.Usage()
+	if a.view != nil {
+		u = a.view.name(u)
+	}
+	return u
 }
 
 // Kill implements tick.Agent.

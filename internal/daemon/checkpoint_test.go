@@ -236,7 +236,7 @@ func TestKillsInFlightSurviveACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAgent(srv, second, log)
+	a := newAgent(srv, second, nil, log)
 	see := func(after time.Duration, keys ...snapshot.Key) (inFlight, dying []string) {
 		s := &snapshot.Snapshot{At: at.Add(after), TreeWhy: snapshot.Present}
 		for _, key := range keys {

@@ -29,6 +29,7 @@ func everything(t *testing.T) *parts {
 	cfg.Policy, cfg.StateFile = policy, filepath.Join(dir, "state")
 	cfg.Decisions.Dir = filepath.Join(dir, "decisions")
 	cfg.Recording.Dir = filepath.Join(dir, "recording")
+	cfg.AgentURL = "http://127.0.0.1:5051" // nobody asks it before the daemon runs
 	log := slog.New(slog.DiscardHandler)
 	a, err := (&Daemon{cfg: cfg, log: log}).assemble(&actuator{log: log})
 	if err != nil {

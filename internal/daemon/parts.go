@@ -86,7 +86,11 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p.agent = newAgent(srv, p.checkpoint, log)
+	view, err := newAgentView(cfg, log)
+	if err != nil {
+		return nil, fmt.Errorf("agent_url: %w", err)
+	}
+	p.agent = newAgent(srv, p.checkpoint, view, log)
 
 	ticks, sampling := metrics.NewTicks(), metrics.NewSampling(mon.Stats)
 	collectors := []prometheus.Collector{
@@ -104,6 +108,14 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		Observers: []tick.Observer{
 			ticks, sampling, &liveness{agent: srv, log: log, limit: cfg.SampleStaleAfter}, &notOffering{log: log}, p.checkpoint,
 		},
+	}
+	if view != nil {
+		p.services = append(p.services, view.poller.Run)
+		loop.Observers = append(loop.Observers, view)
+		collectors = append(collectors, metrics.NewAgentView(view.stats))
+	}
+	if cfg.KillViaAgentAPI {
+		p.services = append(p.services, func(ctx context.Context) error { return view.kill(ctx, p.agent) })
 	}
 	warnOfOthers(cfg, log)
 	if cfg.Decisions.Dir != "" {
@@ -275,7 +287,7 @@ func (p *parts) people(cfg *config.Config) *control.Config {
 		Daemon: control.Daemon{
 			Version: p.build.Version, Revision: p.build.Revision, ConfigHash: cfg.Hash(), Mode: string(cfg.Mode), Started: time.Now(),
 		},
-		Recent: p.recent, Policy: p.policy.Status, Usage: p.agent.Usage, InFlight: p.agent.InFlight, Throttles: p.actuator.last, Pending: &p.pending,
+		Recent: p.recent, Policy: p.policy.Status, Usage: p.agent.Server.Usage, InFlight: p.agent.InFlight, Throttles: p.actuator.last, Pending: &p.pending,
 		Registry: p.registry, Containers: p.containers, Log: p.log, Now: time.Now,
 	}
 }

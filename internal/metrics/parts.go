@@ -51,6 +51,25 @@ func NewAgentAPI(status func() agentapi.Status) prometheus.Collector {
 	})
 }
 
+// AgentView is what the agent's own API says.
+type AgentView struct {
+	// OK: its last answer is good and fresh.
+	OK bool
+	// Disagree is of how many containers it tells another CPU time.
+	Disagree int
+}
+
+// NewAgentView shows how it stands with the agent's own API. Without agent_url
+// there is nothing to show.
+func NewAgentView(view func() AgentView) prometheus.Collector {
+	return newCollector(always(view), []family[AgentView]{
+		number("agent_api_working", "1 while the agent's own API (agent_url) answers, and its last answer is fresh.",
+			func(v AgentView) float64 { return boolean(v.OK) }),
+		number("agent_usage_disagreements", "Containers whose CPU time by the agent is not what their cgroups say, by more than a tenth.",
+			func(v AgentView) float64 { return float64(v.Disagree) }),
+	})
+}
+
 // NewDecisions shows how the decision log goes.
 func NewDecisions(stats func() rotate.Stats) prometheus.Collector {
 	return newCollector(always(func() recording.Stats { return recording.Stats{Stats: stats()} }), logFamilies("decisions", "decision log"))

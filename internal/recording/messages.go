@@ -188,6 +188,7 @@ func (c *codec) reservation(p *pb.Reservation, r *snapshot.Reservation) {
 func (c *codec) executor(p *pb.Executor, e *snapshot.Executor) {
 	c.text(&p.ContainerId, &e.ContainerID)
 	c.text(&p.FrameworkId, &e.FrameworkID)
+	c.text(&p.FrameworkName, &e.FrameworkName)
 	c.text(&p.ExecutorId, &e.ExecutorID)
 	c.text(&p.Name, &e.Name)
 	c.text(&p.Source, &e.Source)

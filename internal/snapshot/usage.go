@@ -111,8 +111,11 @@ func (c *Class) UnmarshalText(text []byte) error { return enum.Unmarshal(classWo
 type Executor struct {
 	ContainerID string `json:"container_id"`
 	FrameworkID string `json:"framework_id"`
-	ExecutorID  string `json:"executor_id"`
-	Name        string `json:"name,omitzero"`
+	// FrameworkName is what the framework calls itself, "" where the agent's own API
+	// is not asked: its report has ids only.
+	FrameworkName string `json:"framework_name,omitzero"`
+	ExecutorID    string `json:"executor_id"`
+	Name          string `json:"name,omitzero"`
 	// Source is deprecated in Mesos; for a command task it is the task id.
 	Source string `json:"source,omitzero"`
 	// Role is the allocation role of its resources, "" when the agent sent none.
@@ -131,6 +134,11 @@ type Executor struct {
 	Tasks []Task `json:"tasks,omitempty"`
 	// HasStatistics: the agent's containerizer answered for it.
 	HasStatistics bool `json:"has_statistics,omitzero"`
+}
+
+// InFramework reports whether that is the id or the name of e's framework.
+func (e *Executor) InFramework(word string) bool {
+	return word == e.FrameworkID || word == e.FrameworkName && word != ""
 }
 
 // Task is one task of an executor.

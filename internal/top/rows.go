@@ -61,7 +61,7 @@ func framework(c *control.Container) string {
 	if c.Executor == nil {
 		return ""
 	}
-	return c.Executor.FrameworkID
+	return cmp.Or(c.Executor.FrameworkName, c.Executor.FrameworkID)
 }
 
 // age is how long the daemon has known a container.

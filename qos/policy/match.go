@@ -19,7 +19,7 @@ type matcher struct {
 }
 
 var (
-	framework = matcher{"framework id", findFramework}
+	framework = matcher{"framework", findFramework}
 	role      = matcher{"role", findRole}
 	label     = matcher{"label", findLabel}
 )
@@ -54,16 +54,11 @@ func neverMatches(m matcher, word string) string {
 
 const noPatterns = "patterns are not supported"
 
-// findFramework goes by what Mesos allows in an id (validateID,
-// src/common/validation.cpp).
+// findFramework refuses little: a name may be any text, an id has no blanks and
+// slashes.
 func findFramework(word string) (wrong, meant string) {
-	switch {
-	case strings.Contains(word, "*"):
-		return noPatterns + ", list each framework id", ""
-	case strings.ContainsAny(word, `/\`) || word == "." || word == "..":
-		return "Mesos allows no such framework id", ""
-	case strings.ContainsFunc(word, unicode.IsSpace):
-		return "Mesos allows no blanks in a framework id", ""
+	if strings.Contains(word, "*") {
+		return noPatterns + ", list each framework", ""
 	}
 	return "", ""
 }

@@ -23,7 +23,7 @@ type Victims struct {
 
 // Protect lists containers that are never killed, although revocable.
 type Protect struct {
-	// Frameworks are framework ids.
+	// Frameworks are ids or names of frameworks.
 	Frameworks []string `json:"frameworks,omitempty"`
 	// Roles are allocation roles; a role includes those below it (a, a/b).
 	Roles []string `json:"roles,omitempty"`
@@ -43,7 +43,7 @@ type Priority struct {
 // Protects reports whether e is on one of the lists.
 func (p *Protect) Protects(e *snapshot.Executor) bool {
 	for _, f := range p.Frameworks {
-		if f == e.FrameworkID {
+		if e.InFramework(f) {
 			return true
 		}
 	}
@@ -73,7 +73,7 @@ func (p *Priority) Includes(q *Priority) bool {
 func (v *Victims) PriorityOf(e *snapshot.Executor) int {
 	for i := range v.Priorities {
 		p := &v.Priorities[i]
-		if p.Framework != "" && p.Framework == e.FrameworkID ||
+		if p.Framework != "" && e.InFramework(p.Framework) ||
 			p.Role != "" && hasRole(e, p.Role) ||
 			p.Label != "" && hasLabel(e, p.Label) {
 			return p.Priority

@@ -37,8 +37,8 @@ function row(c, dying) {
     class: x?.class ?? "unknown", dying,
     cores: known(c.cpu?.cores), mem: known(c.memory?.unreclaimable_bytes) == null ? null : c.memory.unreclaimable_bytes / MiB,
     applied: (c.applied ?? []).filter((a) => a.value).map((a) => a.name.replace("_", " ") + " " + a.value),
-    framework: x?.framework_id ?? "", executor: x?.executor_id ?? "",
-    text: [c.id, x?.executor_id, x?.framework_id, x?.name, x?.role, ...tasks.flatMap((t) => [t.id, t.name]), ...labels].join(" ").toLowerCase(),
+    framework: x?.framework_name ?? x?.framework_id ?? "", executor: x?.executor_id ?? "",
+    text: [c.id, x?.executor_id, x?.framework_id, x?.framework_name, x?.name, x?.role, ...tasks.flatMap((t) => [t.id, t.name]), ...labels].join(" ").toLowerCase(),
   };
 }
 

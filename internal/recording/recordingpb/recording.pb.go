@@ -862,6 +862,7 @@ type Executor struct {
 	Tasks         []*Task                `protobuf:"bytes,11,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	HasStatistics bool                   `protobuf:"varint,12,opt,name=has_statistics,json=hasStatistics,proto3" json:"has_statistics,omitempty"`
 	Own           []*Quantity            `protobuf:"bytes,13,rep,name=own,proto3" json:"own,omitempty"`
+	FrameworkName []byte                 `protobuf:"bytes,14,opt,name=framework_name,json=frameworkName,proto3" json:"framework_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -983,6 +984,13 @@ func (x *Executor) GetHasStatistics() bool {
 func (x *Executor) GetOwn() []*Quantity {
 	if x != nil {
 		return x.Own
+	}
+	return nil
+}
+
+func (x *Executor) GetFrameworkName() []byte {
+	if x != nil {
+		return x.FrameworkName
 	}
 	return nil
 }
@@ -1717,7 +1725,7 @@ const file_recording_proto_rawDesc = "" +
 	"\x04role\x18\x01 \x01(\fR\x04role\x12=\n" +
 	"\breserved\x18\x02 \x03(\v2!.estimatord.recording.v1.QuantityR\breserved\x12?\n" +
 	"\tallocated\x18\x03 \x03(\v2!.estimatord.recording.v1.QuantityR\tallocated\x127\n" +
-	"\x05disks\x18\x04 \x03(\v2!.estimatord.recording.v1.QuantityR\x05disks\"\x8e\x04\n" +
+	"\x05disks\x18\x04 \x03(\v2!.estimatord.recording.v1.QuantityR\x05disks\"\xb5\x04\n" +
 	"\bExecutor\x12!\n" +
 	"\fcontainer_id\x18\x01 \x01(\fR\vcontainerId\x12!\n" +
 	"\fframework_id\x18\x02 \x01(\fR\vframeworkId\x12\x1f\n" +
@@ -1733,7 +1741,8 @@ const file_recording_proto_rawDesc = "" +
 	" \x01(\tR\x05class\x123\n" +
 	"\x05tasks\x18\v \x03(\v2\x1d.estimatord.recording.v1.TaskR\x05tasks\x12%\n" +
 	"\x0ehas_statistics\x18\f \x01(\bR\rhasStatistics\x123\n" +
-	"\x03own\x18\r \x03(\v2!.estimatord.recording.v1.QuantityR\x03own\"\xe0\x01\n" +
+	"\x03own\x18\r \x03(\v2!.estimatord.recording.v1.QuantityR\x03own\x12%\n" +
+	"\x0eframework_name\x18\x0e \x01(\fR\rframeworkName\"\xe0\x01\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12;\n" +
