@@ -348,7 +348,7 @@ func (c *testCluster) subscribe(call *scheduler.Call, w http.ResponseWriter, r *
 	w.Header().Set("Mesos-Stream-Id", f.stream)
 	w.Header().Set("Content-Type", "application/json")
 	c.mu.Unlock()
-	first := fmt.Sprintf(`{"type":"SUBSCRIBED","subscribed":{"framework_id":{"value":%q},"heartbeat_interval_seconds":0.5}}`, f.id)
+	first := fmt.Sprintf(`{"type":"SUBSCRIBED","subscribed":{"framework_id":{"value":%q},"heartbeat_interval_seconds":5}}`, f.id)
 	_, _ = fmt.Fprintf(w, "%d\n%s", len(first), first)
 	defer func() {
 		c.mu.Lock()
@@ -499,7 +499,7 @@ func (c *testCluster) call(line ...string) (code int, out, errors string) {
 	if i := slices.Index(line, "lint"); i != 0 {
 		args = append([]string{line[0], "--master=" + c.master()}, line[1:]...)
 		if strings.HasPrefix(line[0], "-") {
-			args = append([]string{"--master=" + c.master()}, line...)
+			args = append([]string{"--master=" + c.master(), "--timeout=2m", "--connect-timeout=1m"}, line...)
 		}
 	}
 	root := newRoot()
