@@ -104,7 +104,7 @@ func eventsOf(before, r *decision.Record, kills []*explain.Kill) (all []Event) {
 }
 
 func ladderText(r *decision.Record, l *qos.LadderState, was policy.Rung) string {
-	text := fmt.Sprintf("The %s ladder goes from %s to %s", l.Resource, was, l.Rung)
+	text := fmt.Sprintf("The %s ladder goes from %s to %s", l.Resource, spaced(was), spaced(l.Rung))
 	if l.Limit > 0 && l.Rung >= policy.Throttle {
 		text += ", throttled containers may use " + signal.Amount(l.Resource, l.Limit)
 	}
@@ -113,6 +113,8 @@ func ladderText(r *decision.Record, l *qos.LadderState, was policy.Rung) string 
 	}
 	return text + "."
 }
+
+func spaced(r policy.Rung) string { return strings.ReplaceAll(r.String(), "_", " ") }
 
 // because is the sentence of a rule without its name.
 func because(r *decision.Record, rule *qos.RuleState) string {
@@ -143,9 +145,9 @@ func offers(before, r *decision.Record, add func(Kind, string, string, ...any)) 
 		why := r.OfferWhy(o)
 		switch {
 		case total != o.RevocableTotal:
-			add(EventOffer, o.Resource, "The revocable total of %s goes from %s to %s. %s", o.Resource, total, o.RevocableTotal, why.Text())
+			add(EventOffer, o.Resource, "The revocable total of %s goes from %s to %s. %s", o.Resource, total, o.RevocableTotal, firstSentence(why)+".")
 		case why != was && o.RevocableTotal == 0:
-			add(EventOffer, o.Resource, "Nothing of %s may be revocable. %s", o.Resource, why.Text())
+			add(EventOffer, o.Resource, "Nothing of %s may be revocable. %s", o.Resource, firstSentence(why)+".")
 		}
 	}
 }

@@ -116,6 +116,8 @@ func summary(r *decision.Record, mode string, pol *config.PolicyStatus, pause Pa
 		return Notice, "Revocable containers are killed, so that regular tasks get what they are allocated."
 	case len(active) > 0:
 		return Notice, fmt.Sprintf("Capacity is taken back for regular tasks: %s %s active. %s", strings.Join(active, ", "), are(len(active)), r.QoS.Why.Text())
+	case stopped(r):
+		return Notice, "The offer is stopped: regular tasks needed the node a moment ago."
 	case mode == string(config.ModeNoop):
 		return Good, "All is well. The mode is noop: nothing is offered, the daemon only watches." + wouldOffer(r)
 	case learning(r):
@@ -141,6 +143,15 @@ func blindness(r *decision.Record) reason.Code {
 		}
 	}
 	return r.QoS.Blind
+}
+
+func stopped(r *decision.Record) bool {
+	for i := range r.Offer.Resources {
+		if r.OfferWhy(&r.Offer.Resources[i]) == reason.Stopped {
+			return true
+		}
+	}
+	return false
 }
 
 func learning(r *decision.Record) bool {
@@ -189,7 +200,7 @@ func offered(r *decision.Record) string {
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
 		if o.RevocableTotal == 0 {
-			all = append(all, "nothing of "+o.Resource+" offered: "+lower(strings.TrimSuffix(r.OfferWhy(o).Text(), ".")))
+			all = append(all, "nothing of "+o.Resource+" offered: "+lower(firstSentence(r.OfferWhy(o))))
 			continue
 		}
 		text := number(o.Offered.Float()) + unitOf(o.Resource) + " offered"
@@ -203,6 +214,12 @@ func offered(r *decision.Record) string {
 	}
 	text := strings.Join(all, "; ") + "."
 	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// firstSentence is what a code says, without what it says of other things.
+func firstSentence(c reason.Code) string {
+	text, _, _ := strings.Cut(c.Text(), ". ")
+	return strings.TrimSuffix(text, ".")
 }
 
 func lower(text string) string {

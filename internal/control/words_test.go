@@ -31,6 +31,7 @@ func TestSummary(t *testing.T) {
 		{name: "paused and blind", change: func(r *decision.Record) { r.Offer.Resources[0].Why = reason.StaleUsage }, paused: Pause{PausedSince: now}, level: Notice, want: "since 12:00:00 UTC, until resume or a restart:"},
 		{name: "spent", change: func(r *decision.Record) { r.QoS.Budget.OpenSince, r.QoS.Budget.Used = now, 5 }, level: Bad, want: "spent (5 kills)"},
 		{name: "active", change: func(r *decision.Record) { r.QoS.Rules[0].Active, r.QoS.Why = true, reason.Throttled }, level: Notice, want: "rule cpu is active. A rule is active; revocable containers are throttled."},
+		{name: "stopped", change: func(r *decision.Record) { r.Offer.Resources[0].Why = reason.Stopped }, level: Notice, want: "The offer is stopped"},
 		{name: "killing", change: func(r *decision.Record) { r.Dying = make([]decision.Dying, 1) }, level: Notice, want: "are killed"},
 		{name: "learning", change: func(r *decision.Record) { r.Offer.Resources[0].Why = reason.CountedInFull }, pol: &config.PolicyStatus{}, level: Notice, want: "learning"},
 	} {

@@ -16,7 +16,7 @@ function headroom(r, i) {
 
 const names = { cpus: "CPU", mem: "Memory" };
 // Times on the axis are multiples of one of these, in seconds.
-const spans = [30, 60, 180, 300, 600, 1200, 3600, 7200, 14400, 28800];
+const spans = [15, 30, 60, 180, 300, 600, 1200, 3600, 7200, 14400, 28800];
 const left = 44, bottom = 20, top = 36, buckets = 300;
 
 /** Round numbers up to most, some four of them. */
@@ -72,7 +72,7 @@ export class Chart {
     if (!r || !width) return;
     const { at } = this.past;
     // A daemon that was started lately has no past that would be worth the room.
-    const seconds = Math.min(this.past.seconds, Math.max(120, this.now - at[0]));
+    const seconds = Math.min(this.past.seconds, Math.max(60, this.now - at[0]));
     const from = this.now - seconds;
     this.seconds = seconds;
     this.x = (t) => left + ((t - from) / seconds) * (width - left);

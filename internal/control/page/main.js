@@ -111,12 +111,12 @@ function drawRules(now) {
     const [badge, text] = cells[4].children;
     say(badge, w.state);
     set(badge, "class", "badge " + (r.active ? "bad" : r.exceeded || r.why === "blind" ? "notice" : r.why === "calm" ? "good" : ""));
-    say(text, "asks for " + r.action + ". " + w.text);
+    say(text, "asks for " + r.action.replace("_", " ") + ". " + w.text);
   });
   const steps = (q.ladders ?? []).filter((l) => l.rung !== "none" || l.wanted !== "none");
   say(byId("ladders"), steps.map((l) => {
     const since = l.since ? " for " + lasting(Math.max(0, now - Date.parse(l.since) / 1000)) : "";
-    return `The ${l.resource} ladder stands at ${l.rung}${since}${l.rule ? ", rule " + l.rule : ""}.`;
+    return `The ${l.resource} ladder stands at ${l.rung.replace("_", " ")}${since}${l.rule ? ", rule " + l.rule : ""}.`;
   }).join(" "));
 }
 
