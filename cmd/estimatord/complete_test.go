@@ -26,11 +26,11 @@ func completed(t *testing.T, args ...string) []string {
 // The last word says what the shell may add: 0 files, 4 nothing, 16 directories.
 func TestCompletions(t *testing.T) {
 	for line, want := range map[string]string{
-		"--mode ":                   "fixed usage noop :4",
-		"--mode=u":                  "fixed usage noop :4", // the shell chooses
+		"--mode ":                   "fixed usage allocation usage+allocation noop :4",
+		"--mode=u":                  "fixed usage allocation usage+allocation noop :4", // the shell chooses
 		"config check --log-level ": "debug info warn error :4",
 		"config check --kind ":      "policy daemon :4",
-		"replay decisions --mode ":  "fixed usage noop :4",
+		"replay decisions --mode ":  "fixed usage allocation usage+allocation noop :4",
 		"record export --format ":   "csv :4",
 		"replay --resource ":        "cpus mem :4",
 		"replay --trace ":           ":0",
