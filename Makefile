@@ -12,7 +12,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test check build-bench fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install uninstall packages image packages-check licenses clean help
+.PHONY: all build demo test check build-bench dashboards monitoring-check fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install uninstall packages image packages-check licenses clean help
 
 all: build
 
@@ -49,13 +49,21 @@ test: ## Every test, in a few minutes. What this user may not try is named at th
 		'them all: sudo make test. For the demo and its tests alone, where systemd runs' \
 		'cgroup v2: systemd-run --user --scope -p Delegate=yes make test'
 
-check: lint vulncheck licenses proto-check build-bench glue-check packages-check fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
+check: lint vulncheck licenses proto-check build-bench monitoring-check glue-check packages-check fuzz race test-cgroup2 ## What CI runs besides make test: lint, fuzzing, races, a cgroup v2 guest.
 
 # A module of its own: only this comparison needs cadvisor.
 build-bench: ## The measuring programs compile, the comparison with cadvisor too.
 	$(GO) build -o /dev/null ./internal/bench/cost
 	$(GO) build -o /dev/null ./internal/bench/contention
 	cd internal/bench/cadvisor && $(GO) build -o /dev/null .
+
+# A module of its own: only these need Grafana's SDK and the parser of PromQL.
+dashboards: ## The Grafana dashboards, as deploy/monitoring/dashboards/*.json.
+	cd internal/tools/monitoring && $(GO) run . ../../../deploy/monitoring/dashboards
+
+# The tests build and run the real daemon, which Go's cache does not know.
+monitoring-check: ## Dashboards, rules and alerts are valid, ask for what there is, and work with Debian's prometheus.
+	cd internal/tools/monitoring && $(GO) mod tidy -diff && $(GO) vet . && $(GO) test -count=1 .
 
 # go test -fuzz takes one target of one package at a time.
 fuzz: ## Each fuzz target for FUZZTIME.
