@@ -147,7 +147,7 @@ func offers(before, r *decision.Record, add func(Kind, string, string, ...any)) 
 		case total != o.RevocableTotal:
 			add(EventOffer, o.Resource, "The revocable total of %s goes from %s to %s. %s", o.Resource, total, o.RevocableTotal, firstSentence(why)+".")
 		case why != was && o.RevocableTotal == 0:
-			add(EventOffer, o.Resource, "Nothing of %s may be revocable. %s", o.Resource, firstSentence(why)+".")
+			add(EventOffer, o.Resource, "No %s may be revocable. %s", o.Resource, firstSentence(why)+".")
 		}
 	}
 }

@@ -200,7 +200,7 @@ func offered(r *decision.Record) string {
 	for i := range r.Offer.Resources {
 		o := &r.Offer.Resources[i]
 		if o.RevocableTotal == 0 {
-			all = append(all, "nothing of "+o.Resource+" offered: "+lower(firstSentence(r.OfferWhy(o))))
+			all = append(all, "no "+o.Resource+" offered: "+lower(firstSentence(r.OfferWhy(o))))
 			continue
 		}
 		text := number(o.Offered.Float()) + unitOf(o.Resource) + " offered"

@@ -23,7 +23,7 @@ func TestSummary(t *testing.T) {
 		{name: "calm", pol: &config.PolicyStatus{}, level: Good, want: "All is well. 4 cpus offered beside 4 allocated as revocable."},
 		{name: "no slack", pol: &config.PolicyStatus{}, change: func(r *decision.Record) {
 			r.Offer.Resources[0].Why, r.Offer.Resources[0].RevocableTotal = reason.NoSlack, 0
-		}, level: Good, want: "All is well. Nothing of cpus offered: what regular tasks may need"},
+		}, level: Good, want: "All is well. No cpus offered: what regular tasks may need"},
 		{name: "no policy", level: Notice, want: "no policy"},
 		{name: "noop", mode: "noop", pol: &config.PolicyStatus{}, level: Good, want: "only watches"},
 		{name: "bad policy", pol: &config.PolicyStatus{Err: "line 3"}, level: Bad, want: "refused"},
