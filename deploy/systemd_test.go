@@ -197,7 +197,7 @@ func scrape(t *testing.T, n *node, busybox string) {
 	t.Helper()
 	const address = "192.0.2.1"
 	run(t, busybox, "ip", "address", "add", address+"/32", "dev", "lo")
-	write(t, filepath.Join(configDir, "estimatord.yaml"), n.settings()+"listen: "+address+":9742\n")
+	write(t, filepath.Join(configDir, "estimatord.yaml"), n.settings()+"listen: "+address+":9742\nlisten_insecure: true\n")
 	run(t, "systemctl", "restart", unit)
 	get := func() error {
 		client := &http.Client{Timeout: 5 * time.Second}
