@@ -19,7 +19,7 @@ func TestDocs(t *testing.T) {
 	var words []string
 	words = append(words, estimator.Modes()...)
 	for _, c := range []reason.Code{
-		reason.Slack, reason.Cap, reason.NoSlack, reason.CountedInFull, reason.UsedOutside, reason.RaiseStep, reason.DeadBand, reason.Hold, reason.Stopped, reason.Fixed, reason.Noop,
+		reason.Slack, reason.Cap, reason.NoSlack, reason.CountedInFull, reason.UsedOutside, reason.Learning, reason.RaiseStep, reason.DeadBand, reason.Hold, reason.Stopped, reason.Fixed, reason.Noop,
 		reason.NoAgent, reason.StaleUsage, reason.NoSamples, reason.NoHost, reason.StaleSamples,
 	} {
 		words = append(words, string(c))

@@ -22,7 +22,8 @@ const (
 	correction, correctionFloor = 0.7, 0.3
 	// reliefFrom and reliefOver are the horizons after which what was realised
 	// begins to count against the correction, and within which it comes to count
-	// in full: one day of an hour's horizon each.
+	// in full: one day of an hour's horizon each. Before 1/α of them a rate below α
+	// says little.
 	reliefFrom, reliefOver = 24, 24
 	// reliefEnd: a rate of α/reliefEnd leaves the whole correction.
 	reliefEnd = 1.5
@@ -115,7 +116,7 @@ func (c *calibrator) margin(k int, alpha float64, horizon time.Duration) float64
 func (c *calibrator) corrected(alpha float64) float64 {
 	floor := min(correctionFloor, 100*alpha)
 	least := max(alpha-correction*(1-alpha)/c.Horizons, floor*alpha)
-	known := min(1, max(0, c.Horizons-reliefFrom)/reliefOver)
+	known := min(1, max(0, c.Horizons-reliefFrom)/reliefOver) * min(1, alpha*c.Horizons)
 	return least + (alpha-least)*known*max(0, 1-reliefEnd*c.Exceeded/c.Samples/alpha)
 }
 

@@ -35,8 +35,6 @@ type Cell struct {
 	Resource  string `json:"resource"`
 	Horizon   Span   `json:"horizon_s"`
 	Score
-	// LoopScore is nil when no closed loop was run.
-	*LoopScore
 }
 
 // Span is a time that is written in seconds.

@@ -1,9 +1,12 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +19,8 @@ import (
 // commandHelp is the long help of the command.
 const commandHelp = `Replay recorded usage through the estimators and judge them by what really
 came: how much they would have saved, how often demand rose above what they
-predicted, and what best-effort tasks on the offered slack would have done.
+predicted, and with a policy what best-effort tasks on the offered slack would
+have done.
 
 A trace is a CSV file, gzipped or not, with the header
   ` + Header + `
@@ -55,11 +59,14 @@ func Command() *cobra.Command {
 				req.Policy = file.Policy
 			}
 			req.Progress = TerminalProgress(os.Stderr)
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			req.Context = ctx
 			report, err := Run(&req)
-			if err != nil {
+			if report == nil {
 				return err
 			}
-			return out.write(cmd, report)
+			return errors.Join(out.write(cmd, report), err)
 		},
 	}
 	f := cmd.Flags()
@@ -73,21 +80,21 @@ func Command() *cobra.Command {
 	f.BoolVar(&req.OneInstance, "one-instance", false, "make estimators for the longest horizon and score them on all")
 	f.DurationVar(&req.BurnIn, "burn-in", -1, "time at the start that is not scored (default 24h; a sixth of traces shorter than four days)")
 	f.DurationVar(&req.Until, "until", 0, "end the replay so long after the start of a trace")
-	f.DurationVar(&req.BestEffort, "best-effort", 30*time.Minute, "length of the best-effort tasks of the closed loop; at most 5m on traces with steps below a minute; 0 for none")
-	f.StringVar(&policy, "config", "", "also run the whole loop, estimator and policy, with this policy `file` (CPU only)")
+	f.StringVar(&policy, "policy", "", "also run the whole loop, estimator and policy, with this policy `file` (CPU only)")
+	f.DurationVar(&req.BestEffort, "best-effort", 30*time.Minute, "length of the best-effort tasks of the whole loop; at most 5m on traces with steps below a minute")
 	f.DurationVar(&req.Tick, "tick", defaultTick, "the daemon's interval in the whole loop")
 	f.BoolVar(&cost, "cost", false, "also measure what a prediction costs (not reproducible)")
 	f.DurationVar(&hold, "hold", -1, "time of which the governor offers the least target (default: that of the daemon)")
 	f.DurationVar(&req.Step, "step", DefaultStep, "what the ticks of a recording are put together to, in whole seconds")
-	f.BoolVar(&req.Optimum, "offline-optimum", false, "also find how few messages would have been possible, knowing the future")
 	f.BoolVar(&req.SkipMalformed, "skip-malformed", false, "leave malformed rows out and count them, instead of refusing the trace")
+	f.BoolVar(&req.AllowGaps, "allow-gaps", false, "take traces in which nothing is for more than 30 days, instead of refusing them")
 	f.BoolVar(&out.json, "json", false, "print JSON")
 	f.BoolVar(&out.markdown, "markdown", false, "print Markdown tables")
 	f.StringVar(&out.html, "html", "", "also write a self-contained page with plots to this `file`")
 	f.StringVar(&out.update, "update", "", "also replace a generated section of a Markdown `file#section` by the tables")
 	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
 	_ = cmd.MarkFlagRequired("trace") // the flag is defined above
-	cmd.AddCommand(importCommand())
+	cmd.AddCommand(importCommand(), fleetCommand())
 	return cmd
 }
 

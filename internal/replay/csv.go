@@ -13,6 +13,9 @@ import (
 // maxLine is the longest line of a trace, in bytes; ids are short.
 const maxLine = 64 << 10
 
+// sortHint is the command that sorts a trace.
+const sortHint = "(head -1 TRACE; tail -n +2 TRACE | LC_ALL=C sort -t, -k2,2 -k3,3 -k1,1n) > SORTED"
+
 // Skipped is one malformed row that was left out.
 type Skipped struct {
 	Line int
@@ -56,7 +59,7 @@ func newCSVReader(r io.Reader, skip func(Skipped)) (*csvReader, error) {
 		return nil, fmt.Errorf("%w: the file is empty", ErrHeader)
 	}
 	c.line = 1
-	if got := trimCR(c.lines.Bytes()); string(got) != Header {
+	if got := trimCR(bytes.TrimPrefix(c.lines.Bytes(), []byte("\ufeff"))); string(got) != Header {
 		return nil, fmt.Errorf("%w: %q, want %q", ErrHeader, clip(got), Header)
 	}
 	return c, nil
@@ -79,6 +82,11 @@ func (c *csvReader) next() (csvRow, error) {
 		row, err := c.accept(line)
 		if err == nil {
 			return row, nil
+		}
+		if errors.Is(err, ErrOrder) && !errors.Is(err, errTwice) {
+			// A trace that is not sorted is not malformed here and there: little of it
+			// would be left.
+			return csvRow{}, fmt.Errorf("line %d: %w; sort it: %s", c.line, err, sortHint)
 		}
 		if c.skip == nil {
 			return csvRow{}, fmt.Errorf("line %d: %w", c.line, err)
@@ -104,7 +112,10 @@ func (c *csvReader) accept(line []byte) (csvRow, error) {
 	}
 	sameNode := string(p.node) == c.node
 	sameContainer := sameNode && string(p.container) == c.container
-	if sameContainer && p.At <= c.last {
+	if sameContainer && p.At == c.last {
+		return csvRow{}, fmt.Errorf("%w: time %d after %d", errTwice, p.At, c.last)
+	}
+	if sameContainer && p.At < c.last {
 		return csvRow{}, fmt.Errorf("%w: time %d after %d", ErrOrder, p.At, c.last)
 	}
 	if !sameNode {

@@ -27,8 +27,6 @@ type Options struct {
 	Until time.Duration
 	// Estimators to compare.
 	Estimators []Estimator
-	// Loop describes the closed loop; nil: none.
-	Loop *LoopOptions
 	// Timelines: record the first node for the first estimator.
 	Timelines bool
 	// Stopwatch returns a monotonic time in ns, to measure cost; nil: none.
@@ -72,7 +70,8 @@ func (o *Options) burnIn(t *Trace) time.Duration {
 }
 
 // Evaluate replays trace and scores every estimator on every resource and
-// horizon. Cells come by resource, horizon, estimator.
+// horizon. Cells come by resource, horizon, estimator; with ErrCutShort they hold
+// what was scored so far.
 func Evaluate(trace *Trace, opts *Options) ([]Cell, []*Timeline, error) {
 	if err := opts.check(); err != nil {
 		return nil, nil, err
@@ -81,27 +80,24 @@ func Evaluate(trace *Trace, opts *Options) ([]Cell, []*Timeline, error) {
 		return nil, nil, fmt.Errorf("%w: a horizon of %s is shorter than the steps of %s, %s", ErrOptions, least, trace.Dataset, trace.Interval)
 	}
 	evaluators := newEvaluators(trace, opts)
-	if err := trace.EachNode(func(n *Node) error { return replayNode(trace, n, evaluators, opts.Until) }); err != nil {
-		return nil, nil, err
+	cut := trace.EachNode(func(n *Node) error { return replayNode(trace, n, evaluators, opts.Until) })
+	if cut != nil && !errors.Is(cut, ErrCutShort) {
+		return nil, nil, cut
 	}
 	var cells []Cell
 	var timelines []*Timeline
 	for _, c := range evaluators {
 		for i := range c.counters {
-			cell := Cell{
+			cells = append(cells, Cell{
 				Estimator: opts.Estimators[i].Label, Dataset: trace.Dataset,
 				Resource: c.resource, Horizon: Span(c.horizon), Score: c.counters[i].score(),
-			}
-			if len(c.loops) > 0 {
-				cell.LoopScore = c.loops[i].score()
-			}
-			cells = append(cells, cell)
+			})
 		}
 		if c.timeline != nil {
 			timelines = append(timelines, c.timeline)
 		}
 	}
-	return cells, timelines, nil
+	return cells, timelines, cut
 }
 
 // newEvaluators makes one evaluator per resource and horizon, of the resources that
@@ -117,7 +113,6 @@ func newEvaluators(trace *Trace, opts *Options) []*evaluator {
 				trace: trace, resource: resource, horizon: horizon, opts: opts,
 				scoredFrom: timeOf(trace.Start).Add(opts.burnIn(trace) - trace.Interval),
 				counters:   make([]counters, len(opts.Estimators)),
-				loops:      newLoops(opts, resource),
 			})
 		}
 	}
@@ -133,6 +128,12 @@ func replayNode(trace *Trace, n *Node, evaluators []*evaluator, until time.Durat
 	}
 	var step Step
 	for {
+		if ctx := trace.opts.Context; ctx != nil && ctx.Err() != nil {
+			for _, c := range evaluators {
+				c.end()
+			}
+			return ErrCutShort
+		}
 		more, err := n.Next(&step)
 		if err != nil {
 			return err
@@ -161,8 +162,7 @@ type evaluator struct {
 	opts       *Options
 	scoredFrom time.Time
 	counters   []counters
-	loops      []closedLoop // as many, or none
-	timeline   *Timeline    // of the first node, when asked for
+	timeline   *Timeline // of the first node, when asked for
 	nodes      int
 
 	// Of the node under way:
@@ -187,11 +187,6 @@ func (c *evaluator) begin(n *Node) error {
 		c.predictors = append(c.predictors, p)
 	}
 	c.oracle = newOracle(c.horizon)
-	for i := range c.loops {
-		if err := c.loops[i].begin(n.ID, n.Cores); err != nil {
-			return err
-		}
-	}
 	c.nodes++
 	if c.opts.Timelines && c.nodes == 1 {
 		c.timeline = newTimeline(c.opts.Estimators[0], c.trace, c, n.ID)
@@ -217,20 +212,14 @@ func (c *evaluator) step(s *Step) {
 	}
 	p.scored = !c.input.At.Before(c.scoredFrom)
 	c.predict(p)
+	if c.timeline == nil || c.nodes > 1 {
+		return
+	}
 	used := 0.0
 	for i := range c.input.Containers {
 		used += min(c.input.Containers[i].Demand, c.input.Containers[i].Allocated)
 	}
-	for i := range c.loops {
-		c.loops[i].step(c.input.At, used, p.allocated, p.allocated-p.predicted[i], p.scored)
-	}
-	if c.timeline != nil && c.nodes == 1 {
-		point := TimelinePoint{At: c.input.At, Allocated: p.allocated, Used: used, Predicted: p.predicted[0]}
-		if len(c.loops) > 0 {
-			point.Offered = c.loops[0].offer
-		}
-		c.timeline.add(point)
-	}
+	c.timeline.add(TimelinePoint{At: c.input.At, Allocated: p.allocated, Used: used, Predicted: p.predicted[0]})
 }
 
 // predict asks every estimator.
@@ -279,18 +268,4 @@ func (c *evaluator) end() {
 	for i := range c.counters {
 		c.counters[i].endNode()
 	}
-	for i := range c.loops {
-		c.loops[i].end()
-	}
-}
-
-func newLoops(opts *Options, resource string) []closedLoop {
-	if opts.Loop == nil || opts.Loop.Length <= 0 {
-		return nil
-	}
-	loops := make([]closedLoop, len(opts.Estimators))
-	for i := range loops {
-		loops[i] = closedLoop{opts: opts.Loop, resource: resource}
-	}
-	return loops
 }

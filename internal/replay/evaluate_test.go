@@ -255,7 +255,7 @@ func TestReplayIsDeterministic(t *testing.T) {
 	for i := range out {
 		r, err := Run(&Request{
 			Traces: []string{path}, Estimators: []string{"tce", "n-sigma"}, TargetViolation: 0.01,
-			BurnIn: -1, BestEffort: 30 * time.Minute, Timelines: true,
+			BurnIn: -1, Timelines: true,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -12,11 +12,11 @@ import (
 // The size of a plot and of its margins, in pixels.
 const (
 	plotWidth, plotHeight   = 960.0, 320.0
-	plotLeft, plotRight     = 56.0, 16.0
-	plotTop, plotBottom     = 16.0, 32.0
+	plotLeft, plotRight     = 84.0, 16.0
+	plotTop, plotBottom     = 28.0, 34.0
 	frontierHeight          = 440.0
 	leastViolation          = 1e-4 // the left end of the frontier's axis; 0 is drawn there
-	labelHeight, labelWidth = 15.0, 7.0
+	labelHeight, labelWidth = 18.0, 8.5
 )
 
 // frontier plots each estimator's savings over its worst cell's violation rate.
@@ -39,6 +39,7 @@ func frontier(totals []Total, target float64) template.HTML {
 		line(&b, "grid", plotLeft, y(s), plotWidth-plotRight, y(s))
 		text(&b, "", "end", plotLeft-8, y(s)+4, fmt.Sprintf("%.1f", s))
 	}
+	text(&b, "name", "start", 4, plotTop-8, "savings; below, violations in the worst cell")
 	if target > 0 {
 		line(&b, "target", x(target), plotTop, x(target), frontierHeight-plotBottom)
 	}
@@ -109,48 +110,64 @@ func place(cx, cy float64, name string, taken []box) box {
 	return l
 }
 
-// plot draws allocation, usage, prediction and offer over time.
+// curve is one line of a chart, of the class that its colour has.
+type curve struct {
+	class  string
+	values []float64
+}
+
+// plot draws allocation, usage and prediction over time.
 func (t *Timeline) plot() template.HTML {
+	curves := []curve{{class: "allocated"}, {class: "predicted"}, {class: "used"}}
+	seconds := make([]float64, 0, len(t.Points))
+	for i := range t.Points {
+		p := &t.Points[i]
+		seconds = append(seconds, p.At.Sub(t.Points[0].At).Seconds())
+		for k, v := range []float64{p.Allocated, p.Predicted, p.Used} {
+			curves[k].values = append(curves[k].values, v)
+		}
+	}
+	unit := "cores"
+	if t.Resource == Memory {
+		unit = "MiB"
+	}
+	return chart(unit, seconds, curves)
+}
+
+// chart draws curves over time, in a unit.
+func chart(unit string, seconds []float64, curves []curve) template.HTML {
 	var b strings.Builder
 	open(&b, plotHeight)
 	top := 0.0
-	for _, p := range t.Points {
-		top = max(top, p.Allocated)
+	for _, c := range curves {
+		for _, v := range c.values {
+			top = max(top, v)
+		}
 	}
-	if len(t.Points) < 2 || top <= 0 {
+	if len(seconds) < 2 || top <= 0 {
+		text(&b, "", "middle", plotWidth/2, plotHeight/2, "nothing to show")
 		b.WriteString("</svg>")
 		return template.HTML(b.String()) //nolint:gosec // constant
 	}
-	begin := t.Points[0].At
-	span := t.Points[len(t.Points)-1].At.Sub(begin).Seconds()
-	x := func(p *TimelinePoint) float64 {
-		return plotLeft + (plotWidth-plotLeft-plotRight)*p.At.Sub(begin).Seconds()/span
-	}
+	span := seconds[len(seconds)-1]
+	wide := plotWidth - plotLeft - plotRight
 	for i := range 5 {
-		v := top * float64(i) / 4
-		line(&b, "grid", plotLeft, scaleY(v, top, plotHeight), plotWidth-plotRight, scaleY(v, top, plotHeight))
-		text(&b, "", "end", plotLeft-8, scaleY(v, top, plotHeight)+4, fmt.Sprintf("%.4g", v))
-		at := span * float64(i) / 4
-		text(&b, "", "middle", min(plotLeft+(plotWidth-plotLeft-plotRight)*float64(i)/4, plotWidth-30), plotHeight-10, hours(at))
+		part := float64(i) / 4
+		y := scaleY(top*part, top, plotHeight)
+		line(&b, "grid", plotLeft, y, plotWidth-plotRight, y)
+		text(&b, "", "end", plotLeft-8, y+4, fmt.Sprintf("%.4g", top*part))
+		text(&b, "", "middle", min(plotLeft+wide*part, plotWidth-40), plotHeight-10, hours(span*part))
 	}
-	for _, curve := range []struct {
-		class string
-		value func(*TimelinePoint) float64
-	}{
-		{"allocated", func(p *TimelinePoint) float64 { return p.Allocated }},
-		{"offered", func(p *TimelinePoint) float64 { return p.Offered }},
-		{"predicted", func(p *TimelinePoint) float64 { return p.Predicted }},
-		{"used", func(p *TimelinePoint) float64 { return p.Used }},
-	} {
-		fmt.Fprintf(&b, `<polyline class="%s" points="`, curve.class)
-		for i := range t.Points {
-			p := &t.Points[i]
-			fmt.Fprintf(&b, "%.1f,%.1f ", x(p), scaleY(min(curve.value(p), top), top, plotHeight))
+	text(&b, "name", "start", 4, plotTop-8, unit)
+	for _, c := range curves {
+		fmt.Fprintf(&b, `<polyline class="%s" points="`, c.class)
+		for i, v := range c.values {
+			fmt.Fprintf(&b, "%.1f,%.1f ", plotLeft+wide*seconds[i]/span, scaleY(v, top, plotHeight))
 		}
 		b.WriteString(`"/>`)
 	}
 	b.WriteString("</svg>")
-	return template.HTML(b.String()) //nolint:gosec // numbers only
+	return template.HTML(b.String()) //nolint:gosec // numbers, and constants
 }
 
 func hours(s float64) string {

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress is told how many bytes of how many have been read of what is being
-// done.
+// Progress is told how much of how much is over of what is being done.
 type Progress func(doing string, read, total int64)
 
 // progressEvery is how often a terminal is told.
@@ -22,16 +21,31 @@ func TerminalProgress(f *os.File) Progress {
 	if !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
-	var shown time.Time
+	var shown, began time.Time
+	var what string
 	return func(doing string, read, total int64) {
 		switch {
 		case read >= total:
 			_, _ = fmt.Fprint(f, "\r\x1b[K") // nothing depends on it
 		case time.Since(shown) >= progressEvery:
 			shown = time.Now()
-			_, _ = fmt.Fprintf(f, "\r\x1b[K%s: %d %% of %d MiB", doing, 100*read/total, total>>20)
+			if doing != what {
+				what, began = doing, shown
+			}
+			_, _ = fmt.Fprintf(f, "\r\x1b[K%s", progressLine(doing, read, total, shown.Sub(began)))
 		}
 	}
+}
+
+// progressLine says how far something is, how fast, and what time is left.
+func progressLine(doing string, done, total int64, elapsed time.Duration) string {
+	line := fmt.Sprintf("%s: %d %%", doing, 100*done/total)
+	if elapsed < time.Second || done <= 0 {
+		return line
+	}
+	rate := float64(done) / elapsed.Seconds()
+	left := time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second)
+	return fmt.Sprintf("%s, %.3g %% a second, %s left", line, 100*rate/float64(total), left)
 }
 
 // watched is a reader whose progress is told.

@@ -93,6 +93,8 @@ func (t *Trace) eachRecordedRow(doing string, f faults, visit func(csvRow) error
 	}}
 	for s, err := range rec.All() {
 		switch {
+		case t.opts.Context != nil && t.opts.Context.Err() != nil:
+			return ErrCutShort
 		case errors.Is(err, recording.ErrCut):
 			f.cut()
 		case err != nil && !t.opts.SkipMalformed:

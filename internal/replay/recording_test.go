@@ -171,7 +171,7 @@ func TestARecordingIsJudged(t *testing.T) {
 	run := func() *Report {
 		r, err := Run(&Request{
 			Traces: []string{dir}, Estimators: []string{"tce", "latest"}, TargetViolation: 0.01,
-			Horizons: []time.Duration{time.Minute}, Step: 5 * time.Second, BurnIn: -1, BestEffort: 5 * time.Minute,
+			Horizons: []time.Duration{time.Minute}, Step: 5 * time.Second, BurnIn: -1,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -183,8 +183,8 @@ func TestARecordingIsJudged(t *testing.T) {
 		t.Errorf("summary %+v", s)
 	}
 	cpu := whole.Cells[0]
-	if cpu.Steps != 589 || cpu.Savings <= 0 || cpu.Savings > cpu.Oracle+0.05 || cpu.LoopScore == nil || cpu.Goodput <= 0 {
-		t.Errorf("cell %+v, loop %+v", cpu, cpu.LoopScore)
+	if cpu.Steps != 589 || cpu.Savings <= 0 || cpu.Savings > cpu.Oracle+0.05 {
+		t.Errorf("cell %+v", cpu)
 	}
 
 	// A daemon that was killed: its last file ends in the middle.

@@ -48,23 +48,9 @@ type Total struct {
 	// when it was not measured.
 	Cost float64 `json:"cost_ns_per_container_sample,omitempty"`
 	// CellsAboveTarget counts the cells that violate more often than asked for.
-	CellsAboveTarget    int     `json:"cells_above_target"`
-	SeverityMean        float64 `json:"severity_mean"`
-	SeverityP99         float64 `json:"severity_p99"`
-	Goodput             float64 `json:"goodput"`
-	ContentionRate      float64 `json:"contention_rate"`
-	WorstContentionRate float64 `json:"worst_contention_rate"`
-	OfferedSavings      float64 `json:"offered_savings"`
-	// MessagesPerHour and RawMessagesPerHour are per node, with and without
-	// the governor.
-	MessagesPerHour    float64 `json:"messages_per_node_hour"`
-	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
-	// MessagesShare is the mean over cells of the one divided by the other, and
-	// GovernorCost of the share of the savings that the governor costs.
-	MessagesShare float64 `json:"messages_share"`
-	GovernorCost  float64 `json:"governor_cost"`
-	// Looped: a closed loop was run, the numbers before, from Goodput on, are of it.
-	Looped bool `json:"closed_loop"`
+	CellsAboveTarget int     `json:"cells_above_target"`
+	SeverityMean     float64 `json:"severity_mean"`
+	SeverityP99      float64 `json:"severity_p99"`
 }
 
 // Totals sums up per estimator, in the order of their first cells.
@@ -99,24 +85,12 @@ func (t *Total) add(c *Cell, target float64) {
 	t.Cost += c.NanosPerSample
 	t.SeverityMean += c.SeverityMean
 	t.SeverityP99 = max(t.SeverityP99, c.SeverityP99)
-	if l := c.LoopScore; l != nil {
-		t.Looped = true
-		t.Goodput += l.Goodput
-		t.ContentionRate += l.ContentionRate
-		t.WorstContentionRate = max(t.WorstContentionRate, l.ContentionRate)
-		t.OfferedSavings += l.Offered
-		t.MessagesPerHour += l.MessagesPerHour
-		t.RawMessagesPerHour += l.RawMessagesPerHour
-		t.MessagesShare += ratio(l.MessagesPerHour, l.RawMessagesPerHour)
-		t.GovernorCost += l.cost()
-	}
 }
 
 func (t *Total) divide() {
 	n := float64(t.Cells)
 	for _, sum := range []*float64{
-		&t.Cost, &t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean, &t.Goodput, &t.ContentionRate, &t.OfferedSavings,
-		&t.MessagesPerHour, &t.RawMessagesPerHour, &t.MessagesShare, &t.GovernorCost,
+		&t.Cost, &t.Savings, &t.OracleSavings, &t.ViolationRate, &t.SeverityMean,
 	} {
 		*sum /= n
 	}
@@ -151,55 +125,58 @@ func (r *Report) WriteText(w io.Writer) error {
 			put("%s: %d files end in the middle, what is before was used\n", t.Dataset, t.CutFiles)
 		}
 	}
-	put("\ndataset\tresource\thorizon\testimator\tsavings\toracle\tviolations\tworst node\texcess\tgoodput\tcontended\tkills\tmessages/h\n")
+	put("\ndataset\tresource\thorizon\testimator\tsavings\toracle\tviolations\tworst node\texcess\n")
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		put("%s\t%s\t%s\t%s\t%.3f\t%.3f\t%s\t%s\t%s", c.Dataset, c.Resource, c.Horizon, c.Estimator,
+		put("%s\t%s\t%s\t%s\t%.3f\t%.3f\t%s\t%s\t%s\n", c.Dataset, c.Resource, c.Horizon, c.Estimator,
 			c.Savings, c.Oracle, percent(c.ViolationRate), percent(c.WorstNodeViolationRate), percent(c.SeverityMean))
-		if l := c.LoopScore; l != nil {
-			put("\t%.3f\t%s\t%d\t%.1f", l.Goodput, percent(l.ContentionRate), l.Kills, l.MessagesPerHour)
-		}
-		put("\n")
 	}
-	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\tgoodput\tworst contention\n")
+	put("\nestimator\tcells\tsavings\toracle\tviolations\tworst cell\tabove target\n")
 	for _, t := range r.Totals() {
-		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d\t%s\t%s", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
-			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget, t.goodput(), t.contention())
+		put("%s\t%d\t%.3f\t%.3f\t%s\t%s\t%d", t.Estimator, t.Cells, t.Savings, t.OracleSavings,
+			percent(t.ViolationRate), percent(t.WorstViolationRate), t.CellsAboveTarget)
 		if t.Cost > 0 {
 			put("\t%.0f ns per container-sample", t.Cost)
 		}
 		put("\n")
 	}
 	if len(r.Whole) > 0 {
-		put("\nwhole loop\testimator\tgoodput\tlost\twithheld\tkills\twrong\tcontended\trelief mean\trelief max\tmessages/h\n")
+		put("\nwhole loop\testimator\tgoodput\tlost\twithheld\tkills\twrong\tcontended\trelief mean\trelief max\tmessages/h (raw)\n")
 	}
 	for i := range r.Whole {
 		s := &r.Whole[i]
-		put("%s\t%s\t%.3f\t%.0f h\t%.0f h\t%d of %d\t%d\t%s\t%.0f s\t%.0f s\t%.1f\n", s.Dataset, s.Estimator, s.Goodput, s.LostHours, s.WithheldHours,
-			s.Kills, s.Started, s.WrongKills, percent(s.ContentionRate), s.ReliefMeanSeconds, s.ReliefMaxSeconds, s.MessagesPerHour)
+		put("%s\t%s\t%.3f\t%.0f h\t%.0f h\t%d of %d\t%d\t%s\t%.0f s\t%.0f s\t%.1f (%.1f)\n", s.Dataset, s.Estimator, s.Goodput, s.LostHours, s.WithheldHours,
+			s.Kills, s.Started, s.WrongKills, percent(s.ContentionRate), s.ReliefMeanSeconds, s.ReliefMaxSeconds, s.MessagesPerHour, s.RawMessagesPerHour)
 	}
 	return tw.Flush()
 }
 
-// WriteMarkdown writes the summary and the cells as tables for a document; with
-// optimum, the governor's table instead.
+// WriteMarkdown writes the summary and the cells as tables for a document; where
+// whole loops were run, a table of these instead.
 func (r *Report) WriteMarkdown(w io.Writer) error {
-	if r.withOptimum() {
-		return r.writeGovernor(w)
-	}
 	var err error
 	put := func(format string, args ...any) {
 		if err == nil {
 			_, err = fmt.Fprintf(w, format, args...)
 		}
 	}
-	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated | offered | goodput | worst contention | messages/h (raw) |\n", percent(r.Target))
-	put("|---|---|---|---|---|---|---|---|---|---|\n")
+	if len(r.Whole) > 0 {
+		put("| trace | estimator | offered | goodput | core-hours done (lost) | kills (wrong) | contended | relief, mean (most) | messages/h (raw) | cost of the governor |\n")
+		put("|---|---|---|---|---|---|---|---|---|---|\n")
+		for i := range r.Whole {
+			s := &r.Whole[i]
+			put("| %s | `%s` | %.3f | %.3f | %.0f (%.0f) | %d of %d (%d) | %s | %.0f s (%.0f s) | %.1f (%.1f) | %s |\n", s.Dataset, s.Estimator, s.OfferedSavings, s.Goodput,
+				s.CompletedHours, s.LostHours, s.Kills, s.Started, s.WrongKills, percent(s.ContentionRate), s.ReliefMeanSeconds, s.ReliefMaxSeconds,
+				s.MessagesPerHour, s.RawMessagesPerHour, percent(s.GovernorCost))
+		}
+		return err
+	}
+	put("| estimator | savings | violations, mean | worst cell | cells above %s | excess when violated |\n", percent(r.Target))
+	put("|---|---|---|---|---|---|\n")
 	totals := r.Totals()
 	for _, t := range totals {
-		put("| `%s` | %.3f | %s | %s | %d of %d | %s | %s | %s | %s | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
-			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean),
-			t.looped("%.3f", t.OfferedSavings), t.goodput(), t.contention(), t.looped("%.1f (%.1f)", t.MessagesPerHour, t.RawMessagesPerHour))
+		put("| `%s` | %.3f | %s | %s | %d of %d | %s |\n", t.Estimator, t.Savings, percent(t.ViolationRate),
+			percent(t.WorstViolationRate), t.CellsAboveTarget, t.Cells, percent(t.SeverityMean))
 	}
 	if len(totals) == 0 {
 		return err
@@ -225,18 +202,5 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	put("\n")
 	return err
 }
-
-// looped formats numbers of the closed loop for people: a dash when none was
-// run.
-func (t *Total) looped(format string, args ...any) string {
-	if !t.Looped {
-		return "–"
-	}
-	return fmt.Sprintf(format, args...)
-}
-
-func (t *Total) goodput() string { return t.looped("%.3f", t.Goodput) }
-
-func (t *Total) contention() string { return t.looped("%.2f%%", 100*t.WorstContentionRate) }
 
 func percent(share float64) string { return fmt.Sprintf("%.2f%%", 100*share) }

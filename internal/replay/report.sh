@@ -23,9 +23,8 @@ replay() {
 # The first is also printed.
 replay --update "$doc#comparison" ${page:+--html "$page"} --estimator \
 	tce,tce:target=0.005,tce:target=0.002,node-max,container-max:window=24h,koordinator,autopilot,vpa,percentile-sum,node-percentile,n-sigma,max-nsigma-percentile,ema,latest,fixed-share
-replay --update "$doc#one-instance" --one-instance --best-effort 0 --estimator tce,node-max >/dev/null
-replay --update "$doc#first-day" --burn-in 0s --until 25h --best-effort 0 --estimator \
-	tce,tce:early=0.004,tce:target=0.002,node-max,koordinator >/dev/null
-replay --update "$doc#governor" --offline-optimum --estimator tce >/dev/null
-replay --update "$doc#closed-loop" --horizon 5m --estimator \
+replay --update "$doc#one-instance" --one-instance --estimator tce,node-max >/dev/null
+replay --update "$doc#first-day" --burn-in 0s --until 25h --estimator \
+	tce,tce:early=0.01,tce:target=0.002,node-max,koordinator >/dev/null
+replay --update "$doc#whole-loop" --policy configs/policy.yaml --tick 15s --until 96h --resource cpus --horizon 5m --estimator \
 	tce,tce:target=0.02,node-max:window=24h:margin=0.1,koordinator,container-max:window=2h:margin=0.25 >/dev/null

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func smallReport(t *testing.T) *Report {
@@ -18,7 +17,7 @@ func smallReport(t *testing.T) *Report {
 	r, err := Run(&Request{
 		Traces:     []string{write(t, "small.csv", synthetic{seed: 2, nodes: 2, steady: 4, fleeting: 2, steps: 120, interval: 300}.lines()...)},
 		Estimators: []string{"tce", "node-max:window=24h:margin=0.1"}, TargetViolation: 0.01, BurnIn: -1,
-		BestEffort: 30 * time.Minute, Timelines: true,
+		Timelines: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,9 +42,9 @@ func TestJSONKeysAreAContract(t *testing.T) {
 		t.Errorf("%d results, want 8", len(doc.Results))
 	}
 	want := []string{
-		"best_effort_hours_completed", "best_effort_hours_lost", "best_effort_started", "churn_changes", "churn_shrinks", "contention_rate", "dataset",
-		"estimator", "goodput", "horizon_s", "kills", "messages_per_node_hour", "offered_savings", "oracle_savings",
-		"raw_messages_per_node_hour", "resource", "savings", "severity_mean", "severity_p99", "steps",
+		"churn_changes", "churn_shrinks", "dataset",
+		"estimator", "horizon_s", "oracle_savings",
+		"resource", "savings", "severity_mean", "severity_p99", "steps",
 		"violation_rate", "worst_node_violation_rate",
 	}
 	if got := slices.Sorted(maps.Keys(doc.Results[0])); !slices.Equal(got, want) {
@@ -63,8 +62,8 @@ func TestJSONKeysAreAContract(t *testing.T) {
 func TestTotalsAreMeansOverCells(t *testing.T) {
 	t.Parallel()
 	r := Report{Target: 0.01, Cells: []Cell{
-		{Estimator: "e", Score: Score{Savings: 0.5, ViolationRate: 0.02, SeverityP99: 0.1}, LoopScore: &LoopScore{Goodput: 0.4, ContentionRate: 0.01}},
-		{Estimator: "e", Score: Score{Savings: 0.7, ViolationRate: 0.01}, LoopScore: &LoopScore{Goodput: 0.6}},
+		{Estimator: "e", Score: Score{Savings: 0.5, ViolationRate: 0.02, SeverityP99: 0.1}},
+		{Estimator: "e", Score: Score{Savings: 0.7, ViolationRate: 0.01}},
 	}}
 	got := r.Totals()
 	if len(got) != 1 {
@@ -73,7 +72,7 @@ func TestTotalsAreMeansOverCells(t *testing.T) {
 	g := got[0]
 	near := func(a, b float64) bool { return a-b < 1e-12 && b-a < 1e-12 }
 	if g.Cells != 2 || !near(g.Savings, 0.6) || !near(g.ViolationRate, 0.015) || g.WorstViolationRate != 0.02 ||
-		g.CellsAboveTarget != 1 || g.SeverityP99 != 0.1 || !near(g.Goodput, 0.5) || g.WorstContentionRate != 0.01 {
+		g.CellsAboveTarget != 1 || g.SeverityP99 != 0.1 {
 		t.Errorf("%+v", g)
 	}
 }

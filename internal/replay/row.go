@@ -22,6 +22,8 @@ var (
 	// ErrOrder: a row is out of order: the rows of a node come together, within
 	// it those of a container, and those by time.
 	ErrOrder = errors.New("row out of order")
+	// errTwice: a container has two rows for one time.
+	errTwice = fmt.Errorf("%w: a second row for a time", ErrOrder)
 )
 
 // maxQuantity bounds usage and allocation (cores, MiB): beyond it sums would

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,25 +34,26 @@ type Request struct {
 	BurnIn time.Duration
 	// Until, when above zero, ends each replay that long after its start.
 	Until time.Duration
-	// BestEffort is the length of best-effort tasks in the closed loop, 5 min
-	// at most on traces with steps below a minute; 0: no closed loop.
-	BestEffort time.Duration
-	// Governor is that of the closed loop; nil: estimator.DefaultGovernor.
-	Governor func(resource string) estimator.GovernorConfig
-	// Optimum is as in LoopOptions.
-	Optimum bool
 	// Policy, when not nil, also runs the whole loop with it, at ticks of Tick
 	// (0: 5 s) and with the first of Horizons (none: 5 min).
 	Policy *policy.Policy
 	Tick   time.Duration
+	// BestEffort is the length of the best-effort tasks of the whole loop, 5 min
+	// at most on traces with steps below a minute, and Governor its governor; nil:
+	// estimator.DefaultGovernor.
+	BestEffort time.Duration
+	Governor   func(resource string) estimator.GovernorConfig
 	// SkipMalformed leaves malformed rows out instead of failing.
 	SkipMalformed bool
 	// Step is as in TraceOptions.
 	Step time.Duration
 	// Timelines records the first node of each trace.
 	Timelines bool
-	// Progress is as in TraceOptions.
-	Progress Progress
+	// AllowGaps, Progress and Context are as in TraceOptions. When the Context ends,
+	// what is known so far is the report, with ErrCutShort.
+	AllowGaps bool
+	Progress  Progress
+	Context   context.Context //nolint:containedctx // as in TraceOptions
 	// Stopwatch is as in Options.
 	Stopwatch func() int64
 }
@@ -70,31 +73,56 @@ func Run(req *Request) (*Report, error) {
 	}
 	report := &Report{Target: req.TargetViolation}
 	for _, path := range req.Traces {
-		trace, err := OpenTrace(path, TraceOptions{SkipMalformed: req.SkipMalformed, Step: req.Step, Progress: req.Progress})
+		err := req.replay(report, path, estimators)
+		if errors.Is(err, ErrCutShort) {
+			return report, err
+		}
 		if err != nil {
 			return nil, err
 		}
-		opts := req.options(trace, estimators)
-		cells, timelines, err := Evaluate(trace, &opts)
-		if err != nil {
-			return nil, err
-		}
-		if req.Policy != nil {
-			if err := req.whole(report, trace, estimators); err != nil {
-				return nil, err
-			}
-		}
-		report.Cells = append(report.Cells, cells...)
-		report.Timelines = append(report.Timelines, timelines...)
-		report.Traces = append(report.Traces, trace.summary(opts.burnIn(trace)))
 	}
-	return report, nil
+	return report, report.scored()
+}
+
+// replay replays one trace into the report.
+func (req *Request) replay(report *Report, path string, estimators []Estimator) error {
+	trace, err := OpenTrace(path, TraceOptions{
+		SkipMalformed: req.SkipMalformed, Step: req.Step, AllowGaps: req.AllowGaps, Progress: req.Progress, Context: req.Context,
+	})
+	if err != nil {
+		return err
+	}
+	opts := req.options(trace, estimators)
+	cells, timelines, err := Evaluate(trace, &opts)
+	if err != nil && !errors.Is(err, ErrCutShort) {
+		return err
+	}
+	report.Cells = append(report.Cells, cells...)
+	report.Timelines = append(report.Timelines, timelines...)
+	report.Traces = append(report.Traces, trace.summary(opts.burnIn(trace)))
+	if err == nil && req.Policy != nil {
+		err = req.whole(report, trace, estimators)
+	}
+	return err
+}
+
+// ErrNothingScored is returned, with the report, when not a step was scored.
+var ErrNothingScored = errors.New("not a step was scored")
+
+// scored says when there is nothing to read in the tables.
+func (r *Report) scored() error {
+	for i := range r.Cells {
+		if r.Cells[i].Steps > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: the traces end within the burn-in or the horizon; see --burn-in, --horizon and --until", ErrNothingScored)
 }
 
 // whole runs the whole loop of every estimator on the trace.
 func (req *Request) whole(r *Report, t *Trace, estimators []Estimator) error {
 	o := WholeOptions{
-		Policy: req.Policy, Tick: req.Tick, Length: req.BestEffort, Governor: req.Governor,
+		Policy: req.Policy, Tick: req.Tick, Length: req.BestEffort, Until: req.Until, Governor: req.Governor,
 	}
 	if o.Tick == 0 {
 		o.Tick = defaultTick
@@ -108,16 +136,18 @@ func (req *Request) whole(r *Report, t *Trace, estimators []Estimator) error {
 	}
 	for _, e := range estimators {
 		score, err := EvaluateWhole(t, e, cfg, o)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrCutShort) {
 			return err
 		}
 		r.Whole = append(r.Whole, score)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (req *Request) options(t *Trace, estimators []Estimator) Options {
-	fine := t.Interval < time.Minute
 	o := Options{
 		Resources: req.Resources, Horizons: req.Horizons, Estimators: estimators,
 		Config: predict.Config{TargetViolation: req.TargetViolation, EarlyTarget: req.EarlyTarget},
@@ -129,21 +159,12 @@ func (req *Request) options(t *Trace, estimators []Estimator) Options {
 	}
 	if len(o.Horizons) == 0 {
 		o.Horizons = []time.Duration{5 * time.Minute, time.Hour}
-		if fine {
+		if t.Interval < time.Minute {
 			o.Horizons = []time.Duration{t.Interval, 5 * time.Minute, 15 * time.Minute}
 		}
 	}
 	if req.OneInstance {
 		o.Instance = slices.Max(o.Horizons)
-	}
-	if req.BestEffort > 0 {
-		o.Loop = &LoopOptions{Length: req.BestEffort, Report: agentReport, Governor: req.Governor, Optimum: req.Optimum}
-		if o.Loop.Governor == nil {
-			o.Loop.Governor = estimator.DefaultGovernor
-		}
-		if fine {
-			o.Loop.Length = min(req.BestEffort, 5*time.Minute)
-		}
 	}
 	return o
 }

@@ -16,10 +16,10 @@ type Timeline struct {
 }
 
 // TimelinePoint covers one or more steps: the highest usage, the lowest
-// prediction, and the last allocation and offer.
+// prediction, and the last allocation.
 type TimelinePoint struct {
-	At                                  time.Time
-	Allocated, Used, Predicted, Offered float64
+	At                         time.Time
+	Allocated, Used, Predicted float64
 }
 
 func newTimeline(e Estimator, t *Trace, c *evaluator, node string) *Timeline {

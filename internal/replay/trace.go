@@ -2,14 +2,22 @@ package replay
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
+
+// ErrCutShort is returned, after what is known so far, when a replay was ended.
+var ErrCutShort = errors.New("ended before its time")
+
+// ErrGap: a trace has a timestamp far from all others.
+var ErrGap = errors.New("a gap in time")
 
 // maxReported is how many skipped rows are kept with their reason; all are
 // counted.
@@ -54,9 +62,17 @@ type TraceOptions struct {
 	// Step is what the ticks of a recording are put together to, in whole
 	// seconds; 0: DefaultStep.
 	Step time.Duration
+	// AllowGaps takes traces in which nothing happens for longer than maxGap.
+	AllowGaps bool
 	// Progress, when set, is told from time to time how far reading has come.
 	Progress Progress
+	// Context ends the reading; nil: nothing does.
+	Context context.Context //nolint:containedctx // it ends the reading that the options describe
 }
+
+// maxGap is the longest time without a row, of any container of a node, that is
+// taken for a gap and not for a wrong timestamp.
+const maxGap = 30 * 24 * time.Hour
 
 // OpenTrace reads and checks the trace at path.
 func OpenTrace(path string, opts TraceOptions) (*Trace, error) {
@@ -103,7 +119,10 @@ func (t *Trace) eachRow(doing string, f faults, visit func(csvRow) error) error 
 	if err != nil {
 		return err
 	}
-	for {
+	for rows := 0; ; rows++ {
+		if ctx := t.opts.Context; ctx != nil && rows%1024 == 0 && ctx.Err() != nil {
+			return ErrCutShort
+		}
 		row, err := r.next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -127,7 +146,9 @@ func (t *Trace) scan() error {
 	}}
 	node, last := "", map[string]int64{} // the last row of each container of the node
 	shortest := int64(0)
+	var times spans
 	err := t.eachRow("reading", f, func(row csvRow) error {
+		times.add(row)
 		if t.Rows == 0 || row.node != node {
 			t.Nodes++
 			node = row.node
@@ -148,6 +169,9 @@ func (t *Trace) scan() error {
 		t.Rows++
 		return nil
 	})
+	if err == nil && !t.opts.AllowGaps {
+		err = times.check()
+	}
 	switch {
 	case err != nil:
 		return err
@@ -163,6 +187,47 @@ func (t *Trace) scan() error {
 		t.Interval = time.Duration(shortest) * time.Second
 	}
 	return nil
+}
+
+// spans are the times that the containers of a trace cover, put together where
+// less than maxGap is between them.
+type spans []span
+
+type span struct {
+	from, to   int64
+	node, name string // of the row that began it
+}
+
+// add adds a row. Containers come one after the other, so that most rows extend
+// the span that they are in.
+func (s *spans) add(row csvRow) {
+	const gap = int64(maxGap / time.Second)
+	at := row.At
+	joined := -1
+	for i := range *s {
+		if x := &(*s)[i]; at >= x.from-gap && at <= x.to+gap {
+			x.from, x.to = min(x.from, at), max(x.to, at)
+			if joined >= 0 { // it was between two, which are one now
+				first := &(*s)[joined]
+				first.from, first.to = min(first.from, x.from), max(first.to, x.to)
+				*s = slices.Delete(*s, i, i+1)
+				return
+			}
+			joined = i
+		}
+	}
+	if joined < 0 && len(*s) < maxReported {
+		*s = append(*s, span{at, at, row.node, row.container})
+	}
+}
+
+func (s *spans) check() error {
+	if len(*s) < 2 {
+		return nil
+	}
+	a, b := (*s)[0], (*s)[1]
+	return fmt.Errorf("%w: container %q of node %q is at %d s, and %q of %q at %d s, with nothing between them for more than %s; correct the timestamp, or take it with --allow-gaps",
+		ErrGap, b.name, b.node, b.from, a.name, a.node, a.to, Span(maxGap))
 }
 
 // EachNode replays the nodes one after the other. A Node is valid during the

@@ -25,6 +25,8 @@ type WholeOptions struct {
 	Tick time.Duration
 	// Length is how long a task runs.
 	Length time.Duration
+	// Until, when above zero, ends the replay that long after the start.
+	Until time.Duration
 	// Governor is that of the estimator.
 	Governor func(resource string) estimator.GovernorConfig
 }
@@ -53,11 +55,25 @@ type WholeScore struct {
 	Contentions       int     `json:"contentions"`
 	ReliefMeanSeconds float64 `json:"time_to_relief_mean_s"`
 	ReliefMaxSeconds  float64 `json:"time_to_relief_max_s"`
-	MessagesPerHour   float64 `json:"messages_per_node_hour"`
+	// MessagesPerHour is how often per node-hour the master heard another number,
+	// each of which rescinds the node's revocable offers. RawMessagesPerHour is how
+	// often it would have without a governor, of the slack in thousandths at each of
+	// the agent's reports.
+	MessagesPerHour    float64 `json:"messages_per_node_hour"`
+	RawMessagesPerHour float64 `json:"raw_messages_per_node_hour"`
+	// OfferedSavings is what may be revocable as a share of what is allocated, and
+	// GovernorCost the share of the slack that is not offered.
+	OfferedSavings float64 `json:"offered_savings"`
+	GovernorCost   float64 `json:"governor_cost"`
 
+	offered, slack                      float64
+	rawMessages                         int
 	completed, allocated, relief, hours float64
 	contended, messages                 int
 }
+
+// agentReport is the default of --oversubscribed_resources_interval.
+const agentReport = 15 * time.Second
 
 // defaultTick is short enough for the freshness that policies ask for.
 const defaultTick = 5 * time.Second
@@ -82,7 +98,7 @@ func EvaluateWhole(trace *Trace, e Estimator, cfg predict.Config, o WholeOptions
 		if err != nil {
 			return err
 		}
-		return w.replay(n, trace.Interval)
+		return w.replay(n, trace)
 	})
 	score.finish()
 	return score, err
@@ -94,6 +110,8 @@ func (s *WholeScore) finish() {
 	s.ContentionRate = ratio(float64(s.contended), float64(s.Ticks))
 	s.ReliefMeanSeconds = ratio(s.relief, float64(s.Contentions))
 	s.MessagesPerHour = ratio(float64(s.messages), s.hours)
+	s.RawMessagesPerHour = ratio(float64(s.rawMessages), s.hours)
+	s.OfferedSavings, s.GovernorCost = ratio(s.offered, s.allocated), ratio(s.slack-s.offered, s.slack)
 }
 
 // wholeNode is one simulated node under the daemon. Where more is wanted than
@@ -110,7 +128,11 @@ type wholeNode struct {
 	started   int
 	brain     *tick.Brain
 	heard     resources.Milli
+	target    resources.Milli // of the last report
+	reported  time.Time
 	contended time.Duration // for how long now
+	// ended, when not nil, is told of each task that is done or was killed.
+	ended func(id string, killed bool)
 }
 
 func newWholeNode(cores float64, e Estimator, cfg predict.Config, o *WholeOptions, score *WholeScore) (*wholeNode, error) {
@@ -121,8 +143,8 @@ func newWholeNode(cores float64, e Estimator, cfg predict.Config, o *WholeOption
 	if e.Set != nil {
 		e.Set(&cfg)
 	}
-	// The predictor alone is judged: no margin on top of it, no warm-up.
-	r.Predictor, r.Peak, r.Margin, u.WarmUp = e.Name, cfg, 0, 0
+	// The predictor alone is judged: no margin on top of it, no warm-up, none beside it.
+	r.Predictor, r.Shadows, r.Peak, r.Margin, u.WarmUp = e.Name, nil, cfg, 0, 0
 	if o.Governor != nil {
 		r.Governor = o.Governor(r.Name)
 	}
@@ -136,17 +158,20 @@ func newWholeNode(cores float64, e Estimator, cfg predict.Config, o *WholeOption
 }
 
 // replay runs all steps: a row is the usage over the interval before its time.
-func (w *wholeNode) replay(n *Node, interval time.Duration) error {
+func (w *wholeNode) replay(n *Node, trace *Trace) error {
 	var step Step
 	for {
+		if ctx := trace.opts.Context; ctx != nil && ctx.Err() != nil {
+			return ErrCutShort
+		}
 		more, err := n.Next(&step)
-		if err != nil || !more {
+		if err != nil || !more || w.opts.Until > 0 && timeOf(step.At).Sub(timeOf(trace.Start)) >= w.opts.Until {
 			return err
 		}
-		begin := timeOf(step.At).Add(-interval)
+		begin := timeOf(step.At).Add(-trace.Interval)
 		w.enter(&step, begin)
-		for d := w.opts.Tick; d <= interval; d += w.opts.Tick {
-			w.tick(begin.Add(d))
+		for d := w.opts.Tick; d <= trace.Interval; d += w.opts.Tick {
+			w.launchAll(w.tick(begin.Add(d)), begin.Add(d))
 		}
 	}
 }
@@ -176,8 +201,9 @@ func (w *wholeNode) enter(s *Step, now time.Time) {
 	w.firstSeen = seen
 }
 
-// tick is one round of the daemon, and what the world makes of it.
-func (w *wholeNode) tick(now time.Time) {
+// tick is one round of the daemon, and what the world makes of it. It returns
+// what is offered.
+func (w *wholeNode) tick(now time.Time) resources.Milli {
 	w.node.Remove(now)
 	w.node.Share(w.opts.Tick)
 	w.work()
@@ -190,18 +216,24 @@ func (w *wholeNode) tick(now time.Time) {
 	}
 	w.node.Apply(d.Actions)
 	w.account(&offer)
-	for free := offer.Resources[0].Offered; free >= resources.Unit; free -= resources.Unit {
+	return offer.Resources[0].Offered
+}
+
+// launchAll takes all that is offered.
+func (w *wholeNode) launchAll(offered resources.Milli, now time.Time) {
+	for ; offered >= resources.Unit; offered -= resources.Unit {
 		w.launch(now)
 	}
 }
 
 // launch starts one best-effort task of one core.
-func (w *wholeNode) launch(now time.Time) {
+func (w *wholeNode) launch(now time.Time) (id string) {
 	w.score.Started++
 	w.started++
-	id := "~task-" + strconv.Itoa(1_000_000+w.started) // after the ids of the trace, in order
+	id = "~task-" + strconv.Itoa(1_000_000+w.started) // after the ids of the trace, in order
 	w.left[id] = w.opts.Length
 	w.node.Revocable = append(w.node.Revocable, &simnode.Container{ID: id, Since: now, Allocated: 1, Wants: 1, Weight: weightPerCore})
+	return id
 }
 
 // work lets the tasks go on with what they got since the tick before.
@@ -212,7 +244,7 @@ func (w *wholeNode) work() {
 		done := w.left[c.ID] <= 0
 		if done {
 			w.score.completed += w.opts.Length.Hours()
-			delete(w.left, c.ID)
+			w.end(c.ID, false)
 		}
 		return done
 	})
@@ -225,9 +257,16 @@ func (w *wholeNode) kill(id string, now time.Time) {
 	}
 	w.score.Kills++
 	w.score.LostHours += (w.opts.Length - w.left[id]).Hours()
-	delete(w.left, id)
+	w.end(id, true)
 	if w.contended == 0 {
 		w.score.WrongKills++
+	}
+}
+
+func (w *wholeNode) end(id string, killed bool) {
+	delete(w.left, id)
+	if w.ended != nil {
+		w.ended(id, killed)
 	}
 }
 
@@ -256,12 +295,21 @@ func (w *wholeNode) watch() {
 // revocable to the answer, so that the master hears the revocable total, or what
 // is allocated when that is more.
 func (w *wholeNode) account(o *estimator.Offer) {
-	heard := o.Resources[0].RevocableTotal
+	heard, target := o.Resources[0].RevocableTotal, o.Resources[0].Target
+	w.score.offered += heard.Float() * w.opts.Tick.Hours()
+	w.score.slack += target.Float() * w.opts.Tick.Hours()
 	if a := o.Resources[0].Allocated; a != nil {
 		heard = max(heard, a.RevocableAllocated)
 	}
+	if !w.reported.IsZero() && o.At.Sub(w.reported) < agentReport {
+		return // the agent asks again later
+	}
+	w.reported = o.At
 	if heard != w.heard {
 		w.score.messages++
 	}
-	w.heard = heard
+	if target != w.target {
+		w.score.rawMessages++
+	}
+	w.heard, w.target = heard, target
 }

@@ -221,7 +221,7 @@ func TestWholeLoopInTheReport(t *testing.T) {
 	var out bytes.Buffer
 	cmd := Command()
 	cmd.SetOut(&out)
-	cmd.SetArgs([]string{"--trace", path, "--estimator", "latest,tce", "--config", policy, "--best-effort", "1m", "--json"})
+	cmd.SetArgs([]string{"--trace", path, "--estimator", "latest,tce", "--policy", policy, "--best-effort", "1m", "--json"})
 	if err := cmd.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
