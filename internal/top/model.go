@@ -216,12 +216,12 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 
 // typed takes a key that is part of the filter.
 func (m *model) typed(key, text string) {
-	switch {
-	case key == "enter":
+	switch key {
+	case "enter":
 		m.typing = false
-	case key == "esc":
+	case "esc":
 		m.typing, m.filter = false, ""
-	case key == "backspace":
+	case "backspace":
 		if r := []rune(m.filter); len(r) > 0 {
 			m.filter = string(r[:len(r)-1])
 		}
