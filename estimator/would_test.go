@@ -14,7 +14,7 @@ import (
 // what they did before.
 func TestShowingWhatAnotherModeWouldOffer(t *testing.T) {
 	two := resources.Quantities{{Name: resources.CPUs, Amount: 2000}}
-	for name, make := range map[string]func() estimator.Estimator{
+	for name, newMain := range map[string]func() estimator.Estimator{
 		"noop": estimator.NewNoop, "fixed": func() estimator.Estimator { return estimator.NewFixed(two) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestShowingWhatAnotherModeWouldOffer(t *testing.T) {
 				}
 				return u
 			}
-			alone, usage, both := make(), newUsage(), estimator.NewShowing(make(), newUsage())
+			alone, usage, both := newMain(), newUsage(), estimator.NewShowing(newMain(), newUsage())
 			var last estimator.Offer
 			for i := range 60 {
 				s := scene(time.Unix(1_000_000+int64(i), 0), web(1), db(0.5))
@@ -49,7 +49,7 @@ func TestShowingWhatAnotherModeWouldOffer(t *testing.T) {
 			if err := newUsage().Restore(kept); err != nil {
 				t.Errorf("mode usage goes not on from it: %v", err)
 			}
-			if err := estimator.NewShowing(make(), newUsage()).Restore(kept); err != nil {
+			if err := estimator.NewShowing(newMain(), newUsage()).Restore(kept); err != nil {
 				t.Errorf("a restart: %v", err)
 			}
 		})

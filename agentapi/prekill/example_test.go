@@ -18,12 +18,12 @@ func Example_socket() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	l, err := net.Listen("unix", filepath.Join(dir, "warn.sock"))
 	if err != nil {
 		panic(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 
 	go warnAs(l.Addr().String()) // what the daemon does
 
@@ -31,7 +31,7 @@ func Example_socket() {
 	if err != nil {
 		panic(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	line, err := bufio.NewReaderSize(conn, 64<<10).ReadBytes('\n')
 	if err != nil {
 		panic(err)
@@ -41,6 +41,8 @@ func Example_socket() {
 		panic(err)
 	}
 	fmt.Printf("saving the work of %s within %v s\n", w.ExecutorID, w.DeadlineSeconds)
-	fmt.Fprintln(conn, "done")
+	if _, err := fmt.Fprintln(conn, "done"); err != nil {
+		panic(err)
+	}
 	// Output: saving the work of be-1 within 5 s
 }

@@ -57,13 +57,13 @@ func agentWithoutQoSModule(t *testing.T, h *hogs) (url string, kills <-chan stri
 		}
 		switch call.Type {
 		case "GET_VERSION":
-			fmt.Fprint(w, `{"get_version":{"version_info":{"version":"1.12.0"}}}`)
+			_, _ = fmt.Fprint(w, `{"get_version":{"version_info":{"version":"1.12.0"}}}`)
 		case "GET_FLAGS":
-			fmt.Fprint(w, `{"get_flags":{"flags":[{"name":"resource_estimator","value":"org_estimatord_ResourceEstimator"},{"name":"containerizers","value":"docker,mesos"}]}}`)
+			_, _ = fmt.Fprint(w, `{"get_flags":{"flags":[{"name":"resource_estimator","value":"org_estimatord_ResourceEstimator"},{"name":"containerizers","value":"docker,mesos"}]}}`)
 		case "GET_FRAMEWORKS":
-			fmt.Fprint(w, `{"get_frameworks":{"frameworks":[{"framework_info":{"id":{"value":"f"},"name":"batch"}}]}}`)
+			_, _ = fmt.Fprint(w, `{"get_frameworks":{"frameworks":[{"framework_info":{"id":{"value":"f"},"name":"batch"}}]}}`)
 		case "GET_CONTAINERS":
-			fmt.Fprintf(w, `{"get_containers":{"containers":%s}}`, containers)
+			_, _ = fmt.Fprintf(w, `{"get_containers":{"containers":%s}}`, containers)
 		case "KILL_CONTAINER":
 			killed <- call.Kill.ID.Value
 		}

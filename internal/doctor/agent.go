@@ -100,7 +100,7 @@ var builtFor = regexp.MustCompile(`^libestimatord-([0-9]+(?:\.[0-9]+)*[0-9A-Za-z
 
 func moduleVersion(h *Host) (found []string) {
 	for _, file := range h.libraries() {
-		if m := builtFor.FindStringSubmatch(path.Base(file)); m != nil && m[1] != h.Agent.Version {
+		if m := builtFor.FindStringSubmatch(path.Base(file)); len(m) == 2 && m[1] != h.Agent.Version {
 			found = append(found, fmt.Sprintf("%s is for Mesos %s, the agent is %s", file, m[1], h.Agent.Version))
 		}
 	}

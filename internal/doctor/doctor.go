@@ -25,9 +25,9 @@ type Severity uint8
 const (
 	// Info is worth knowing.
 	Info Severity = iota
-	// Warning: it works, and less well than it could.
+	// Warning says that it works, and less well than it could.
 	Warning
-	// Error: regular tasks are not protected, or nothing is offered.
+	// Error says that regular tasks are not protected, or nothing is offered.
 	Error
 )
 
