@@ -67,10 +67,10 @@ func TestThePortWithAWebConfiguration(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp
 	}
-	if resp := ask("wrong"); resp.StatusCode != http.StatusUnauthorized {
+	if resp := ask("wrong"); resp.StatusCode != http.StatusUnauthorized { //nolint:bodyclose // ask has closed it
 		t.Errorf("with a wrong password: %d", resp.StatusCode)
 	}
-	resp := ask("test")
+	resp := ask("test") //nolint:bodyclose // ask has closed it
 	if resp.StatusCode != http.StatusOK || resp.TLS == nil || resp.TLS.Version < tls.VersionTLS12 {
 		t.Errorf("with the password: %d over %+v", resp.StatusCode, resp.TLS)
 	}
