@@ -76,22 +76,37 @@ const familyPrefix = "estimatord_container_"
 type containerText struct {
 	out   []byte
 	shown []*snapshot.Container
+	// labels is the text of the short labels of all that are shown; those of the
+	// container at i end at ends[i]. They stand in nearly every line.
+	labels []byte
+	ends   []int
 }
 
 // render makes the page of rows, with limit containers at most.
 func (t *containerText) render(rows []snapshot.Container, limit int) {
 	left := t.choose(rows, limit)
+	t.labels, t.ends = t.labels[:0], t.ends[:0]
+	for _, c := range t.shown {
+		t.labels = appendLabels(t.labels, c, false)
+		t.ends = append(t.ends, len(t.labels))
+	}
 	t.out = appendHead(t.out[:0], "left_out", "gauge", "Containers that are not on this page, since there are too many.")
 	t.out = append(strconv.AppendInt(append(t.out, familyPrefix+"left_out "...), int64(left), 10), '\n')
 	for i := range containerFamilies {
 		f := &containerFamilies[i]
-		headed := false
-		for _, c := range t.shown {
-			at := len(t.out)
+		headed, begin := false, 0
+		for i, c := range t.shown {
+			at, labels := len(t.out), t.labels[begin:t.ends[i]]
+			begin = t.ends[i]
 			if !headed {
 				t.out = appendHead(t.out, f.name, f.kind, f.help)
 			}
-			t.out = appendLabels(append(append(t.out, familyPrefix...), f.name...), c, f.whole)
+			t.out = append(append(t.out, familyPrefix...), f.name...)
+			if f.whole {
+				t.out = appendLabels(t.out, c, true)
+			} else {
+				t.out = append(t.out, labels...)
+			}
 			var ok bool
 			if t.out, ok = f.value(t.out, c); !ok {
 				t.out = t.out[:at]
