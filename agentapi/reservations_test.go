@@ -67,11 +67,10 @@ func TestReservationsOfARealAgent(t *testing.T) {
 		var got []string
 		for i := range d.usage.Reservations {
 			r := &d.usage.Reservations[i]
-			text := r.Role
-			for _, resource := range []string{"cpus", "mem", "disk"} {
-				text += fmt.Sprintf(" %v/%v/%v", r.Reserved.Get(resource), r.Allocated.Get(resource), r.Free(resource))
+			part := func(of string) string {
+				return fmt.Sprintf("%v/%v/%v", r.Reserved.Get(of), r.Allocated.Get(of), r.Free(of))
 			}
-			got = append(got, text)
+			got = append(got, strings.Join([]string{r.Role, part("cpus"), part("mem"), part("disk")}, " "))
 		}
 		if want := strings.Join(reservedTable[name], "\n"); strings.Join(got, "\n") != want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, strings.Join(got, "\n"), want)

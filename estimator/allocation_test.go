@@ -173,18 +173,18 @@ func TestAllocationHoldOff(t *testing.T) {
 func TestAllocationCheckpoint(t *testing.T) {
 	cfg := directAllocation()
 	cfg.Resources[0].Governor.HoldOff = 10 * time.Minute
-	make := func() *tracked {
+	both := func() *tracked {
 		usage, err := estimator.NewUsage(direct())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return mustAllocation(t, cfg, usage)
 	}
-	e := make()
+	e := both()
 	e.Estimate(reservedScene(start, 0, 2000, 0))
 	e.Estimate(reservedScene(start.Add(time.Second), 4000, 2000, 0))
 	c := e.Save()
-	again := make()
+	again := both()
 	if err := again.Restore(c); err != nil {
 		t.Fatal(err)
 	}

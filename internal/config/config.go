@@ -83,10 +83,10 @@ type Config struct {
 	Governor   Governor
 }
 
-// Estimates: the mode offers usage slack.
+// Estimates reports whether the mode offers usage slack.
 func (m Mode) Estimates() bool { return m == ModeUsage || m == ModeBoth }
 
-// Reserves: the mode offers what is reserved and not allocated.
+// Reserves reports whether it offers what is reserved and not allocated.
 func (m Mode) Reserves() bool { return m == ModeAllocation || m == ModeBoth }
 
 // Hash tells settings apart: the first digits of the SHA-256 of their values as
