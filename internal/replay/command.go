@@ -94,7 +94,7 @@ func Command() *cobra.Command {
 	f.StringVar(&out.update, "update", "", "also replace a generated section of a Markdown `file#section` by the tables")
 	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
 	_ = cmd.MarkFlagRequired("trace") // the flag is defined above
-	cmd.AddCommand(importCommand(), fleetCommand())
+	cmd.AddCommand(importCommand(), fleetCommand(), reservationsCommand())
 	return cmd
 }
 

@@ -22,6 +22,7 @@ package simnode
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -42,6 +43,8 @@ type Node struct {
 	// Slice is the share of time that a task waits, when it wakes, for those
 	// that run, where twice as much is wanted as there is.
 	Slice float64
+	// Reserved is what of it is reserved to each role, in cores.
+	Reserved map[string]float64
 	// Regular and Revocable are its containers.
 	Regular, Revocable []*Container
 	seq                uint64
@@ -52,6 +55,8 @@ type Node struct {
 type Container struct {
 	ID    string
 	Since time.Time
+	// Role is whose reservation Allocated is of, "" for none.
+	Role string
 	// Allocated is what it was given, Wants what it would use on an idle node,
 	// in cores.
 	Allocated, Wants float64
@@ -217,8 +222,23 @@ func (n *Node) Snapshot(now time.Time) *snapshot.Snapshot {
 	for _, c := range n.Revocable {
 		add(c, snapshot.Executor{FrameworkID: "best-effort", Class: snapshot.ClassRevocable, Revocable: cpus(c.Allocated)})
 	}
+	u.Reservations = n.reservations()
 	slices.SortFunc(s.Containers, func(a, b snapshot.Container) int { return strings.Compare(a.ID, b.ID) })
 	return s
+}
+
+// reservations are what the roles have, and have allocated.
+func (n *Node) reservations() (all []snapshot.Reservation) {
+	for _, role := range slices.Sorted(maps.Keys(n.Reserved)) {
+		allocated := 0.0
+		for _, c := range n.Regular {
+			if c.Role == role {
+				allocated += c.Allocated
+			}
+		}
+		all = append(all, snapshot.Reservation{Role: role, Reserved: cpus(n.Reserved[role]), Allocated: cpus(allocated)})
+	}
+	return all
 }
 
 func cpus(amount float64) resources.Quantities {
