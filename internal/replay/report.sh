@@ -26,5 +26,5 @@ replay --update "$doc#comparison" ${page:+--html "$page"} --estimator \
 replay --update "$doc#one-instance" --one-instance --estimator tce,node-max >/dev/null
 replay --update "$doc#first-day" --burn-in 0s --until 25h --estimator \
 	tce,tce:early=0.01,tce:target=0.002,node-max,koordinator >/dev/null
-replay --update "$doc#whole-loop" --policy configs/policy.yaml --tick 15s --until 96h --resource cpus --horizon 5m --estimator \
+replay --update "$doc#whole-loop" --policy configs/policy.yaml --tick 15s --until 24h --resource cpus --horizon 5m --estimator \
 	tce,tce:target=0.02,node-max:window=24h:margin=0.1,koordinator,container-max:window=2h:margin=0.25 >/dev/null
