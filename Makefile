@@ -12,7 +12,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 20000x
 TOOLBIN  := $(CURDIR)/build/tools
 
-.PHONY: all build demo test check build-bench dashboards monitoring-check fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install uninstall packages image packages-check licenses clean help
+.PHONY: all build demo test check build-bench dashboards monitoring-check fuzz race lint vulncheck proto proto-check module glue-check test-cgroup2 replay-report plots bench bench-contention install uninstall packages image packages-check chaos licenses clean help
 
 all: build
 
@@ -160,6 +160,9 @@ packages-check: packages ## The packages come out the same in another folder; th
 	GO=$(GO) deploy/packages/check-reproducible '$(VERSION)'
 	$(GO) test -count=1 ./deploy
 	GO=$(GO) internal/systemdvm/run
+
+chaos: ## What can happen to a daemon, and a thousand kill -9, on this machine (root, half an hour); docs/evidence/chaos.md.
+	CHAOS=long $(GO) test -count=1 -timeout 60m -v -run 'TestChaos' ./deploy
 
 # What a package holds is what this installs: deploy/packages.
 install: ## What was built (and the man pages, if made), its unit, and the configuration that is not there yet, under PREFIX and /etc. Builds nothing.

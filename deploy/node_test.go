@@ -4,6 +4,7 @@
 package deploy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,7 +23,7 @@ import (
 )
 
 // patience bounds each wait; it only runs out on failure.
-const patience = time.Minute
+const patience = 90 * time.Second
 
 // The tasks of these tests are this same test binary.
 func TestMain(m *testing.M) {
@@ -39,6 +40,8 @@ func TestMain(m *testing.M) {
 // node is an agent with a regular and a revocable container.
 type node struct {
 	agent *fakeagent.Agent
+	// pauseAgent ends its calls to the daemon, until runAgent begins them again.
+	pauseAgent func()
 	// before is what the control files of each task held at its launch.
 	before map[string]map[string]string
 }
@@ -61,15 +64,25 @@ func newNode(t *testing.T, socket string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var running sync.WaitGroup
-	running.Go(func() { agent.Run(t.Context()) })
+	n := &node{agent: agent, before: map[string]map[string]string{}}
+	n.runAgent()
 	t.Cleanup(func() {
+		n.pauseAgent()
 		if err := agent.Close(); err != nil {
 			t.Error(err)
 		}
-		running.Wait()
 	})
-	return &node{agent: agent, before: map[string]map[string]string{}}
+	return n
+}
+
+func (n *node) runAgent() {
+	ctx, stop := context.WithCancel(context.Background()) // pauseAgent ends it: it outlasts a subtest
+	var running sync.WaitGroup
+	running.Go(func() { n.agent.Run(ctx) })
+	n.pauseAgent = func() {
+		stop()
+		running.Wait()
+	}
 }
 
 // settings are those of a daemon that offers a CPU and throttles whatever is on it.
