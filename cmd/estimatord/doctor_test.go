@@ -100,7 +100,7 @@ func TestKillsThroughTheAgentsAPI(t *testing.T) {
 				t.Errorf("the framework has no name:\n%s", status)
 			}
 			codes, exit := examined(t, "--operator-socket", filepath.Join(dir, "operator.sock"))
-			if exit != exitDoctorWarning || !slices.Contains(codes, "docker_containerizer") || slices.Contains(codes, "settings_changed") {
+			if exit < exitDoctorWarning || !slices.Contains(codes, "docker_containerizer") || slices.Contains(codes, "settings_changed") {
 				t.Errorf("doctor found %q, exit code %d", codes, exit)
 			}
 			return
