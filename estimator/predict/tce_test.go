@@ -202,7 +202,6 @@ func TestTCEBeginsWithThePrior(t *testing.T) {
 // A predictor that is exceeded less often than it may be comes nearer to it.
 func TestTCESpendsWhatItIsAllowed(t *testing.T) {
 	t.Parallel()
-	violations := 0
 	p := mustNew(t, "tce", predict.Config{Interval: 5 * time.Minute, Horizon: time.Hour, TargetViolation: 0.01, Score: true})
 	rng := rand.New(rand.NewPCG(4, 4))
 	for i := range 30 * 288 {
@@ -213,8 +212,7 @@ func TestTCESpendsWhatItIsAllowed(t *testing.T) {
 		p.Predict(predict.Step{At: epoch.Add(time.Duration(i) * 5 * time.Minute), Containers: []predict.Container{running("a", 10, demand)}})
 	}
 	score, _ := predict.ScoreOf(p)
-	violations = int(score.Violations)
-	if rate := float64(violations) / float64(score.Predictions); rate < 0.004 || rate > 0.0105 {
+	if rate := float64(score.Violations) / float64(score.Predictions); rate < 0.004 || rate > 0.0105 {
 		t.Errorf("realised %.2f%% of an allowed 1%%, want between half of it and all", 100*rate)
 	}
 }

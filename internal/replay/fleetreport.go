@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -49,10 +50,9 @@ type FleetReport struct {
 	Fairness        float64 `json:"fairness"`
 	RegularFairness float64 `json:"fairness_regular"`
 
-	seconds              []masterCounts
-	kills                []int
-	fairness, regularly  []float64
-	failoverAt, riseFrom int
+	seconds             []masterCounts
+	kills               []int
+	fairness, regularly []float64
 }
 
 // count takes a second of the master into the report.
@@ -167,7 +167,7 @@ var fleetColumns = []struct {
 	head string
 	cell func(r *FleetReport) string
 }{
-	{"nodes", func(r *FleetReport) string { return fmt.Sprint(r.Nodes) }},
+	{"nodes", func(r *FleetReport) string { return strconv.Itoa(r.Nodes) }},
 	{"updates/s, mean (p99)", func(r *FleetReport) string { return fmt.Sprintf("%.2f (%.0f)", r.UpdatesMean, r.UpdatesP99) }},
 	{"a node and hour", func(r *FleetReport) string { return fmt.Sprintf("%.2f", r.UpdatesPerNodeHour) }},
 	{"most after failover, at a rise", func(r *FleetReport) string { return fmt.Sprintf("%.0f, %.0f", r.UpdatesFailover, r.UpdatesRise) }},

@@ -81,7 +81,8 @@ func Run(req *Request) (*Report, error) {
 			return nil, err
 		}
 	}
-	return report, report.scored()
+	err := report.scored()
+	return report, err
 }
 
 // replay replays one trace into the report.

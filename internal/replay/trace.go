@@ -16,7 +16,7 @@ import (
 // ErrCutShort is returned, after what is known so far, when a replay was ended.
 var ErrCutShort = errors.New("ended before its time")
 
-// ErrGap: a trace has a timestamp far from all others.
+// ErrGap is returned for a trace with a timestamp far from all others.
 var ErrGap = errors.New("a gap in time")
 
 // maxReported is how many skipped rows are kept with their reason; all are
