@@ -104,6 +104,9 @@ func (c *check) daemon(name string, cfg *config.Config, origins config.Provenanc
 	if err == nil {
 		c.settings = *cfg
 		if cfg.Policy == "" {
+			if err := config.CheckMemoryRule(cfg.OffersMem(), nil); err != nil {
+				c.done(name, err)
+			}
 			return
 		}
 		if _, err := config.Read(cfg.Policy); err != nil {
@@ -119,6 +122,9 @@ func (c *check) policy(name string) {
 	c.done(name, err)
 	if err != nil {
 		return
+	}
+	if err := config.CheckMemoryRule(c.settings.OffersMem(), f.Policy); err != nil {
+		c.done(name, err)
 	}
 	for _, w := range f.Warnings {
 		c.print("%s [warning]", w)

@@ -35,6 +35,9 @@ type SourceConfig struct {
 	// Reservations are offered: what owners allocate of them is given back, by rules
 	// of the policy or, where it has none, by built-in ones.
 	Reservations bool
+	// OffersMem is the setting by which memory is offered, "" when it is not: a policy
+	// that does not take it back is refused.
+	OffersMem string
 	// Now is time.Now, except in tests.
 	Now func() time.Time
 }
@@ -102,10 +105,10 @@ func OpenPolicy(cfg SourceConfig) (*PolicySource, error) {
 		s.use(&PolicyFile{Policy: &p, File: builtIn}, cfg.Now())
 	}
 	if cfg.Path == "" {
-		return s, nil
+		return s, CheckMemoryRule(cfg.OffersMem, nil)
 	}
 	err := s.check(context.Background(), func(t sight) error {
-		f, err := t.parse(cfg.Path)
+		f, err := s.parse(t)
 		if err == nil {
 			s.use(f, cfg.Now())
 		}
@@ -212,7 +215,7 @@ func (s *PolicySource) slow(ctx context.Context, judge func(sight) error, always
 
 // judge takes t over, or says what is wrong with it.
 func (s *PolicySource) judge(t sight) error {
-	f, err := t.parse(s.cfg.Path)
+	f, err := s.parse(t)
 	now, log := s.cfg.Now(), s.cfg.Log.With("file", s.cfg.Path)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,6 +237,15 @@ func (s *PolicySource) judge(t sight) error {
 		log.Warn("policy warning", "what", w)
 	}
 	return nil
+}
+
+// parse is the policy of a file that was read, good for these settings.
+func (s *PolicySource) parse(t sight) (*PolicyFile, error) {
+	f, err := t.parse(s.cfg.Path)
+	if err == nil {
+		err = CheckMemoryRule(s.cfg.OffersMem, f.Policy)
+	}
+	return f, err
 }
 
 // use puts f in force.

@@ -64,7 +64,7 @@ func (d *Daemon) assemble(act *actuator) (_ *parts, err error) {
 		return nil, err
 	}
 	p.policy, err = config.OpenPolicy(config.SourceConfig{
-		Path: cfg.Policy, Fresh: policy.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log, Reservations: cfg.Mode.Reserves(),
+		Path: cfg.Policy, Fresh: policy.Fresh{Usage: cfg.UsageStaleAfter, Sample: cfg.SampleStaleAfter}, Log: log, Reservations: cfg.Mode.Reserves(), OffersMem: cfg.OffersMem(),
 	})
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		err = fmt.Errorf("%s: %w", d.origins["policy"], err) // where the path comes from
