@@ -99,7 +99,7 @@ func (s *story) run(ctx context.Context, total resources.Quantities, command []s
 	}
 	s.say("daemon runs: %s, a tick every %s", strings.Join(command, " "), tick)
 	if s.goesOn {
-		s.view.invite("page      http://"+s.daemon.Address+"/", "terminal  "+os.Args[0]+" top --config "+s.daemon.settings())
+		s.view.invite("page  http://"+s.daemon.Address+"/", "top   "+os.Args[0]+" top --config "+s.daemon.settings())
 	}
 
 	ctx, cancel := context.WithCancel(ctx)

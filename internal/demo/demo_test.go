@@ -122,7 +122,7 @@ func TestInterrupted(t *testing.T) {
 		if !errors.Is(err, want) {
 			t.Errorf("page %t: the demo ended with %v, want %v", page, err, want)
 		}
-		if got := strings.Contains(out.String(), "page      http://127.0.0.1:") && strings.Contains(out.String(), " top --config "+tmp); got != page {
+		if got := strings.Contains(out.String(), "page  http://127.0.0.1:") && strings.Contains(out.String(), " top --config "+tmp); got != page {
 			t.Errorf("page %t: it says where to look: %t\n%s", page, got, out)
 		}
 		if left, err := filepath.Glob(filepath.Join(tmp, "estimatord-demo-*")); err != nil || len(left) > 0 {

@@ -40,13 +40,16 @@ func (v *view) say(at time.Duration, text string) {
 	v.draw(fmt.Sprintf("%5.1fs * %s", at.Seconds(), text), v.table)
 }
 
-// invite says where else the story can be seen, and on a terminal goes on saying it.
+// invite says where else the story can be seen: on a terminal below each table.
 func (v *view) invite(hints ...string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.hints = hints
+	if v.terminal >= 0 {
+		return // with the table
+	}
 	for _, h := range hints {
-		v.draw("       * "+h, v.table)
+		v.draw(h, nil)
 	}
 }
 
