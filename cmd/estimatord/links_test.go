@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -89,6 +90,45 @@ func TestDesignDocumentNamesEveryPackage(t *testing.T) {
 	for _, dir := range below {
 		if !regexp.MustCompile("`(internal/)?" + dir.Name() + "`").Match(page) {
 			t.Errorf("docs/internals/design.md does not name internal/%s", dir.Name())
+		}
+	}
+}
+
+// Each threat of the page about security names tests, and there are such tests.
+func TestThreatsNameTheirTests(t *testing.T) {
+	tests := map[string]bool{}
+	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join("../..", path))
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			tests[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/internals/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, begins := strings.Cut(string(page), "<!-- threats -->\n")
+	table, _, ends := strings.Cut(rest, "<!-- end of threats -->")
+	rows := strings.Split(strings.TrimSpace(table), "\n")
+	if !begins || !ends || len(rows) < 10 {
+		t.Fatalf("the table of threats has %d rows", len(rows))
+	}
+	for _, row := range rows[2:] {
+		named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(row, -1)
+		if len(named) == 0 {
+			t.Errorf("no test is named: %s", row)
+		}
+		for _, m := range named {
+			if !tests[m[1]] {
+				t.Errorf("there is no %s: %s", m[1], row)
+			}
 		}
 	}
 }

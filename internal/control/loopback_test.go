@@ -114,3 +114,23 @@ func TestListenOnAPortInUse(t *testing.T) {
 		t.Errorf("error %v; want EADDRINUSE that names %s", err, addr)
 	}
 }
+
+// A page of somebody else whose name was made to lead here reads nothing.
+func TestTheAPIAnswersToItsOwnNameOnly(t *testing.T) {
+	url := serve(t, func() *decision.Record { return nil })
+	for host, want := range map[string]bool{"localhost:1": true, "127.0.0.1": true, "[::1]:9742": true, "attacker.example:80": false, "localhost.attacker.example": false} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/v1/history", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.StatusCode != http.StatusForbidden; got != want {
+			t.Errorf("by the name %s: %d", host, resp.StatusCode)
+		}
+	}
+}

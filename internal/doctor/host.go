@@ -165,6 +165,10 @@ func (h *Host) ofDaemon(load func(*pflag.FlagSet, []string) (config.Config, erro
 	if flags.Parse(args[1:]) != nil {
 		return
 	}
+	if f := flags.Lookup("config"); f.Changed && !filepath.IsAbs(f.Value.String()) { // relative to where the daemon was started
+		at, _ := os.Readlink(filepath.Join(proc, "cwd"))
+		_ = f.Value.Set(filepath.Join(at, f.Value.String())) // it holds any text
+	}
 	h.Settings, h.SettingsErr = load(flags, strings.Split(string(environ), "\x00"))
 	if p, err := process.NewProcess(int32(pid)); err == nil { //nolint:gosec // a process id
 		if ms, err := p.CreateTime(); err == nil {
