@@ -42,8 +42,9 @@ const (
 	keepaliveAfter = 10 * time.Minute
 	// pingTimeout is how long such a probe may go unanswered.
 	pingTimeout = 20 * time.Second
-	// freshEvery is the least time between two wishes for fresh usage.
-	freshEvery = 5 * time.Second
+	// freshEvery is the least time between two wishes for fresh usage: no more often
+	// is a waiting call answered. An owner of what was offered may have come.
+	freshEvery = time.Second
 	// retryAfter is how long a killed container may take to vanish before the
 	// kill is handed over again; it doubles each time, up to retryCap. Killed
 	// containers on a contended node were seen to take 5 s.

@@ -7,6 +7,7 @@ import (
 	"github.com/estimatord/estimatord/internal/reason"
 	"github.com/estimatord/estimatord/internal/snapshot"
 	"github.com/estimatord/estimatord/qos/policy"
+	"github.com/estimatord/estimatord/qos/signal"
 )
 
 // weighed is a container that was looked at as a victim.
@@ -80,10 +81,18 @@ func (t *turn) unfit(w *weighed, use snapshot.Value) reason.Code {
 		return reason.UnknownUsage
 	case w.c.Age(t.v.Snapshot.At) < t.p.Victims.MinAge:
 		return reason.TooYoung
-	case w.Resource == policy.CPU && w.Usage < t.p.Victims.MinUsage && !t.isFrozen(w.Key):
+	case w.Resource == policy.CPU && w.Usage < t.p.Victims.MinUsage && !t.isFrozen(w.Key) && !t.isReclaimed(w.Key):
 		return reason.TooSmall
 	}
 	return ""
+}
+
+// isReclaimed reports whether k uses little for the sake of the throttle by which an
+// owner has its CPU: what it was given is the owner's, too, so that it has to go.
+func (t *turn) isReclaimed(k snapshot.Key) bool {
+	return t.e.limitOf(policy.CPU, k) > 0 && slices.ContainsFunc(t.js, func(j judgement) bool {
+		return j.rule.Signal == signal.Reservation && j.rule.Action == policy.Kill && j.out.Active
+	})
 }
 
 // overTolerance is how far above its own allocation, as a share of it, a

@@ -8,6 +8,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/resources"
 	"github.com/estimatord/estimatord/internal/snapshot"
 )
 
@@ -23,6 +24,8 @@ type newContainers struct {
 	watcher *fsnotify.Watcher
 	wake    func()
 	log     *slog.Logger
+	// owed is what owners had come for at the last tick.
+	owed resources.Quantities
 	// watched: dir was there at the last tick, and is watched.
 	watched bool
 }
@@ -36,8 +39,19 @@ func watchContainers(dir string, wake func(), log *slog.Logger) (*newContainers,
 }
 
 // Observe watches the directory when it has come: the agent makes it. A watch
-// ends by itself with its directory.
-func (n *newContainers) Observe(_ *decision.Record, _ *snapshot.Snapshot) {
+// ends by itself with its directory. That an owner has come is known when the offer
+// is made, which is after the decisions of a tick: the next one must not wait.
+func (n *newContainers) Observe(r *decision.Record, _ *snapshot.Snapshot) {
+	for i := range r.Offer.Resources {
+		o := &r.Offer.Resources[i]
+		if o.Allocation == nil {
+			continue
+		}
+		if o.Allocation.Owed > n.owed.Get(o.Resource) {
+			n.wake()
+		}
+		n.owed.Set(o.Resource, o.Allocation.Owed)
+	}
 	before := n.watched
 	n.watched = n.watcher.Add(n.dir) == nil
 	if n.watched != before {

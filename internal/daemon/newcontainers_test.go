@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/estimatord/estimatord/estimator"
+	"github.com/estimatord/estimatord/internal/decision"
+	"github.com/estimatord/estimatord/internal/resources"
 )
 
 // The directory comes, is removed and comes again: what is made in it wakes each
@@ -21,13 +25,14 @@ func TestNewContainersWake(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- n.run(ctx) }()
-	n.Observe(nil, nil) // it is not there
+	calm := &decision.Record{}
+	n.Observe(calm, nil) // it is not there
 	for _, container := range []string{"a", "b"} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		n.Observe(nil, nil)
-		n.Observe(nil, nil)
+		n.Observe(calm, nil)
+		n.Observe(calm, nil)
 		if err := os.Mkdir(filepath.Join(dir, container), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -42,6 +47,19 @@ func TestNewContainersWake(t *testing.T) {
 		// A watch of what was removed ends in its own time.
 		for deadline := time.Now().Add(time.Minute); len(n.watcher.WatchList()) > 0 && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
+		}
+	}
+	// An owner has come for more than was known: the next decision is at once.
+	for len(woken) > 0 {
+		<-woken
+	}
+	owed := func(amount resources.Milli) *decision.Record {
+		return &decision.Record{Offer: estimator.Offer{Resources: []estimator.ResourceOffer{{Resource: "cpus", Allocation: &estimator.AllocationOffer{Owed: amount}}}}}
+	}
+	for i, amount := range []resources.Milli{0, 1_000, 1_000, 2_000, 500} {
+		n.Observe(owed(amount), nil)
+		if want := []int{0, 1, 1, 2, 2}[i]; len(woken) != want {
+			t.Errorf("woken %d times, want %d", len(woken), want)
 		}
 	}
 	cancel()

@@ -71,7 +71,7 @@ func TestReservationIsGivenBack(t *testing.T) {
 	if n.offer.Resources[0].Offered != 0 {
 		t.Errorf("offered %v", n.offer.Resources[0].Offered)
 	}
-	n.run("spark", 0.45)
+	n.run("spark", 0.02) // no more than its throttle lets it; what it was given is the owner's
 	n.busy = 3
 	n.until(t, l, "spark is killed", 8, func(*decision.Record) bool { return len(n.killed) == 1 })
 	if n.killed[0].Key().ID != "spark" {
