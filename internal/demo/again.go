@@ -19,7 +19,7 @@ func (s *story) tellAgain(ctx context.Context) error {
 		} else {
 			s.say("the story did not come out this time, and begins again; Ctrl-C ends it")
 		}
-		s.result = Result{}
+		s.result = Result{points: storyPoints}
 		s.set(func() { s.boards, s.kills = s.boards[max(0, len(s.boards)-1):], nil })
 		// The peak of the last time has to leave the daemon's window first.
 		s.patience = s.since() + s.wait + window

@@ -30,15 +30,18 @@ func newDaemon(command []string) (*daemon, error) {
 
 // start runs the command, which gets its flags appended, and waits until it
 // serves. watch is told of every line of the daemon's log.
-func (d *daemon) start(ctx context.Context, config string, cgroups *tree.Tree, watch func(process.Line)) (err error) {
+func (d *daemon) start(ctx context.Context, config, rules string, cgroups *tree.Tree, watch func(process.Line)) (err error) {
 	config += "socket: " + d.socket + "\ndecisions: {dir: " + d.decisions() + "}\n"
-	for name, text := range map[string]string{"config.yaml": config, "policy.yaml": policy()} {
+	if rules != "" {
+		config += "policy: " + filepath.Join(d.dir, "policy.yaml") + "\n"
+	}
+	for name, text := range map[string]string{"config.yaml": config, "policy.yaml": rules} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
 	}
 	args := append(slices.Clone(d.command[1:]),
-		"--mode=usage", "--config="+d.settings(), "--policy="+filepath.Join(d.dir, "policy.yaml"),
+		"--config="+d.settings(),
 		"--listen=127.0.0.1:0", "--interval="+tick.String(),
 		"--cgroup-root="+cgroups.Mount(), "--mesos-cgroups-root="+cgroups.Root(), "--log-format=json", "--log-level=info",
 	)

@@ -35,15 +35,35 @@ type Config struct {
 	// Page: the story is told again and again until the context ends, so that the
 	// page and the terminal view can be tried. The Result is that of the first time.
 	Page bool
+	// Story is which one, StoryUsage if empty.
+	Story Story
 	// Daemon is the command of the real daemon; it gets its flags appended.
 	Daemon []string
 }
+
+// Story is one of those that can be told.
+type Story string
+
+// The stories.
+const (
+	// StoryUsage: what a regular service does not use is lent, and taken back.
+	StoryUsage Story = "usage"
+	// StoryReservation: what is reserved to an absent owner is.
+	StoryReservation Story = "reservation"
+)
+
+// Stories are all of them.
+func Stories() []string { return []string{string(StoryUsage), string(StoryReservation)} }
 
 // Run tells the story once, and cleans up whatever happens. The Result is what
 // came of it; the error says that it could not be told to the end for a reason
 // outside the story.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	s := &story{began: time.Now(), patience: cfg.Patience, goesOn: cfg.Page}
+	s := &story{began: time.Now(), patience: cfg.Patience, goesOn: cfg.Page, regular: serviceTask}
+	s.result.points = storyPoints
+	if cfg.Story == StoryReservation {
+		s.reservation, s.regular, s.result.points = true, ownerTask, reservationPoints
+	}
 	if s.patience <= 0 {
 		s.patience = defaultPatience
 	}
@@ -77,9 +97,13 @@ func (s *story) run(ctx context.Context, total resources.Quantities, command []s
 	if s.daemon, err = newDaemon(command); err != nil {
 		return err
 	}
-	s.agent, err = fakeagent.New(fakeagent.Config{
+	agent := fakeagent.Config{
 		Socket: s.daemon.socket, Purpose: "demo", Total: total, EstimateInterval: estimateEvery, Observe: s.happened, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	if s.reservation {
+		s.reserve(&agent)
+	}
+	s.agent, err = fakeagent.New(agent)
 	switch {
 	case errors.Is(err, tree.ErrNoPlace):
 		return fmt.Errorf("%w: %w", ErrCannotRun, explain(err))
@@ -94,7 +118,11 @@ func (s *story) run(ctx context.Context, total resources.Quantities, command []s
 		version = "v2"
 	}
 	s.say("%d CPUs, cgroup %s, containers under %s in %s", s.plan.cpus, version, s.agent.Tree().Root(), s.agent.Tree().Mount())
-	if err := s.daemon.start(ctx, s.plan.configuration(), s.agent.Tree(), s.logged); err != nil {
+	configuration, rules := s.plan.configuration(), policy()
+	if s.reservation {
+		configuration, rules = reservationConfig(s.plan), ""
+	}
+	if err := s.daemon.start(ctx, configuration, rules, s.agent.Tree(), s.logged); err != nil {
 		return err
 	}
 	s.say("daemon runs: %s, a tick every %s", strings.Join(command, " "), tick)
@@ -106,7 +134,11 @@ func (s *story) run(ctx context.Context, total resources.Quantities, command []s
 	var beside sync.WaitGroup
 	beside.Go(func() { s.agent.Run(ctx) })
 	beside.Go(func() { s.watch(ctx) })
-	err = s.tell(ctx)
+	if s.reservation {
+		err = s.tellReservation(ctx)
+	} else {
+		err = s.tell(ctx)
+	}
 	if s.goesOn && (err == nil || errors.Is(err, errEnds)) {
 		err = s.tellAgain(ctx)
 	}

@@ -91,7 +91,8 @@ func (p plan) configuration() string {
 	return fmt.Sprintf(configText, window, warmUp, outside, p.cpus, raiseEvery, hold)
 }
 
-const configText = `# For a story of half a minute. The default predictor learns what it takes to
+const configText = `mode: usage
+# For a story of half a minute. The default predictor learns what it takes to
 # meet its target, which is a matter of hours; a maximum is right from the start.
 estimator:
   predictor: container-max

@@ -43,6 +43,10 @@ type story struct {
 	// the begin of a telling. goesOn: there are more than one.
 	patience, wait time.Duration
 	goesOn         bool
+	// reservation: the story of a reservation is told. regular is the name of its
+	// regular task.
+	reservation bool
+	regular     string
 	// service takes another load.
 	service io.Writer
 	// why is what explains the hog's kill.
@@ -251,18 +255,9 @@ func (s *story) whoElse(from time.Duration) string {
 func (s *story) launched(ctx context.Context) (early *Point, err error) {
 	s.chapter("2. a best-effort hog runs on what the service does not use")
 	size := s.plan.hog(s.free())
-	cmd, err := workload.Hog(size.Float(), s.plan.cpus)
-	if err != nil {
+	if err := s.launchHog(size); err != nil {
 		return nil, err
 	}
-	err = s.agent.Launch(fakeagent.Task{
-		ID: s.hogTask, Regular: resources.Quantities{{Name: resources.Mem, Amount: memory}},
-		Revocable: resources.Quantities{{Name: resources.CPUs, Amount: size}}, Command: cmd,
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.say("best-effort hog launched on %s revocable cpus", size)
 	if early, err = s.passBesideHog(ctx, settle); err != nil || early != nil {
 		return early, err
 	}
@@ -270,17 +265,37 @@ func (s *story) launched(ctx context.Context) (early *Point, err error) {
 	if early, err = s.passBesideHog(ctx, together); err != nil || early != nil {
 		return early, err
 	}
+	if err := s.hogUses(hog, size); err != nil {
+		return nil, err
+	}
+	return nil, s.keeps("the service keeps its CPU beside the hog", service, s.plan.low)
+}
+
+// launchHog launches the present hog on so much that is revocable.
+func (s *story) launchHog(size resources.Milli) error {
+	cmd, err := workload.Hog(size.Float(), s.plan.cpus)
+	if err != nil {
+		return err
+	}
+	err = s.agent.Launch(fakeagent.Task{
+		ID: s.hogTask, Regular: resources.Quantities{{Name: resources.Mem, Amount: memory}},
+		Revocable: resources.Quantities{{Name: resources.CPUs, Amount: size}}, Command: cmd,
+	})
+	if err == nil {
+		s.say("best-effort hog launched on %s revocable cpus", size)
+	}
+	return err
+}
+
+// hogUses is the point that the hog got something of what it was given.
+func (s *story) hogUses(hog *meter, size resources.Milli) error {
 	used := hog.cores()
-	err = s.point(Point{
+	return s.point(Point{
 		Name: "the hog uses what was idle", OK: used >= size.Float()/2,
 		Expected: fmt.Sprintf("at least half of the %s cpus it was given", size),
 		Seen:     fmt.Sprintf("%.2f of %s cpus", used, size),
 		Because:  s.whoElse(hog.fromAt),
 	})
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.keeps("the service keeps its CPU beside the hog", service, s.plan.low)
 }
 
 // meter measures what a task uses from now on.

@@ -97,7 +97,7 @@ func (s *story) watch(ctx context.Context) {
 		b := board{At: s.since(), Step: s.step, Tick: status.Tick, Asked: s.load}
 		hogTask := s.hogTask
 		s.mu.Unlock()
-		b.Service, b.Hog = service.use(s.agent.CPUTime(serviceTask)), hog.use(s.agent.CPUTime(hogTask))
+		b.Service, b.Hog = service.use(s.agent.CPUTime(s.regular)), hog.use(s.agent.CPUTime(hogTask))
 		b.Others = max(0, b.Tick.Host.BusyCores.V-b.Service.Cores-b.Hog.Cores)
 		for _, line := range news(last, b.Tick) {
 			s.say("daemon: %s", line)

@@ -47,6 +47,8 @@ type Config struct {
 	Below string
 	// Total is what the agent has; DetectTotal if nil.
 	Total resources.Quantities
+	// Reserved are the static reservations, by role: a part of Total.
+	Reserved map[string]resources.Quantities
 	// EqualWeights: containers get their CPU weight whether they are revocable or
 	// not, as with --no-revocable_cpu_low_priority, or in Docker.
 	EqualWeights bool

@@ -3,6 +3,7 @@ package fakeagent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -377,5 +378,44 @@ func TestParseEstimate(t *testing.T) {
 		if got, err := resources.Parse(in); err == nil {
 			t.Errorf("resources.Parse(%q) = %q, want an error", in, got)
 		}
+	}
+}
+
+// A task of a role takes from its reservation, and the overhead from what is
+// unreserved, as a real agent reports it.
+func TestReservedUsage(t *testing.T) {
+	a := &Agent{cfg: Config{
+		Total:    resources.Quantities{{Name: "cpus", Amount: 4_000}, {Name: "mem", Amount: 1024_000}},
+		Reserved: map[string]resources.Quantities{"web": {{Name: "cpus", Amount: 3_000}}},
+	}}
+	web := &executor{task: Task{ID: "w", Role: "web", Regular: resources.Quantities{{Name: "cpus", Amount: 2_000}}}, state: running}
+	if err := a.admit(web); err != nil {
+		t.Fatal(err)
+	}
+	for _, refused := range []Task{
+		{ID: "x", Role: "web", Regular: resources.Quantities{{Name: "cpus", Amount: 1_001}}},
+		{ID: "y", Regular: resources.Quantities{{Name: "cpus", Amount: 1_001}}},
+		{ID: "z", Role: "none", Regular: resources.Quantities{{Name: "cpus", Amount: 1}}},
+	} {
+		if err := a.admit(&executor{task: refused}); !errors.Is(err, ErrNotOffered) {
+			t.Errorf("%s: %v", refused.ID, err)
+		}
+	}
+	u := a.usage()
+	roles := func(rs []*wire.Resource) (all string) {
+		for _, r := range rs {
+			role := "*"
+			if n := len(r.GetReservations()); n > 0 {
+				role = r.GetReservations()[n-1].GetRole()
+			}
+			all += fmt.Sprintf("%s(%s):%v ", r.GetName(), role, r.GetScalar().GetValue())
+		}
+		return all
+	}
+	if got, want := roles(u.GetTotal()), "cpus(*):1 mem(*):1024 ports(*):0 cpus(web):3 "; got != want {
+		t.Errorf("total %s, want %s", got, want)
+	}
+	if got, want := roles(u.GetExecutors()[0].GetAllocated()), "cpus(*):0.1 mem(*):32 cpus(web):2 "; got != want {
+		t.Errorf("allocated %s, want %s", got, want)
 	}
 }

@@ -29,6 +29,8 @@ type Task struct {
 	// Regular and Revocable are what the task asks for; for one resource only
 	// one of them may (src/master/validation.cpp:998).
 	Regular, Revocable resources.Quantities
+	// Role is whose reservation Regular is of, "" for what is unreserved.
+	Role string
 	// Command is run. Its Path and Args, Dir, Env and standard files count,
 	// the rest is the agent's to set.
 	Command *exec.Cmd
@@ -122,12 +124,14 @@ func (a *Agent) admit(e *executor) error {
 	if a.closed {
 		return ErrClosed
 	}
-	regular := a.cfg.Total
+	regular := a.cfg.total(e.task.Role)
 	for _, other := range a.executors {
 		if other.task.ID == e.task.ID {
 			return fmt.Errorf("%w: %s runs already", ErrBadTask, e.task.ID)
 		}
-		regular = regular.Minus(other.task.Regular)
+		if other.task.Role == e.task.Role {
+			regular = regular.Minus(other.task.Regular)
+		}
 	}
 	free := a.offer().Free()
 	for _, q := range e.task.Regular {

@@ -2,10 +2,12 @@ package fakeagent
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
-	"github.com/prometheus/procfs"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/estimatord/estimatord/internal/agentresources"
 	"github.com/estimatord/estimatord/internal/resources"
 	wire "github.com/estimatord/estimatord/proto/estimatord/mesoswire/v1"
 )
@@ -16,7 +18,10 @@ import (
 func (a *Agent) usage() *wire.ResourceUsage {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	u := &wire.ResourceUsage{Total: total(a.cfg.Total)}
+	u := &wire.ResourceUsage{Total: append(scalars(a.cfg.total("")), ports())}
+	for _, role := range slices.Sorted(maps.Keys(a.cfg.Reserved)) {
+		u.Total = append(u.Total, reserved(role, scalars(a.cfg.total(role)))...)
+	}
 	for _, e := range a.executors {
 		u.Executors = append(u.Executors, a.describe(e))
 	}
@@ -26,7 +31,7 @@ func (a *Agent) usage() *wire.ResourceUsage {
 func (a *Agent) describe(e *executor) *wire.ResourceUsage_Executor {
 	id := e.task.ID
 	task := &wire.ResourceUsage_Executor_Task{Name: proto.String(id), Id: &wire.TaskID{Value: proto.String(id)}}
-	task.Resources = allocated(e.task.Regular, e.task.Revocable)
+	task.Resources = append(reserved(e.task.Role, allocated(e.task.Regular, nil)), allocated(nil, e.task.Revocable)...)
 	x := &wire.ResourceUsage_Executor{
 		ExecutorInfo: &wire.ExecutorInfo{
 			ExecutorId:  &wire.ExecutorID{Value: proto.String(id)},
@@ -37,6 +42,9 @@ func (a *Agent) describe(e *executor) *wire.ResourceUsage_Executor {
 		},
 		Allocated:   allocated(e.regular(), e.task.Revocable),
 		ContainerId: &wire.ContainerID{Value: proto.String(e.containerID)},
+	}
+	if e.task.Role != "" { // the overhead is unreserved all the same
+		x.Allocated = append(allocated(overhead, nil), task.Resources...)
 	}
 	if e.state != registering {
 		x.Tasks = append(x.Tasks, task) // queued ones count as allocated, but are not listed
@@ -58,13 +66,35 @@ func allocated(regular, revocable resources.Quantities) []*wire.Resource {
 	return out
 }
 
-// total is what the agent has, with the port range that every agent adds
-// (src/slave/constants.hpp:112).
-func total(q resources.Quantities) []*wire.Resource {
-	return append(scalars(q), &wire.Resource{
+// total is what the agent has that is reserved to the role, or to none with "".
+func (c *Config) total(role string) resources.Quantities {
+	if role != "" {
+		return c.Reserved[role]
+	}
+	rest := c.Total
+	for _, q := range c.Reserved {
+		rest = rest.Minus(q)
+	}
+	return rest
+}
+
+// reserved are those resources as they are reserved to the role, "" for none.
+func reserved(role string, rs []*wire.Resource) []*wire.Resource {
+	if role == "" {
+		return rs
+	}
+	for _, r := range rs {
+		r.Reservations = []*wire.Resource_ReservationInfo{{Role: proto.String(role)}}
+	}
+	return rs
+}
+
+// ports is the range that every agent adds (src/slave/constants.hpp:112).
+func ports() *wire.Resource {
+	return &wire.Resource{
 		Name: proto.String("ports"), Type: wire.Value_RANGES.Enum(),
 		Ranges: &wire.Value_Ranges{Range: []*wire.Value_Range{{Begin: proto.Uint64(31000), End: proto.Uint64(32000)}}},
-	})
+	}
 }
 
 func scalars(q resources.Quantities) []*wire.Resource {
@@ -82,30 +112,17 @@ func scalars(q resources.Quantities) []*wire.Resource {
 }
 
 // DetectTotal is what a Mesos agent finds on this host when it is told nothing,
-// as far as it counts here: all online processors, and memory less 1 GB, or half
-// of a small one, for the system (src/slave/containerizer/containerizer.cpp:107).
+// as far as it counts here.
 func DetectTotal() (resources.Quantities, error) {
-	fs, err := procfs.NewDefaultFS()
+	all, err := agentresources.Of(agentresources.Flags{DefaultRole: "*"}, agentresources.ThisHost())
 	if err != nil {
 		return nil, fmt.Errorf("detect what the host has: %w", err)
 	}
-	stat, err := fs.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("detect what the host has: %w", err)
+	var total resources.Quantities
+	for _, v := range all {
+		if v.Name == resources.CPUs || v.Name == resources.Mem {
+			total.Set(v.Name, v.Amount)
+		}
 	}
-	mem, err := fs.Meminfo()
-	if err != nil || mem.MemTotalBytes == nil {
-		return nil, fmt.Errorf("detect what the host has: no MemTotal: %w", err)
-	}
-	const gb = uint64(1) << 30
-	bytes := *mem.MemTotalBytes
-	if bytes >= 2*gb {
-		bytes -= gb
-	} else {
-		bytes /= 2
-	}
-	return resources.Quantities{
-		{Name: resources.CPUs, Amount: resources.Milli(max(1, len(stat.CPU))) * resources.Unit},
-		{Name: resources.Mem, Amount: resources.Milli(bytes/resources.MemUnitBytes) * resources.Unit},
-	}, nil
+	return total, nil
 }
