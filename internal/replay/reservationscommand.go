@@ -26,17 +26,17 @@ func reservationsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "reservations [--history FILE]",
-		Short: "Offer what is reserved and not allocated, and see what its owners make of it",
+		Short: "See what lending reservations costs their owners",
 		Long: `Replay a history of reservations through the daemon's own estimator (mode
-allocation) and its rule that gives them back. Best-effort tasks of one core take all
-that is offered; owners launch on their reservations, and what counts is whether one
-waits for its CPU for longer than a second.
+allocation) and its rule that gives them back. Best-effort tasks of one core
+take all that is offered; owners launch on their reservations, and what counts
+is whether one waits for its CPU for longer than a second.
 
 A history is a CSV file with the header
   ` + ReservationHeader + `
-and rows in order of time: from that second on the role has so many cores reserved, and
-so many of them allocated. Without one it is made up: roles of Zipf's sizes come for
-their whole reservation and leave.`,
+and rows in order of time: from that second on the role has so many cores
+reserved, and so many of them allocated. Without one it is made up: roles of
+Zipf's sizes come for their whole reservation and leave.`,
 		Example: `  estimatord replay reservations --roles 12 --cores 64 --for 24h
   estimatord replay reservations --out history.csv
   estimatord replay reservations --history history.csv --keep 10%`,
