@@ -117,7 +117,9 @@ decisions: {dir: `+filepath.Join(c.disk(), "decisions")+`, max_mib: 1}
 }
 
 func (c *chaos) command(args ...string) *exec.Cmd {
-	return exec.Command(c.binary, append(args, "--config="+filepath.Join(c.dir, "estimatord.yaml"))...)
+	cmd := exec.Command(c.binary, append(args, "--config="+filepath.Join(c.dir, "estimatord.yaml"))...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // what is said to the tests is not said to the daemon
+	return cmd
 }
 
 func (c *chaos) start(t *testing.T) {
@@ -219,7 +221,10 @@ func TestChaosKills(t *testing.T) {
 	}
 	c.policy(t, throttling)
 	inForce, began := 0, time.Now()
-	for range kills {
+	for i := range kills {
+		if i%10 == 0 {
+			c.awaitThrottled(t, true)
+		}
 		time.Sleep(rand.N(400 * time.Millisecond))
 		c.daemon.Kill()
 		if now := c.controls(t, "service"); !maps.Equal(now, c.before["service"]) {
