@@ -51,8 +51,10 @@ func TestWhatKeepsFromOfferingIsWarnedOf(t *testing.T) {
 			tick := func(second int, total resources.Milli) {
 				r := c.record
 				r.At = at.Add(time.Duration(second) * time.Second)
-				r.Offer.Resources = []estimator.ResourceOffer{{Resource: resources.CPUs, RevocableTotal: total, Why: c.why,
-					Allocated: &estimator.Allocated{RegularAllocated: 4000}, Estimate: &estimator.Estimate{Unmanaged: 3000}}}
+				r.Offer.Resources = []estimator.ResourceOffer{{
+					Resource: resources.CPUs, RevocableTotal: total, Why: c.why,
+					Allocated: &estimator.Allocated{RegularAllocated: 4000}, Estimate: &estimator.Estimate{Unmanaged: 3000},
+				}}
 				n.Observe(&r, nil)
 			}
 			for second := range 20 {

@@ -402,15 +402,16 @@ func TestReservedUsage(t *testing.T) {
 		}
 	}
 	u := a.usage()
-	roles := func(rs []*wire.Resource) (all string) {
+	roles := func(rs []*wire.Resource) string {
+		var all strings.Builder
 		for _, r := range rs {
 			role := "*"
 			if n := len(r.GetReservations()); n > 0 {
 				role = r.GetReservations()[n-1].GetRole()
 			}
-			all += fmt.Sprintf("%s(%s):%v ", r.GetName(), role, r.GetScalar().GetValue())
+			_, _ = fmt.Fprintf(&all, "%s(%s):%v ", r.GetName(), role, r.GetScalar().GetValue())
 		}
-		return all
+		return all.String()
 	}
 	if got, want := roles(u.GetTotal()), "cpus(*):1 mem(*):1024 ports(*):0 cpus(web):3 "; got != want {
 		t.Errorf("total %s, want %s", got, want)

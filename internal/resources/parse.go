@@ -134,7 +134,8 @@ func parseText(entry, defaultRole string) (e Entry, err error) {
 	if err := checkRole(role); err != nil {
 		return e, err
 	}
-	return e, e.value(value)
+	err = e.value(value)
+	return e, err
 }
 
 // inJSON are the fields of a Resource message that no agent takes with
@@ -184,7 +185,8 @@ func parseJSON(entry, defaultRole string) (e Entry, err error) {
 	if err := checkRole(e.Role); err != nil {
 		return e, err
 	}
-	return e, e.message(m)
+	err = e.message(m)
+	return e, err
 }
 
 // message reads the value of a JSON entry.
