@@ -187,7 +187,9 @@ func TestParseMeminfo(t *testing.T) {
 	}
 }
 
-// What MemAvailable is made of agrees with the kernel's own.
+// What MemAvailable is made of agrees with the kernel's own. Of each of the two
+// caches it keeps back all that the kernel keeps free, where the kernel keeps back
+// its low watermarks, which are less.
 func TestEstimateAvailable(t *testing.T) {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -199,7 +201,7 @@ func TestEstimateAvailable(t *testing.T) {
 	if !want.available.OK() || !got.available.OK() {
 		t.Skipf("not told here: %+v, %+v", want.available, got.available)
 	}
-	if d := math.Abs(float64(want.available.N) - float64(got.available.N)); d > float64(kept) {
+	if d := math.Abs(float64(want.available.N) - float64(got.available.N)); d > 2*float64(kept) {
 		t.Errorf("%d, the kernel says %d (it keeps %d)", got.available.N, want.available.N, kept)
 	}
 }
