@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ type node struct {
 	recent     *Recent
 	snapshot   snapshot.Snapshot
 	last       *decision.Record
+	// served is last for those who read it while the node ticks.
+	served atomic.Pointer[decision.Record]
 }
 
 func newNode(n int, at time.Time) *node {
@@ -87,6 +90,7 @@ func (nd *node) tick(change func(*decision.Record)) {
 		change(r)
 	}
 	nd.last = r
+	nd.served.Store(r)
 	nd.containers.Observe(r, s)
 	nd.recent.Observe(r, s)
 }
@@ -115,7 +119,7 @@ func (nd *node) config() *Config {
 	return &Config{
 		Listen: "127.0.0.1:0", Registry: metrics.NewRegistry(metrics.Build{}), Recent: nd.recent, Containers: nd.containers,
 		Daemon: Daemon{Version: "v1.2.3", Mode: "usage", ConfigHash: "abcdef012345", Started: now}, Unhealthy: time.Hour,
-		Last: func() *decision.Record { return nd.last }, Policy: func() config.PolicyStatus { return config.PolicyStatus{} },
+		Last: nd.served.Load, Policy: func() config.PolicyStatus { return config.PolicyStatus{} },
 		Usage: func() *snapshot.Usage { return nd.snapshot.Usage }, InFlight: func() []qos.InFlight { return nil }, Throttles: func() throttle.Report { return throttle.Report{} },
 		Pending: &Pending{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}

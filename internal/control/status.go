@@ -60,8 +60,9 @@ type Container struct {
 func (cfg *Config) status() *Status {
 	d := cfg.Daemon
 	d.PID, d.Pause = os.Getpid(), cfg.Pending.Pause(cfg.Now())
+	last := cfg.Last()
 	st := &Status{
-		Daemon: d, Tick: brief(cfg.Last()), Containers: []Container{}, KillsInFlight: cfg.InFlight(),
+		Daemon: d, Tick: brief(last), Containers: []Container{}, KillsInFlight: cfg.InFlight(),
 		Kills: cfg.Recent.killed(), Revision: cfg.Recent.revised(),
 	}
 	if p := cfg.Policy(); p.File != "" {
@@ -70,7 +71,7 @@ func (cfg *Config) status() *Status {
 	if u := cfg.Usage(); u != nil {
 		st.Reservations = u.Reservations
 	}
-	st.Words = cfg.words(cfg.Last())
+	st.Words = cfg.words(last)
 	cfg.Recent.rows(func(c *snapshot.Container) {
 		if c.Parent == "" {
 			st.Containers = append(st.Containers, Container{Container: *c})
