@@ -325,7 +325,7 @@ func TestWhyNotIsExplained(t *testing.T) {
 	s.ticks(1)
 	l := s.log(time.Time{})
 	for name, wants := range map[string][]string{
-		"aaab":               {"(eligible)", "1 would be taken before it (not_first), first: dddd-young", "(calm)", "busy: node_cpu 0.25"},
+		"aaab":               {"(eligible)", "1 would be taken before it (not_first), first: dddd-young (executor ", "(calm)", "busy: node_cpu 0.25"},
 		"task-cccc-precious": {"(protected)", "executor executor-cccc-precious of framework framework-1"},
 		"ffff":               {"As a victim for cpus: It is younger than the policy's min_age. (too_young)", "min_age is 30s"},
 		"dddd":               {"it would be the first"},

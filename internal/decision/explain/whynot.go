@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/estimatord/estimatord/internal/decision"
@@ -39,7 +40,7 @@ type WhyNot struct {
 type Standing struct {
 	qos.Candidate
 	// Before are the containers that would be taken first.
-	Before []string `json:"before,omitempty"`
+	Before []decision.Eligible `json:"before,omitempty"`
 }
 
 // WhyNot explains why the container that name names is not killed.
@@ -95,7 +96,7 @@ func newWhyNot(id string, weighed, now *decision.Record) *WhyNot {
 		if e.Why == reason.Eligible {
 			for _, o := range weighed.Eligible[:i] {
 				if o.Resource == e.Resource {
-					s.Before = append(s.Before, o.ID)
+					s.Before = append(s.Before, o)
 				}
 			}
 		}
@@ -178,7 +179,11 @@ func (p *page) before(s *Standing) {
 		return
 	}
 	p.say("  ", "%d would be taken before it (%s), first:", len(s.Before), reason.NotFirst)
-	for _, id := range s.Before[:min(mostBefore, len(s.Before))] {
-		p.say("    ", "%s", id)
+	for _, b := range s.Before[:min(mostBefore, len(s.Before))] {
+		tasks := ""
+		if len(b.Tasks) > 0 {
+			tasks = ", task " + strings.Join(b.Tasks, ", ")
+		}
+		p.say("    ", "%s (executor %s%s)", b.ID, b.ExecutorID, tasks)
 	}
 }
