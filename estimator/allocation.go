@@ -1,7 +1,6 @@
 package estimator
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,8 +65,8 @@ func (f *RoleFilter) keep(r *snapshot.Reservation, resource string) resources.Mi
 		if !matches(k.Role, r.Role) {
 			continue
 		}
-		if slices.ContainsFunc(k.Amounts, func(q resources.Quantity) bool { return q.Name == resource }) {
-			return k.Amounts.Get(resource)
+		if amount := amountOf(k.Amounts, resource); amount != nil {
+			return *amount
 		}
 		return resources.CeilMilli(k.Share * r.Reserved.Get(resource).Float())
 	}
@@ -136,7 +135,8 @@ type reserved struct {
 	free resources.Milli
 	// owed is AllocationOffer.Owed.
 	owed resources.Milli
-	host func(h *snapshot.Host) (used, size float64, ok bool)
+	// read is how it is read off the host; nil when it cannot be.
+	read *reading
 }
 
 // NewAllocation makes the Estimator of allocation slack, beside another one
@@ -154,7 +154,7 @@ func NewAllocation(cfg AllocationConfig, beside Estimator) (Estimator, error) {
 		l := reserved{name: rc.Name, governor: governor, cap: amountOf(cfg.Cap, rc.Name)}
 		for _, r := range readings() {
 			if r.name == rc.Name {
-				l.host = r.host
+				l.read = &r
 			}
 		}
 		a.resources = append(a.resources, l)
@@ -162,10 +162,12 @@ func NewAllocation(cfg AllocationConfig, beside Estimator) (Estimator, error) {
 	return a, nil
 }
 
+// amountOf is the amount of a resource, nil when q does not name it.
 func amountOf(q resources.Quantities, name string) *resources.Milli {
 	for i := range q {
 		if q[i].Name == name {
-			return &q[i].Amount
+			amount := q[i].Amount
+			return &amount
 		}
 	}
 	return nil
@@ -286,10 +288,10 @@ func (l *reserved) blind(s *snapshot.Snapshot, cfg *AllocationConfig) reason.Cod
 	if s.Usage.Dropped > 0 {
 		return reason.UnusableExecutor
 	}
-	if l.host == nil {
+	if l.read == nil {
 		return "" // nothing of the host is read of it
 	}
-	return u.blindHost(&reading{host: l.host}, s)
+	return u.blindHost(l.read, s)
 }
 
 // of lists what the roles have to offer, and what those that are allocated more
@@ -317,8 +319,8 @@ func (l *reserved) shortfall(s *snapshot.Snapshot, r *ResourceOffer) (m resource
 	if r.Estimate != nil {
 		m = max(0, r.Peak.Plus(r.Margin).Plus(r.Unmanaged)-r.RegularAllocated)
 	}
-	if l.host != nil {
-		_, size, _ := l.host(&s.Host)
+	if l.read != nil {
+		_, size, _ := l.read.host(&s.Host)
 		m = max(m, s.Usage.Total.Get(l.name).Plus(-resources.FloorMilli(size)))
 	}
 	return m
@@ -362,7 +364,7 @@ func (a *allocation) Restore(c *Checkpoint) error {
 	if err == nil && a.beside != nil {
 		err = a.beside.Restore(c)
 	}
-	return errors.Join(err)
+	return err
 }
 
 // allocation is what c knows of the allocation slack of the resource, nil for nothing.

@@ -85,11 +85,7 @@ func newSlack(cfg UsageConfig, rc ResourceConfig, read reading) (*slack, error) 
 	if r.governor, err = NewGovernor(rc.Governor); err != nil {
 		return nil, err
 	}
-	for _, q := range cfg.Cap {
-		if q.Name == rc.Name {
-			r.cap = &q.Amount
-		}
-	}
+	r.cap = amountOf(cfg.Cap, rc.Name)
 	return r, nil
 }
 
